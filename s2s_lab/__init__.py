@@ -1,0 +1,1 @@
+"""The laboratory for sequence-to-sequence models."""

@@ -1,0 +1,1 @@
+"""Corpora, each with its splits and fingerprint."""

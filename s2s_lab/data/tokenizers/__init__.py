@@ -1,0 +1,1 @@
+"""From lines to tokens and back."""

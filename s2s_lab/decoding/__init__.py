@@ -1,0 +1,1 @@
+"""Decoding strategies over a step function, without any network."""

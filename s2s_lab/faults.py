@@ -1,0 +1,15 @@
+"""The two faults that every room may raise: a wrong request and a run that cannot go on."""
+
+
+class RequestError(ValueError):
+    """The request was wrong; the message is one line that names the place, the value and what was expected.
+
+    Entry points print it alone and exit with code 2.
+    """
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on for a reason known to the laboratory; the message is one line.
+
+    Entry points print it alone and exit with code 1.
+    """

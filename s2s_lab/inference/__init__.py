@@ -1,0 +1,1 @@
+"""Decodes and scores with frozen models."""

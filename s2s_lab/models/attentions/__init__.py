@@ -1,0 +1,1 @@
+"""From a query and the memory to a context."""

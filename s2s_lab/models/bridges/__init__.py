@@ -1,0 +1,1 @@
+"""From the encoder's final state to the decoder's first."""

@@ -1,0 +1,1 @@
+"""From target prefixes to features."""

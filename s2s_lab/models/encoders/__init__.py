@@ -1,0 +1,1 @@
+"""From embedded sources to memory."""

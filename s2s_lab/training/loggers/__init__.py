@@ -1,0 +1,1 @@
+"""Where curves, tables and pictures go."""
