@@ -1,0 +1,59 @@
+# Everything a checkout needs: `make demo` and `make test` set it up by themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
+DEMO := demo/$(shell date -u +%Y%m%d-%H%M%S)
+
+.DEFAULT_GOAL := help
+.PHONY: help install browser demo test test-slow test-gpu lint format clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) $(BROWSER) ## make .venv with everything for use and development
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+# The tests of the report page drive a Chromium: the one on the machine, else Debian's, else Playwright's own.
+browser: $(BROWSER)
+
+$(BROWSER): $(INSTALLED)
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then true; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else $(BIN)/playwright install chromium; fi
+	@touch $@
+
+demo: $(INSTALLED) ## train and compare four models on SCAN, write the report; under 10 minutes on 2 cores
+	$(BIN)/s2s-train -m experiment=demo experiment_name=$(DEMO) model=rnn,lstm,gru,gru_attention seed=1,2
+	$(BIN)/s2s-evaluate -m runs=[outputs/$(DEMO)] decoding=greedy,beam
+	$(BIN)/s2s-compare outputs/$(DEMO)
+	$(BIN)/s2s-report outputs/$(DEMO) -o outputs/$(DEMO)/report.html
+
+test: $(INSTALLED) $(BROWSER) ## run the tests
+	$(BIN)/python -m pytest -n 2 -q
+
+test-slow: $(INSTALLED) $(BROWSER) ## run the tests that take minutes
+	$(BIN)/python -m pytest -q -m slow
+
+test-gpu: $(INSTALLED) ## run the tests that need a CUDA device
+	$(BIN)/python -m pytest -q -m gpu
+
+lint: $(INSTALLED) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(INSTALLED) ## put code into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,71 @@
+"""The shell of every Hydra command: quick help, one-line errors, exit codes 0 done, 1 failed, 2 wrong request."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from s2s_lab.faults import RequestError, RunError
+
+
+def run_command(
+    name: str, program: str, about: str, task: Callable[..., None], check: Callable[..., None] | None = None
+) -> NoReturn:
+    """Runs a Hydra command from sys.argv and ends the process.
+
+    Args:
+        name: the primary configuration: train, evaluate or translate.
+        program: the command's name, for help and errors.
+        about: what `--help` says first.
+        task: gets one composed configuration (DictConfig, with Hydra's node) for each job; raises RequestError for a
+            wrong request and RunError for a run that failed.
+        check: gets the composed configurations of all jobs before the first one starts; raises RequestError.
+    """
+    words = sys.argv[1:]
+    if "--help" in words or "-h" in words:
+        _print_help(program, about)
+        sys.exit(0)
+    try:
+        _run(name, task, check, words)
+    except RequestError as error:
+        _end(program, error, 2)
+    except RunError as error:
+        _end(program, error, 1)
+    except KeyboardInterrupt:
+        _end(program, RunError("interrupted"), 128 + signal.SIGINT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None, words: list[str]) -> None:
+    import hydra
+    from hydra._internal.utils import get_args_parser
+
+    from s2s_lab.assemble.configuration import compose_jobs, conf_folder
+
+    arguments = get_args_parser().parse_args(words)
+    if not arguments.shell_completion:
+        jobs = compose_jobs(name, arguments.overrides, multirun=arguments.multirun, folder=arguments.config_dir)
+        if check is not None and not (arguments.cfg or arguments.info):
+            check(jobs)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
+    hydra.main(config_path=str(conf_folder()), config_name=name, version_base="1.3")(task)()
+
+
+def _end(program: str, error: BaseException, code: int) -> NoReturn:
+    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _print_help(program: str, about: str) -> None:
+    from s2s_lab.assemble.configuration import groups
+
+    print(f"{about}\n\nusage: {program} [-m] [GROUP=OPTION ...] [KEY=VALUE ...] [--config-dir DIR] [--cfg job]\n")
+    print("groups and their options:")
+    for group, options in groups().items():
+        print(f"  {group:18}{', '.join(options)}")
+    print("\n-m sweeps over values with commas (seed=1,2,3); --cfg job prints the composed configuration and ends.")
+    print("--config-dir DIR adds your own folder of options, laid out like conf/.")

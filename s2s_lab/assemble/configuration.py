@@ -1,0 +1,175 @@
+"""From command-line words to checked configurations: composes every job first and turns each failure into one line."""
+
+import difflib
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from s2s_lab.assemble.schema import SECTIONS, check
+from s2s_lab.faults import RequestError
+
+
+def conf_folder() -> Path:
+    """The folder of the shipped options: inside an installed package, else beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+def groups(folder: Path | None = None) -> dict[str, list[str]]:
+    """The options of every group, by the names of the files."""
+    folder = folder or conf_folder()
+    found = {}
+    for group in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "hydra"):
+        found[group.name] = sorted(path.stem for path in group.glob("*.yaml"))
+    return found
+
+
+def plain(configuration: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain resolved containers, without Hydra's own node.
+
+    Raises:
+        RequestError: if an interpolation leads nowhere or a mandatory value is missing.
+    """
+    own = OmegaConf.masked_copy(configuration, [str(key) for key in configuration if key != "hydra"])
+    try:
+        container = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise RequestError(_one_line(error)) from error
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def choices(configuration: DictConfig) -> dict[str, str]:
+    """The chosen option of each group, from Hydra's own node."""
+    chosen = OmegaConf.to_container(configuration.hydra.runtime.choices)
+    assert isinstance(chosen, dict)
+    return {str(group): str(option) for group, option in chosen.items() if "hydra/" not in str(group)}
+
+
+def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str | None) -> list[DictConfig]:
+    """Composes and checks the configuration of every job that the words ask for.
+
+    Args:
+        name: the primary configuration: train, evaluate or translate.
+        words: overrides of the command line.
+        multirun: whether values with commas sweep.
+        folder: the user's own folder of options (`--config-dir`).
+
+    Returns:
+        One configuration a job, with Hydra's own node.
+
+    Raises:
+        RequestError: one line that names the word or key at fault, and the nearest known one.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise RequestError(f"--config-dir {folder}: there is no such folder")
+    search = [] if folder is None else [f"hydra.searchpath=[{Path(folder).resolve()}]"]
+    try:
+        overrides = OverridesParser.create().parse_overrides(list(words))
+    except HydraException as error:
+        raise RequestError(f"cannot read the words of the command line: {_one_line(error)}") from error
+    for override in overrides:
+        _refuse_deletion(override)
+    if multirun:
+        try:
+            jobs = BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
+        except HydraException as error:
+            raise RequestError(_one_line(error)) from error
+    else:
+        sweeping = [str(override.input_line) for override in overrides if override.is_sweep_override()]
+        if sweeping:
+            raise RequestError(f"{sweeping[0]} asks for several jobs: add -m")
+        jobs = [list(words)]
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"), _one_line_errors(name):
+        composed = [compose(name, [*search, *job], return_hydra_config=True) for job in jobs]
+    for configuration in composed:
+        _check_search_path(configuration)
+        check(plain(configuration), SECTIONS[name])
+    return composed
+
+
+def _refuse_deletion(override: Override) -> None:
+    if override.is_delete():
+        raise RequestError(f"{override.input_line} deletes a key; choose another option instead (attention=none, ...)")
+
+
+def _check_search_path(configuration: DictConfig) -> None:
+    for entry in configuration.hydra.searchpath or []:
+        if "://" in str(entry) and not str(entry).startswith("file://"):
+            continue
+        if not Path(str(entry).removeprefix("file://")).is_dir():
+            raise RequestError(f"hydra.searchpath: there is no folder {entry}")
+
+
+@contextmanager
+def _one_line_errors(name: str) -> Iterator[None]:
+    """Turns Hydra's and OmegaConf's errors of composition into one line with the nearest known key."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        message = _one_line(error)
+        missing = re.search(r"Key '([^']+)' is not in struct", _whole(error))
+        path = re.search(r"Could not override '([^']+)'", _whole(error)) or re.search(r"full_key: (\S+)", _whole(error))
+        if missing and path:
+            known = _known_keys(name)
+            raise RequestError(f"unknown key {path[1]}{_suggest(path[1], known)}") from error
+        option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
+        if option:
+            raise RequestError(_unknown_option(option[1], option[2])) from error
+        group = re.search(r"No match in the defaults list for '([^']+)'|[Oo]verride '([^']+)'", message)
+        if group:
+            key = next(part for part in group.groups() if part)
+            raise RequestError(f"unknown key {key}{_suggest(key, _known_keys(name))}") from error
+        raise RequestError(message) from error
+
+
+def _unknown_option(group: str, option: str) -> str:
+    known = groups().get(group)
+    if known is None:
+        return f"{group}={option}: there is no group {group!r}{_suggest(group, list(groups()))}"
+    return f"{group}={option}: there is no such option{_suggest(option, known)} (known: {', '.join(known)})"
+
+
+@functools.cache
+def _known_keys(name: str) -> tuple[str, ...]:
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        composed = compose(name)
+    return (*_dotted(OmegaConf.to_container(composed)), *groups())
+
+
+def _dotted(node: Any, place: str = "") -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            where = f"{place}.{key}" if place else str(key)
+            yield where
+            yield from _dotted(value, where)
+
+
+def _suggest(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    if not close and "." in key:
+        leaves = {place.rpartition(".")[2]: place for place in known}
+        leaf = difflib.get_close_matches(key.rpartition(".")[2], list(leaves), n=1, cutoff=0.7)
+        close = [leaves[leaf[0]]] if leaf else []
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _whole(error: BaseException) -> str:
+    cause = f" {error.__cause__}" if error.__cause__ else ""
+    return f"{error}{cause}"
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "; ".join(lines[:2]) if lines else type(error).__name__

@@ -1,0 +1,222 @@
+"""Evaluates frozen runs: decodes a split, scores it, and records both in the run folder."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_device, load_model
+from s2s_lab.assemble.instantiation import build
+from s2s_lab.data.batch import Batch
+from s2s_lab.data.collate import collate
+from s2s_lab.decoding.base import DecodingStrategy
+from s2s_lab.faults import RequestError
+from s2s_lab.inference.decode import Decoded, decode
+from s2s_lab.inference.frozen import FrozenModel
+from s2s_lab.inference.score import score_targets
+from s2s_lab.metrics.base import Metric, Score
+from s2s_lab.metrics.perplexity import perplexity
+from s2s_lab.metrics.quality import quality_warnings
+from s2s_lab.records.configuration import configuration_hash
+from s2s_lab.records.evaluation import Alignment, write_evaluation
+from s2s_lab.records.run_folder import RunFolder, find_runs
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+
+
+def evaluate_runs(settings: Mapping[str, Any]) -> Iterator[tuple[RunFolder, Path, dict[str, Any]]]:
+    """Evaluates every run that the settings name, one after the other.
+
+    Args:
+        settings: plain conf/evaluate.yaml.
+
+    Yields:
+        The run, its new evaluation folder, and the facts written to scores.json.
+
+    Raises:
+        RequestError: if no run is named, a run is not finished, or its corpus cannot be read.
+    """
+    if not settings["runs"]:
+        raise RequestError("runs=[DIR,...] is missing: name run folders, or folders that hold them")
+    runs = find_runs(settings["runs"])
+    unfinished = [str(run.path) for run in runs if run.read()["status"] != "finished"]
+    runs = [run for run in runs if str(run.path) not in unfinished]
+    if not runs:
+        raise RequestError(f"{unfinished[0]}: this run has no finished model")
+    device = choose_device(settings["accelerator"])
+    torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
+    torch.set_float32_matmul_precision(settings["matmul_precision"])
+    for run in runs:
+        folder, facts = evaluate(run, settings, device)
+        yield run, folder, facts
+
+
+def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) -> tuple[Path, dict[str, Any]]:
+    """Decodes and scores one split with one run's model and records it.
+
+    Args:
+        run: a finished run.
+        settings: plain conf/evaluate.yaml.
+        device: where decoding happens.
+
+    Returns:
+        The evaluation folder and the facts written to scores.json.
+    """
+    model = load_model(run.path, device=device, dtype=DTYPES[settings["precision"]])
+    strategy = build_strategy(settings["decoding"])
+    sources, references = _texts(run, settings)
+    kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
+    decoded = _decode(model, strategy, sources, settings["batch_sentences"], device, kept)
+    target_ids = [model.target.ids(accepted[0]) for accepted in references]
+    likelihoods = score_targets(
+        model.network, _scored_batches(model, sources, target_ids, settings["batch_sentences"]), device=device
+    )
+    hypotheses = [model.target.line(best.ids) for best in decoded.best]
+    scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
+    fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()
+    facts = {
+        "split": settings["split"],
+        "strategy": strategy.name,
+        "signature": strategy.signature(),
+        "configuration": settings["decoding"],
+        "data_fingerprint": fingerprint,
+        "precision": settings["precision"],
+        "device": str(device),
+        "seconds": round(decoded.seconds, 4),
+        "sentences_per_second": round(len(sources) / decoded.seconds, 2),
+        "tokens_per_second": round(decoded.tokens / decoded.seconds, 2),
+        "warnings": quality_warnings(hypotheses, references),
+        "scores": [
+            {
+                "name": score.name,
+                "value": score.value,
+                "signature": score.signature,
+                "higher_is_better": score.higher_is_better,
+            }
+            for score in scores
+        ],
+    }
+    identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
+    folder = run.evaluation(settings["split"], strategy.name, configuration_hash(identity))
+    write_evaluation(
+        folder,
+        facts=facts,
+        sources=sources,
+        references=references,
+        hypotheses=hypotheses,
+        nbest=_nbest(model, decoded),
+        segments=_segments(model, sources, target_ids, decoded, scores),
+        attention=_alignments(model, sources, decoded, kept),
+    )
+    run.update({"scores": {f"{settings['split']}/{folder.name}": {score.name: score.value for score in scores}}})
+    return folder, facts
+
+
+def _texts(run: RunFolder, settings: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Raw sources and accepted references of the split, from the run's own corpus or from `paths.data`."""
+    data = dict(run.configuration()["data"])
+    corpus_node = dict(data["corpus"])
+    own = settings["paths"].get("data")
+    if own is not None and "root" in corpus_node:
+        corpus_node["root"] = str(Path(own).resolve())
+    corpus = build(corpus_node, "data.corpus")
+    if settings["split"] not in corpus.splits():
+        raise RequestError(f"split={settings['split']}: {run.path} has {', '.join(corpus.splits())}")
+    sources = [source for source, _ in corpus.pairs(settings["split"])]
+    return sources, [tuple(accepted) for accepted in corpus.references(settings["split"])]
+
+
+def _decode(
+    model: FrozenModel,
+    strategy: DecodingStrategy,
+    sources: Sequence[str],
+    sentences: int,
+    device: torch.device,
+    kept: frozenset[int],
+) -> Decoded:
+    return decode(model.network, strategy, model.batches(sources, sentences=sentences), device=device, weights_of=kept)
+
+
+def _scored_batches(
+    model: FrozenModel, sources: Sequence[str], target_ids: Sequence[Sequence[int]], sentences: int
+) -> Iterator[Batch]:
+    source_ids = [model.source.ids(line) for line in sources]
+    order = iter(sorted(range(len(sources)), key=lambda index: (-len(source_ids[index]), -len(target_ids[index]))))
+    while rows := list(islice(order, sentences)):
+        yield collate([source_ids[row] for row in rows], [target_ids[row] for row in rows], rows)
+
+
+def _metrics(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]:
+    return build_metrics(settings["metrics"] or run.configuration()["metrics"])
+
+
+def _scores(
+    metrics: Mapping[str, Metric],
+    hypotheses: Sequence[str],
+    references: Sequence[tuple[str, ...]],
+    likelihoods: Mapping[int, tuple[float, int]],
+    model: FrozenModel,
+) -> list[Score]:
+    order = sorted(likelihoods)
+    vocabulary = hashlib.sha256("\n".join(model.target.vocabulary.tokens).encode()).hexdigest()[:12]
+    return [
+        *(metric.score(hypotheses, references) for metric in metrics.values()),
+        perplexity(
+            [likelihoods[index][0] for index in order],
+            [likelihoods[index][1] for index in order],
+            vocabulary=vocabulary,
+        ),
+    ]
+
+
+def _nbest(model: FrozenModel, decoded: Decoded) -> Iterable[list[dict[str, Any]]]:
+    for index in sorted(decoded.hypotheses):
+        yield [
+            {
+                "text": model.target.line(item.ids),
+                "tokens": model.target.tokens(item.ids),
+                "log_prob": item.log_prob,
+                "score": item.score,
+                "finished": item.finished,
+            }
+            for item in decoded.hypotheses[index]
+        ]
+
+
+def _segments(
+    model: FrozenModel,
+    sources: Sequence[str],
+    target_ids: Sequence[Sequence[int]],
+    decoded: Decoded,
+    scores: Sequence[Score],
+) -> Iterable[dict[str, Any]]:
+    for index, best in enumerate(decoded.best):
+        yield {
+            "index": index,
+            "source_length": len(model.source.ids(sources[index])) - 1,
+            "reference_length": len(target_ids[index]) - 1,
+            "hypothesis_length": len(best.ids),
+            "log_prob": best.log_prob,
+            "score": best.score,
+            "statistics": {score.name: score.statistics[index].tolist() for score in scores},
+        }
+
+
+def _alignments(
+    model: FrozenModel, sources: Sequence[str], decoded: Decoded, kept: frozenset[int]
+) -> dict[int, Alignment]:
+    found = {}
+    for index in sorted(kept):
+        best = decoded.hypotheses[index][0]
+        if best.weights is None:
+            continue
+        source_tokens = [*model.source.tokens(model.source.ids(sources[index])), "</s>"]
+        target_tokens = [*model.target.tokens(best.ids), *(["</s>"] if best.finished else [])]
+        weights = best.weights.float().cpu().numpy()[: len(target_tokens), : len(source_tokens)]
+        found[index] = Alignment(weights, source_tokens, target_tokens)
+    return found

@@ -1,0 +1,88 @@
+"""Rebuilds a frozen model, its strategy and its metrics from plain configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.network import build_network
+from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
+from s2s_lab.decoding.base import DecodingStrategy
+from s2s_lab.faults import RequestError
+from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, load_weights
+from s2s_lab.inference.text import TextSide
+from s2s_lab.metrics.base import Metric
+from s2s_lab.records.run_folder import read_configuration
+
+MODEL_KEYS = (
+    "cell", "encoder", "bridge", "attention", "decoder", "embedding", "output", "initialization",
+    "tokenizer", "source_tokenizer", "target_tokenizer", "data",
+)  # fmt: skip
+
+
+def load_model(folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> FrozenModel:
+    """Rebuilds the model of a run folder or of its model/ folder, in eval mode.
+
+    Args:
+        folder: run folder, or a model folder alone.
+        device: where the network goes.
+        dtype: of its parameters.
+
+    Raises:
+        RequestError: if something is missing, damaged, or outside the allow-list.
+    """
+    place = folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
+    if not place.is_dir():
+        raise RequestError(f"{folder}: no model in it; a run folder with model/ or a model folder is expected")
+    settings = read_configuration(place / CONFIGURATION)
+    shared = bool(settings["data"]["vocabulary"]["shared"])
+    source, target = (
+        _load_side(place, name, tokenizer_node(settings, side))
+        for side, name in (("source", "shared" if shared else "source"), ("target", "shared" if shared else "target"))
+    )
+    with torch.device("meta"):
+        network = build_network(
+            {**settings, "initialization": {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefault"}},
+            source_size=len(source.vocabulary),
+            target_size=len(target.vocabulary),
+            shared=shared,
+        )
+    network = network.to_empty(device="cpu")
+    load_weights(network, place)
+    network.to(device=device, dtype=dtype).eval()
+    return FrozenModel(network=network, source=source, target=target, configuration=settings, shared=shared)
+
+
+def tokenizer_node(settings: Mapping[str, Any], side: str) -> Mapping[str, Any]:
+    """The tokenizer's node of one side: its own where it has one, else the common one."""
+    return settings.get(f"{side}_tokenizer") or settings["tokenizer"]
+
+
+def build_strategy(node: Mapping[str, Any]) -> DecodingStrategy:
+    """Builds a decoding strategy for the vocabulary's special ids."""
+    return build({**node, "_partial_": True}, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS))
+
+
+def build_metrics(node: Mapping[str, Any]) -> dict[str, Metric]:
+    """Builds the metrics of a `metrics` section, by name."""
+    return {name: build(metric, f"metrics.scores.{name}") for name, metric in node["scores"].items() if metric}
+
+
+def choose_device(accelerator: str) -> torch.device:
+    """The device of a command: `auto` takes a GPU where there is one.
+
+    Raises:
+        RequestError: if a GPU is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if accelerator == "gpu" and not available:
+        raise RequestError("accelerator=gpu: this machine has no CUDA device")
+    return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
+
+
+def _load_side(folder: Path, name: str, node: Mapping[str, Any]) -> TextSide:
+    tokenizer = build(node, "tokenizer")
+    tokenizer.load(folder, name)
+    return TextSide(tokenizer, Vocabulary.load(folder / f"{name}.vocabulary.txt"))

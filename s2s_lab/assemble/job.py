@@ -1,0 +1,88 @@
+"""Freezes a composed training configuration: fixes all that time or chance decides and writes it into a run folder."""
+
+import copy
+import secrets
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from s2s_lab.assemble.configuration import choices, plain
+from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.network import build_network
+from s2s_lab.data.vocabulary import NUM_SPECIALS
+from s2s_lab.faults import RequestError
+from s2s_lab.records.configuration import configuration_hash
+from s2s_lab.records.run_folder import RunFolder, run_name, utc_now
+
+NOT_OF_THE_JOB = ("paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job")
+NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
+
+
+def check_parts(configuration: Any) -> None:
+    """Builds what a job needs without reading its data: the corpus, and the network on the meta device.
+
+    Args:
+        configuration: a composed and checked training configuration (DictConfig).
+
+    Raises:
+        RequestError: if a file is missing, or if two parts cannot be combined.
+    """
+    import torch
+
+    settings = plain(configuration)
+    build(settings["data"]["corpus"], "data.corpus")
+    shared = settings["data"]["vocabulary"]["shared"]
+    with torch.device("meta"):
+        build_network(settings, source_size=NUM_SPECIALS + 1, target_size=NUM_SPECIALS + 1, shared=shared)
+    monitor, scores = settings["metrics"]["monitor"], [*settings["metrics"]["scores"], "loss"]
+    if monitor not in scores:
+        raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")
+
+
+def freeze(configuration: Any, *, position: int, total: int, seconds_left: float | None) -> RunFolder:
+    """Makes the run folder of one job and writes its whole configuration there.
+
+    Args:
+        configuration: a composed and checked training configuration with Hydra's node (DictConfig).
+        position: which job of its sweep this is, from 1.
+        total: how many jobs the sweep has.
+        seconds_left: estimate for the jobs after this one, or None.
+
+    Returns:
+        The new run folder; its config.yaml is what `python -m s2s_lab.job` takes.
+
+    Raises:
+        RequestError: if the corpus or the output folder cannot be used.
+    """
+    settings = with_absolute_paths(configuration)
+    chosen = choices(configuration)
+    settings["name"] = settings["name"] or chosen["model"]
+    settings["experiment_name"] = settings["experiment_name"] or chosen.get("experiment") or settings["data"]["name"]
+    fingerprint = build(settings["data"]["corpus"], "data.corpus").fingerprint()
+    of_the_job = {**settings, "fingerprint": fingerprint}
+    job_hash = configuration_hash(of_the_job, without=(*NOT_OF_THE_JOB, "data.corpus.root"))
+    folder = RunFolder.create(Path(settings["paths"]["outputs"]) / settings["experiment_name"], run_name(job_hash))
+    settings["job"] = {
+        "folder": str(folder.path.resolve()),
+        "created": utc_now(),
+        "hash": job_hash,
+        "row_hash": configuration_hash(of_the_job, without=(*NOT_OF_THE_ROW, "data.corpus.root")),
+        "choices": chosen,
+        "command": " ".join(["s2s-train", *configuration.hydra.overrides.task]),
+        "sweep": {"position": position, "total": total, "seconds_left": seconds_left},
+        "tracker_id": secrets.token_hex(4),
+        "corpus_fingerprint": fingerprint,
+    }
+    folder.write_configuration(settings)
+    return folder
+
+
+def with_absolute_paths(configuration: Any) -> dict[str, Any]:
+    """The plain settings, with the folders of `paths` absolute, so that any other folder can use the run."""
+    own = copy.deepcopy(configuration)
+    OmegaConf.set_readonly(own, False)
+    for key, value in own.paths.items():
+        if value is not None:
+            own.paths[key] = str(Path(value).resolve())
+    return plain(own)

@@ -1,0 +1,71 @@
+"""Builds the network of a configuration, part by part, each getting the sizes of its neighbours."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from s2s_lab.assemble.instantiation import build
+from s2s_lab.data.vocabulary import PAD
+from s2s_lab.models.seq2seq import Seq2Seq
+
+
+def build_network(settings: Mapping[str, Any], *, source_size: int, target_size: int, shared: bool) -> Seq2Seq:
+    """Builds and initializes a network: embeddings, encoder, decoder with its attention, bridge, output.
+
+    Args:
+        settings: plain configuration with the nodes cell, embedding, encoder, attention, decoder, bridge, output and
+            initialization; a `cell` inside encoder or decoder serves that side alone.
+        source_size: tokens of the source vocabulary.
+        target_size: tokens of the target vocabulary.
+        shared: whether both sides share one vocabulary.
+
+    Raises:
+        RequestError: if two parts cannot be combined.
+    """
+    nodes = {name: dict(settings[name]) for name in ("encoder", "decoder")}
+    cells = {name: nodes[name].pop("cell", settings["cell"]) for name in nodes}
+    source_embedding, target_embedding = build(
+        settings["embedding"],
+        "embedding",
+        source_vocabulary_size=source_size,
+        target_vocabulary_size=target_size,
+        shared_vocabulary=shared,
+        padding_id=PAD,
+    )
+    encoder = build(
+        nodes["encoder"],
+        "encoder",
+        input_size=source_embedding.embedding_size,
+        cell=build(cells["encoder"], "cell"),
+    )
+    decoder = build(
+        nodes["decoder"],
+        "decoder",
+        input_size=target_embedding.embedding_size,
+        memory_size=encoder.memory_size,
+        summary_size=encoder.summary_size,
+        attention=build(settings["attention"], "attention"),
+        cell=build(cells["decoder"], "cell"),
+    )
+    bridge = build(
+        settings["bridge"],
+        "bridge",
+        encoder_state_sizes=encoder.state_sizes,
+        decoder_state_sizes=decoder.state_sizes,
+    )
+    output = build(
+        settings["output"],
+        "output",
+        feature_size=decoder.feature_size,
+        vocabulary_size=target_size,
+        target_embedding=target_embedding,
+    )
+    network = Seq2Seq(
+        source_embedding=source_embedding,
+        target_embedding=target_embedding,
+        encoder=encoder,
+        bridge=bridge,
+        decoder=decoder,
+        output=output,
+    )
+    build(settings["initialization"], "initialization")(network)
+    return network

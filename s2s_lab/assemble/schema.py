@@ -1,0 +1,197 @@
+"""Known keys and types of the configuration sections that are no `_target_` nodes; the rest is checked by signature."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from s2s_lab.assemble.instantiation import check_keys, check_targets
+from s2s_lab.faults import RequestError
+
+Node = dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class Paths:
+    """Folders: of the corpora, of the runs, of the encoded corpora."""
+
+    data: str | None
+    outputs: str
+    cache: str
+
+
+@dataclass(kw_only=True)
+class Vocabulary:
+    """How vocabularies are made from the training split."""
+
+    min_freq: int = 1
+    max_size: int | None = None
+    shared: bool = False
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """Size of a global batch of training: in sentences, or in padded tokens of one side."""
+
+    max_sentences: int | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(kw_only=True)
+class Data:
+    """One corpus and how it becomes batches."""
+
+    name: str
+    corpus: Node
+    vocabulary: Vocabulary
+    batch: Batch
+    source: str = "source"
+    target: str = "target"
+    split: str | None = None
+    split_seed: int | None = None
+    fraction: float | None = None
+    composed: int | None = None
+    validation_fraction: float | None = None
+    size: int | None = None
+    max_source_length: int | None = None
+    max_target_length: int | None = None
+    num_workers: int = 0
+
+
+@dataclass(kw_only=True)
+class Metrics:
+    """Metrics by name, and the one that chooses checkpoints."""
+
+    monitor: str
+    scores: Node
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """The budget, the devices and the arithmetic of a training; the units are optimizer steps and epochs."""
+
+    max_steps: int
+    max_epochs: int | None
+    validate_every: int | None
+    validation_sentences: int
+    patience: int | None
+    gradient_clip: float | None
+    accumulate: int
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: int
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["32-true", "64-true", "bf16-mixed"]
+    matmul_precision: Literal["highest", "high", "medium"]
+    num_threads: int | None
+    allocator: Literal["retain", "default"]
+    deterministic: bool
+    log_every: int
+
+
+@dataclass(kw_only=True)
+class Callbacks:
+    """What is shown of a validation, and whether a bar is drawn."""
+
+    examples: int
+    attention_pictures: int
+    progress: bool
+
+
+@dataclass(kw_only=True)
+class Training:
+    """conf/train.yaml."""
+
+    seed: int
+    name: str | None
+    experiment_name: str | None
+    paths: Paths
+    data: Data
+    tokenizer: Node
+    metrics: Metrics
+    cell: Node
+    encoder: Node
+    bridge: Node
+    attention: Node
+    decoder: Node
+    embedding: Node
+    output: Node
+    initialization: Node
+    objective: Node
+    teacher_forcing: Node
+    optimizer: Node
+    learning_rate: Node
+    decoding: Node
+    callbacks: Callbacks
+    logger: Node
+    trainer: Trainer
+    source_tokenizer: Node | None = None
+    target_tokenizer: Node | None = None
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """conf/evaluate.yaml."""
+
+    runs: list
+    split: str
+    decoding: Node
+    batch_sentences: int
+    attention_sentences: int
+    accelerator: Literal["auto", "cpu", "gpu"]
+    precision: Literal["float32", "float64", "bfloat16"]
+    matmul_precision: Literal["highest", "high", "medium"]
+    num_threads: int | None
+    paths: Node
+    metrics: Metrics | None = None
+
+
+@dataclass(kw_only=True)
+class Translation:
+    """conf/translate.yaml."""
+
+    run: str
+    decoding: Node
+    batch_sentences: int
+    nbest: int
+    attention: str | None
+    accelerator: Literal["auto", "cpu", "gpu"]
+    matmul_precision: Literal["highest", "high", "medium"]
+    num_threads: int | None
+
+
+SECTIONS: dict[str, type] = {"train": Training, "evaluate": Evaluation, "translate": Translation}
+
+
+def check(configuration: Mapping[str, Any], section: type) -> None:
+    """Checks a composed configuration: known keys, types, and every `_target_` node within.
+
+    Args:
+        configuration: plain containers, resolved.
+        section: one of SECTIONS' values.
+
+    Raises:
+        RequestError: one line that names the place, the value and what was expected.
+    """
+    _check_section(configuration, section, "")
+    check_targets(configuration)
+
+
+def _check_section(node: Mapping[str, Any], section: type, place: str) -> None:
+    check_keys(section, node, place)
+    for field, hint in typing.get_type_hints(section).items():
+        value, where = node.get(field), f"{place}.{field}" if place else field
+        inner = next((part for part in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(part)), None)
+        if value is None:
+            if not _admits_none(hint):
+                raise RequestError(f"{where} is null, but a value is needed")
+        elif inner is not None:
+            if not isinstance(value, Mapping):
+                raise RequestError(f"{where}={value!r}: a section with keys is expected")
+            _check_section(value, typing.cast(type, inner), where)
+        elif (hint is Node or Node in typing.get_args(hint)) and not isinstance(value, Mapping):
+            raise RequestError(f"{where}={value!r}: a section with keys is expected; choose an option of the group")
+
+
+def _admits_none(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint)

@@ -1,0 +1,65 @@
+"""Translates a stream of lines with a frozen model, in order, in constant memory."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2s_lab.assemble.inference import build_strategy, choose_device, load_model
+from s2s_lab.faults import RequestError
+from s2s_lab.inference.decode import decode
+
+CHUNK = 16  # batches read ahead, so that lines of like length can be decoded together
+
+
+def translate_lines(lines: Iterable[str], settings: Mapping[str, Any]) -> Iterator[tuple[list[str], str | None]]:
+    """Translates lines as they come.
+
+    Args:
+        lines: source text, without line ends.
+        settings: plain conf/translate.yaml.
+
+    Yields:
+        For each line its best `nbest` outputs, best first, each as text or, with nbest > 1, as
+        `score<TAB>text`; and, where attention is asked for, a JSON line with tokens and weights.
+
+    Raises:
+        RequestError: if the model cannot be read or nbest is more than the strategy keeps.
+    """
+    device = choose_device(settings["accelerator"])
+    torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
+    torch.set_float32_matmul_precision(settings["matmul_precision"])
+    model = load_model(Path(settings["run"]), device=device)
+    strategy = build_strategy(settings["decoding"])
+    wanted = settings["nbest"]
+    if not 1 <= wanted <= strategy.num_hypotheses:
+        raise RequestError(
+            f"nbest={wanted}: decoding={strategy.name} keeps {strategy.num_hypotheses}; set decoding.num_hypotheses"
+        )
+    stream = iter(lines)
+    while chunk := list(islice(stream, settings["batch_sentences"] * CHUNK)):
+        kept = frozenset(range(len(chunk))) if settings["attention"] else frozenset()
+        batches = model.batches(chunk, sentences=settings["batch_sentences"])
+        decoded = decode(model.network, strategy, batches, device=device, weights_of=kept)
+        for index, line in enumerate(chunk):
+            nbest = decoded.hypotheses[index][:wanted]
+            if not line.strip():
+                yield [""] * (1 if wanted == 1 else len(nbest)), None
+                continue
+            texts = [model.target.line(item.ids) for item in nbest]
+            if wanted > 1:
+                texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
+            yield texts, _attention_line(model, line, nbest[0]) if settings["attention"] else None
+
+
+def _attention_line(model: Any, line: str, best: Any) -> str:
+    weights = None if best.weights is None else [[round(value, 4) for value in row] for row in best.weights.tolist()]
+    source = [*model.source.tokens(model.source.ids(line)), "</s>"]
+    target = [*model.target.tokens(best.ids), *(["</s>"] if best.finished else [])]
+    if weights is not None:
+        weights = [row[: len(source)] for row in weights[: len(target)]]
+    return json.dumps({"source": source, "target": target, "weights": weights}, ensure_ascii=False)

@@ -1,0 +1,225 @@
+"""Batches of sentences of similar length: which rows go together, in which order, and on which rank."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from s2s_lab.faults import RequestError
+
+NOISE = 1  # lengths are blurred by up to so many tokens, so that other sentences meet in each epoch
+
+
+class Rows(NamedTuple):
+    """What one rank takes of a global batch.
+
+    Attributes:
+        indices: (rows,) int64, sentence indices in the split.
+        global_rows: sentences of the global batch, over all ranks.
+        global_tokens: target tokens of the global batch, over all ranks, eos included.
+    """
+
+    indices: np.ndarray
+    global_rows: int
+    global_tokens: int
+
+
+class _Plan(NamedTuple):
+    """One epoch: sentence indices sorted by length, where batches begin in them, and the batches' order."""
+
+    order: np.ndarray  # (sentences,)
+    bounds: np.ndarray  # (batches + 1,)
+    sequence: np.ndarray  # (batches,)
+
+
+class BucketedBatches(Sampler[Rows]):
+    """Global batches of sentences of similar length, of which this rank takes rows rank::world_size.
+
+    Every sentence comes exactly once in an epoch, over all ranks together, and every rank has at least one row of
+    every batch. The batches follow from (seed, epoch) alone and their number is the same in every epoch.
+
+    Args:
+        source_lengths: (sentences,) in tokens, eos included.
+        target_lengths: (sentences,) in tokens, eos included.
+        max_sentences: in a global batch, or None.
+        max_tokens: padded tokens in a global batch on its longer side, or None.
+        shuffle: other batches in another order in each epoch; otherwise the longest sentences come first.
+        seed: of the order.
+        rank: of this process.
+        world_size: number of processes.
+        subset: (rows,) indices of the sentences to take, or None for all.
+
+    Raises:
+        RequestError: if there is no limit, or a limit cannot be kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_lengths: np.ndarray,
+        target_lengths: np.ndarray,
+        max_sentences: int | None = None,
+        max_tokens: int | None = None,
+        shuffle: bool,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        subset: np.ndarray | None = None,
+    ) -> None:
+        self.rank, self.world_size = rank, world_size
+        self.max_sentences, self.max_tokens = max_sentences, max_tokens
+        self.shuffle, self.seed = shuffle, seed
+        self._subset = None if subset is None else np.asarray(subset, np.int64)
+        chosen = slice(None) if self._subset is None else self._subset
+        self._sources, self._targets = np.asarray(source_lengths)[chosen], np.asarray(target_lengths)[chosen]
+        self._check()
+        self._epoch, self._position, self._resume_at = 0, 0, 0
+        self._plans: dict[int, _Plan] = {}
+        self._num_batches = self._count()
+
+    def _check(self) -> None:
+        if self.max_sentences is None and self.max_tokens is None:
+            raise RequestError("data.batch.max_sentences or data.batch.max_tokens must be given")
+        sentences, ranks = len(self._sources), self.world_size
+        if sentences < ranks:
+            raise RequestError(f"{sentences} sentences cannot be shared by trainer.devices={ranks}")
+        if self.max_sentences is not None and self.max_sentences < ranks:
+            raise RequestError(f"data.batch.max_sentences={self.max_sentences}: at least {ranks}, one for each device")
+        if self.max_tokens is not None:
+            longest = int(max(self._sources.max(), self._targets.max()))
+            needed = longest * (2 * ranks - 1)  # so that a short last batch can always borrow rows
+            if self.max_tokens < needed:
+                raise RequestError(
+                    f"data.batch.max_tokens={self.max_tokens}: at least {needed} for the longest sentence of "
+                    f"{longest} tokens and trainer.devices={ranks}; or filter by data.max_source_length"
+                )
+            if self.max_sentences is not None and self.max_sentences < 2 * ranks - 1:
+                raise RequestError(f"data.batch.max_sentences={self.max_sentences}: at least {2 * ranks - 1} here")
+
+    def _count(self) -> int:
+        """Batches in every epoch: with shuffling by tokens, a little more than the tightest packing needs."""
+        if self.max_tokens is None:
+            assert self.max_sentences is not None
+            return -(-len(self._sources) // self.max_sentences)
+        tightest = len(self._by_tokens(self._sorted(None))) - 1
+        slack = tightest // 50 if self.shuffle and self.world_size * 4 * tightest < len(self._sources) else 0
+        return tightest + slack
+
+    def __len__(self) -> int:
+        return self._num_batches
+
+    def __iter__(self) -> Iterator[Rows]:
+        plan = self._plan()
+        self._position, self._resume_at = self._resume_at, 0
+        while self._position < len(plan.sequence):
+            batch = self._batch(plan, self._position)
+            self._position += 1
+            yield Rows(self._original(batch[self.rank :: self.world_size]), len(batch), int(self._targets[batch].sum()))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the batches of an epoch; a position in the same epoch is kept."""
+        if epoch != self._epoch:
+            self._epoch, self._position, self._resume_at = epoch, 0, 0
+
+    def state_dict(self, position: int | None = None) -> dict[str, Any]:
+        """Where the epoch stands.
+
+        Args:
+            position: batches of the epoch that are done, when a loader has fetched ahead; None: all fetched ones.
+        """
+        done = self._position if position is None else position
+        return {"epoch": self._epoch, "position": done, "digest": self.digest()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Makes the next iteration give exactly the batches that were left.
+
+        Raises:
+            RequestError: if the state is of other data or other settings.
+        """
+        if state["digest"] != self.digest():
+            raise RequestError("the saved position in the data is of other data, batch settings or seed")
+        self._epoch, self._position, self._resume_at = state["epoch"], state["position"], state["position"]
+
+    def digest(self) -> str:
+        """sha256 of all that decides the global batches."""
+        settings = [self.max_sentences, self.max_tokens, self.shuffle, self.seed, NOISE]
+        ranks = self.world_size if self.max_tokens is not None else None
+        content = hashlib.sha256(repr([*settings, ranks]).encode())
+        for array in (self._sources, self._targets, *([] if self._subset is None else [self._subset])):
+            content.update(np.ascontiguousarray(array, dtype=np.int64))
+        return content.hexdigest()
+
+    def fill(self, side: str | None = None) -> float:
+        """Real tokens over padded tokens in this epoch's global batches: of `source`, `target`, or both (None)."""
+        plan = self._plan()
+        starts, rows = plan.bounds[:-1], np.diff(plan.bounds)
+        chosen = {"source": [self._sources], "target": [self._targets], None: [self._sources, self._targets]}[side]
+        padded = sum(int((np.maximum.reduceat(lengths[plan.order], starts) * rows).sum()) for lengths in chosen)
+        return sum(int(lengths.sum(dtype=np.int64)) for lengths in chosen) / padded
+
+    def _original(self, rows: np.ndarray) -> np.ndarray:
+        return rows.astype(np.int64) if self._subset is None else self._subset[rows]
+
+    def _batch(self, plan: _Plan, position: int) -> np.ndarray:
+        batch = plan.sequence[position]
+        return plan.order[plan.bounds[batch] : plan.bounds[batch + 1]]
+
+    def _plan(self) -> _Plan:
+        epoch = self._epoch if self.shuffle else 0
+        if epoch not in self._plans:
+            self._plans = {epoch: self._planned(epoch)}
+        return self._plans[epoch]
+
+    def _planned(self, epoch: int) -> _Plan:
+        noise = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
+        order = self._sorted(noise)
+        if self.max_tokens is None:
+            bounds = np.arange(self._num_batches + 1) * len(order) // self._num_batches
+        else:
+            bounds = self._by_tokens(order)
+            if len(bounds) - 1 > self._num_batches:  # the blur cost more than the slack
+                order = self._sorted(noise, blur=0)
+                bounds = self._by_tokens(order)
+            bounds = _halved(bounds, self._num_batches)
+        sequence = np.arange(self._num_batches)[::-1] if noise is None else noise.permutation(self._num_batches)
+        return _Plan(order, bounds, sequence)
+
+    def _sorted(self, noise: np.random.Generator | None, blur: int = NOISE) -> np.ndarray:
+        """Sentence indices by length of the longer side or of the target, then by source length, up and down."""
+        targets, sources = self._targets.astype(np.int64), self._sources.astype(np.int64)
+        order = np.arange(len(targets), dtype=np.int32 if len(targets) < 1 << 31 else np.int64)
+        first = targets if self.max_tokens is None else np.maximum(targets, sources)
+        if noise is not None:
+            noise.shuffle(order)
+            if blur:
+                first = first + noise.integers(0, blur + 1, len(first))
+                sources = sources + noise.integers(0, blur + 1, len(first))
+        span = int(sources.max()) + 1
+        key = first * span + np.where(first % 2 == 0, sources, span - 1 - sources)
+        return order[np.argsort(key[order], kind="stable")]
+
+    def _by_tokens(self, order: np.ndarray) -> np.ndarray:
+        """Where batches begin, each as long as the budget of padded tokens allows."""
+        assert self.max_tokens is not None
+        longer = np.maximum(self._sources, self._targets)[order].astype(np.int64)
+        bounds, start = [0], 0
+        while start < len(longer):
+            most = min(self.max_tokens // int(longer[start]), self.max_sentences or len(longer))
+            widest = np.maximum.accumulate(longer[start : start + most])
+            fits = widest * np.arange(1, len(widest) + 1) <= self.max_tokens
+            start += int(np.count_nonzero(fits))
+            bounds.append(start)
+        if len(bounds) > 2 and bounds[-1] - bounds[-2] < self.world_size:
+            bounds[-2] = bounds[-1] - self.world_size
+        return np.asarray(bounds)
+
+
+def _halved(bounds: np.ndarray, count: int) -> np.ndarray:
+    """Splits the batches with the most rows until there are `count`."""
+    while len(bounds) - 1 < count:
+        sizes = np.diff(bounds)
+        chosen = np.argsort(-sizes, kind="stable")[: count - len(sizes)]
+        bounds = np.sort(np.concatenate([bounds, bounds[chosen] + sizes[chosen] // 2]))
+    return bounds

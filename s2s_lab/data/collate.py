@@ -1,0 +1,88 @@
+"""Padded batches of encoded sentences."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from s2s_lab.data.batch import Batch
+from s2s_lab.data.bucketing import Rows
+from s2s_lab.data.encoded import EncodedSplit
+from s2s_lab.data.vocabulary import PAD
+
+
+class Collator(Dataset[Batch]):
+    """A map from rows of a split to their batch; for a DataLoader with `batch_size=None`.
+
+    Args:
+        split: where the sentences lie.
+    """
+
+    def __init__(self, split: EncodedSplit) -> None:
+        self.split = split
+
+    def __getitem__(self, rows: Rows | Sequence[int] | np.ndarray) -> Batch:
+        """The batch of these sentences, in this order.
+
+        Args:
+            rows: what BucketedBatches yields, or plain sentence indices, then taken as the whole global batch.
+        """
+        indices = np.asarray(rows.indices if isinstance(rows, Rows) else rows, dtype=np.int64)
+        source_lengths, target_lengths = self.split.source_lengths[indices], self.split.target_lengths[indices]
+        whole = rows if isinstance(rows, Rows) else Rows(indices, len(indices), int(target_lengths.sum()))
+        return Batch(
+            sources=((self._padded("source", indices, source_lengths), _lengths(source_lengths)),),
+            targets=self._padded("target", indices, target_lengths),
+            target_lengths=_lengths(target_lengths),
+            index=torch.from_numpy(indices),
+            global_rows=whole.global_rows,
+            global_tokens=whole.global_tokens,
+        )
+
+    def _padded(self, side: str, indices: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
+        """Ids (rows, longest), gathered in one piece."""
+        ids, starts = self.split.ids[side], self.split.offsets[side][indices]  # type: ignore[index]
+        positions = np.arange(lengths.max(initial=0))
+        real = positions < lengths[:, None]  # (rows, longest)
+        padded = np.full(real.shape, PAD, np.int64)
+        padded[real] = ids[(starts[:, None] + positions)[real]]
+        return torch.from_numpy(padded)
+
+
+def collate(
+    sources: Sequence[np.ndarray], targets: Sequence[np.ndarray] | None, index: Sequence[int] | np.ndarray
+) -> Batch:
+    """The batch of sentences that are in no split, such as lines to translate.
+
+    Args:
+        sources: ids of each source, eos included.
+        targets: ids of each target, eos included, or None.
+        index: number of each sentence.
+
+    Returns:
+        A batch that is its own global batch; targets are (rows, 0) when there are none.
+    """
+    source_ids, source_lengths = _stacked(sources)
+    target_ids, target_lengths = _stacked(targets or [np.zeros(0, np.int64)] * len(sources))
+    return Batch(
+        sources=((source_ids, source_lengths),),
+        targets=target_ids,
+        target_lengths=target_lengths,
+        index=torch.from_numpy(np.asarray(index, dtype=np.int64)),
+        global_rows=len(sources),
+        global_tokens=int(target_lengths.sum()),
+    )
+
+
+def _stacked(sentences: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    lengths = np.fromiter((len(ids) for ids in sentences), np.int64, len(sentences))
+    real = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    padded = np.full(real.shape, PAD, np.int64)
+    if real.any():
+        padded[real] = np.concatenate(sentences)
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+def _lengths(lengths: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(lengths.astype(np.int64))

@@ -1,0 +1,79 @@
+"""What every corpus gives: pairs of lines for each split, accepted references, and a fingerprint."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+
+from s2s_lab.faults import RequestError
+
+Pair = tuple[str, str]
+
+
+class Pairs(Iterable[Pair]):
+    """Pairs that can be read any number of times, streaming each time.
+
+    Args:
+        start: opens a fresh stream.
+    """
+
+    def __init__(self, start: Callable[[], Iterator[Pair]]) -> None:
+        self._start = start
+
+    def __iter__(self) -> Iterator[Pair]:
+        return self._start()
+
+
+class Corpus(ABC):
+    """Source and target lines, split into train, validation and one or more test sets.
+
+    Attributes:
+        name: short name.
+        citation: where it was published.
+        licence: as its source states it.
+        source: language or label of the source side.
+        target: language or label of the target side.
+    """
+
+    name: str
+    citation: str
+    licence: str
+    source: str
+    target: str
+
+    @abstractmethod
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits: train, validation, then the test sets, the first of which is also called `test`."""
+
+    @abstractmethod
+    def stream(self, split: str) -> Iterator[Pair]:
+        """Reads the pairs of a split once; `split` is one of `splits()`."""
+
+    @abstractmethod
+    def fingerprint(self) -> dict[str, str]:
+        """What the pairs depend on: a sha256 for each file, or for each generated split."""
+
+    def canonical(self, split: str) -> str:
+        """The name in `splits()` that `split` stands for: itself, or the first test set for `test`.
+
+        Raises:
+            RequestError: if there is no such split.
+        """
+        names = self.splits()
+        if split == "test" and len(names) > 2:
+            return names[2]
+        if split not in names:
+            known = [*names, *(["test"] if len(names) > 2 and "test" not in names else [])]
+            raise RequestError(f"split={split}: corpus {self.name} has no such split; expected {', '.join(known)}")
+        return split
+
+    def pairs(self, split: str) -> Pairs:
+        """Pairs of a split in their own order, untouched; can be iterated again.
+
+        Raises:
+            RequestError: if there is no such split, or (while reading) if a file is wrong.
+        """
+        name = self.canonical(split)
+        return Pairs(lambda: self.stream(name))
+
+    def references(self, split: str) -> list[tuple[str, ...]]:
+        """Accepted outputs of each pair of a split, the pair's own target first."""
+        return [(target,) for _, target in self.pairs(split)]

@@ -1,0 +1,168 @@
+"""Corpora in files: streaming lines, aligned text files, tab-separated files, and the checks on them."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from s2s_lab.data.corpora.base import Corpus, Pair
+from s2s_lab.faults import RequestError
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Lines of a UTF-8 text file, plain or .gz, without their line ends (\\n or \\r\\n); nothing else is changed.
+
+    Raises:
+        RequestError: naming file and line, if the file cannot be read, is empty, is no gzip, or is not UTF-8.
+    """
+    number = 0
+    try:
+        with _open(path) as stream:
+            for number, raw in enumerate(stream, start=1):
+                yield _decode(path, number, raw)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RequestError(f"{path}, after line {number}: not a whole gzip file ({error})") from error
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if number == 0:
+        raise RequestError(f"{path}: the file is empty; at least one line is expected")
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _decode(path: Path, number: int, raw: bytes) -> str:
+    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        value = raw[error.start]
+        raise RequestError(
+            f"{path}, line {number}: not valid UTF-8 (byte 0x{value:02x} at position {error.start + 1})"
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file's bytes.
+
+    Raises:
+        RequestError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def existing(path: Path, *, root: str | None, hint: str) -> Path:
+    """The file at `path`, or its .gz, or (for a .gz) its unpacked form, whichever exists.
+
+    Args:
+        path: the file that is expected.
+        root: the value of paths.data, to tell an unset folder from a wrong one.
+        hint: what DIR of `paths.data=DIR` is, for the message.
+
+    Raises:
+        RequestError: if none of them exists, naming the file and `paths.data=DIR`.
+    """
+    other = path.with_suffix("") if path.suffix == ".gz" else path.with_name(path.name + ".gz")
+    for candidate in (path, other):
+        if candidate.is_file():
+            return candidate
+    state = "paths.data is not set" if not root else f"paths.data is {root}"
+    raise RequestError(f"{path}: no such file; say paths.data=DIR, {hint} ({state})")
+
+
+@dataclass(frozen=True)
+class AlignedFiles:
+    """Two text files, aligned line by line."""
+
+    source: Path
+    target: Path
+
+    def paths(self) -> tuple[Path, ...]:
+        """The files."""
+        return self.source, self.target
+
+    def stream(self) -> Iterator[Pair]:
+        """Pairs of lines.
+
+        Raises:
+            RequestError: if a file is wrong or their numbers of lines differ.
+        """
+        sources, targets = read_lines(self.source), read_lines(self.target)
+        number = 0
+        for source in sources:
+            target = next(targets, None)
+            if target is None:
+                self._unequal(number + 1 + sum(1 for _ in sources), number)
+            else:
+                number += 1
+                yield source, target
+        surplus = sum(1 for _ in targets)
+        if surplus:
+            self._unequal(number, number + surplus)
+
+    def _unequal(self, sources: int, targets: int) -> None:
+        raise RequestError(
+            f"{self.source} has {sources} lines but {self.target} has {targets}: equal numbers are expected "
+            f"(line {min(sources, targets) + 1} has no partner)"
+        )
+
+
+@dataclass(frozen=True)
+class TabSeparatedFile:
+    """One file with a source, a tab and a target on each line."""
+
+    path: Path
+
+    def paths(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
+
+    def stream(self) -> Iterator[Pair]:
+        """Pairs of lines.
+
+        Raises:
+            RequestError: if the file is wrong or a line has not exactly two columns.
+        """
+        for number, line in enumerate(read_lines(self.path), start=1):
+            columns = line.split("\t")
+            if len(columns) != 2:
+                raise RequestError(
+                    f"{self.path}, line {number}: {len(columns)} columns; source, one tab and target are expected"
+                )
+            yield columns[0], columns[1]
+
+
+class FileCorpus(Corpus):
+    """A corpus whose splits lie in files.
+
+    Args:
+        files: by split name: train, validation, then the test sets.
+        source: language or label of the source side.
+        target: language or label of the target side.
+    """
+
+    def __init__(self, *, files: Mapping[str, AlignedFiles | TabSeparatedFile], source: str, target: str) -> None:
+        self._files = dict(files)
+        self.source, self.target = source, target
+
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, train and validation first."""
+        return tuple(self._files)
+
+    def stream(self, split: str) -> Iterator[Pair]:
+        """Reads the pairs of a split once."""
+        return self._files[split].stream()
+
+    def fingerprint(self) -> dict[str, str]:
+        """sha256 of each file, by split and file name."""
+        return {
+            f"{split}/{path.name}": sha256_of(path) for split, files in self._files.items() for path in files.paths()
+        }

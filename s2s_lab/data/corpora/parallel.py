@@ -1,0 +1,64 @@
+"""Anybody's own pairs: two aligned text files for each split, plain or .gz, or one tab-separated file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from s2s_lab.data.corpora.files import AlignedFiles, FileCorpus, TabSeparatedFile
+from s2s_lab.faults import RequestError
+
+FORM = "source=FILE and target=FILE, or tsv=FILE"
+
+
+class ParallelCorpus(FileCorpus):
+    """Pairs in the user's own files.
+
+    Args:
+        train: {source, target} or {tsv}: paths relative to the current folder, or to `root`.
+        validation: the same.
+        test: the same, or empty when there is no test set.
+        root: `paths.data`, or None.
+        source: language or label of the source side.
+        target: language or label of the target side.
+
+    Raises:
+        RequestError: if a split is not given in one of the two forms, or a file is missing.
+    """
+
+    name = "parallel"
+    citation = "the user's own files"
+    licence = "the user's own"
+
+    def __init__(
+        self,
+        *,
+        train: Mapping[str, str | None],
+        validation: Mapping[str, str | None],
+        test: Mapping[str, str | None] | None = None,
+        root: str | None = None,
+        source: str = "source",
+        target: str = "target",
+    ) -> None:
+        given = {"train": train, "validation": validation} | ({"test": test} if _values(test) else {})
+        files = {split: _files(split, _values(node), root) for split, node in given.items()}
+        super().__init__(files=files, source=source, target=target)
+
+
+def _values(node: Mapping[str, str | None] | None) -> dict[str, str]:
+    return {key: value for key, value in (node or {}).items() if value is not None}
+
+
+def _files(split: str, node: dict[str, str], root: str | None) -> AlignedFiles | TabSeparatedFile:
+    if set(node) == {"tsv"}:
+        return TabSeparatedFile(_find(split, "tsv", node["tsv"], root))
+    if set(node) == {"source", "target"}:
+        return AlignedFiles(*(_find(split, side, node[side], root) for side in ("source", "target")))
+    found = ", ".join(sorted(node)) or "nothing"
+    raise RequestError(f"data.{split}: {FORM} is expected, found {found}")
+
+
+def _find(split: str, key: str, value: str, root: str | None) -> Path:
+    for folder in (Path(), *([Path(root)] if root else [])):
+        if (folder / value).is_file():
+            return folder / value
+    places = f"the current folder or paths.data={root}" if root else "the current folder; say paths.data=DIR for another"
+    raise RequestError(f"data.{split}.{key}={value}: no such file, looked for in {places}")

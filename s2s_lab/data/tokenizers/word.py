@@ -1,0 +1,57 @@
+"""Tokens are words and punctuation marks, by the rules of Moses; joining gives ordinary text."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Self
+
+from sacremoses import MosesDetokenizer, MosesTokenizer
+
+from s2s_lab.data.tokenizers.base import Tokenizer
+
+
+class WordTokenizer(Tokenizer):
+    """Moses tokenization and detokenization, through sacremoses; nothing is escaped.
+
+    Exact for ordinary sentences; runs of spaces become one, and rare uses of quotation marks come back shifted.
+
+    Args:
+        lowercase: makes lines lower-case first.
+        language: code such as en or de; None takes the side's own language.
+    """
+
+    def __init__(self, *, lowercase: bool = False, language: str | None = None) -> None:
+        self.lowercase = lowercase
+        self.language = language
+        self._side_language = language or "en"
+
+    def for_language(self, language: str) -> Self:
+        """An independent copy with this language, unless `language` was given."""
+        own = super().for_language(language)
+        own._side_language = self.language or language
+        return own
+
+    def tokenize(self, line: str) -> list[str]:
+        """Words and punctuation marks of a line."""
+        return _moses(self._side_language)[0].tokenize(line.lower() if self.lowercase else line, escape=False)
+
+    def detokenize(self, tokens: Sequence[str]) -> str:
+        """Ordinary text: spaces where the language has them."""
+        return _moses(self._side_language)[1].detokenize(list(tokens), unescape=False)
+
+    def configuration(self) -> dict[str, Any]:
+        """The options that decide the tokens."""
+        return {"lowercase": self.lowercase, "language": self.language}
+
+    def state(self) -> dict[str, Any]:
+        """The language in use."""
+        return {"language": self._side_language}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes on a `state()`."""
+        self._side_language = state["language"]
+
+
+@functools.cache
+def _moses(language: str) -> tuple[MosesTokenizer, MosesDetokenizer]:
+    """The rules of a language; those of English where Moses has none."""
+    return MosesTokenizer(lang=language), MosesDetokenizer(lang=language)

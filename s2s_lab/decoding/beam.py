@@ -1,0 +1,270 @@
+"""Beam search: the best hypotheses of a fixed number that are kept alive, for all sentences at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from s2s_lab.decoding.base import DecodingStrategy, Found, StepFunction, whole_number
+from s2s_lab.decoding.candidates import best_of_sentences, top
+from s2s_lab.decoding.history import History
+from s2s_lab.decoding.length_penalty import LengthPenalty, NoPenalty
+from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
+from s2s_lab.faults import RequestError
+
+STOPPING_RULES = ("first_finished", "all_finished", "optimal_bound")
+
+
+class BeamState(NamedTuple):
+    """What one step of the search hands to the next; `size` live hypotheses, best first.
+
+    Attributes:
+        live: (batch, width) log-probabilities, -inf for a dead one; width 1 at the first step, then size.
+        ids: (batch x width,) int64, the last symbols.
+        limits: (batch,) int64.
+        count: (batch,) int64, hypotheses finished so far.
+        kept: (batch, num_hypotheses) scores of the best finished ones, best first, -inf where missing; no
+            columns unless the stopping rule needs them.
+        done: (batch,) bool, the sentence's search has ended.
+    """
+
+    live: Tensor
+    ids: Tensor
+    limits: Tensor
+    count: Tensor
+    kept: Tensor
+    done: Tensor
+
+
+class BeamSearch(DecodingStrategy):
+    """Keeps `size` live hypotheses and collects those that finish.
+
+    Each step takes the 2 x size best one-symbol continuations of all live hypotheses by log-probability (ties:
+    the better parent, then the lower id). Those that end in eos finish if they rank among the first `size`;
+    the best `size` of the others live on, so that finishing does not narrow the beam. Finished hypotheses are
+    ranked by the length penalty's score (ties: the earlier one). At the length limit unfinished hypotheses
+    compete with the finished ones, as finished=False. A sentence ends at its limit or by the stopping rule:
+
+    - `first_finished`: `num_hypotheses` hypotheses have finished.
+    - `all_finished`: `size` hypotheses have finished.
+    - `optimal_bound`: `num_hypotheses` have finished and no live one can beat the worst of the best
+      `num_hypotheses`, by the penalty's bound; the result is that of searching on up to the limit.
+
+    Without a penalty or with stopping first_finished or all_finished, size 1 is greedy search. Sentences that
+    ended leave the batch by the rule of `state.leaving_pays`.
+
+    Paper: Graves 2012, arXiv 1211.3711, section 2.5; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
+    Deviation: there a finished hypothesis gives up its place in the beam.
+
+    Args:
+        bos: see `DecodingStrategy`.
+        eos: see `DecodingStrategy`.
+        banned: see `DecodingStrategy`.
+        max_length: see `DecodingStrategy`.
+        max_length_ratio: see `DecodingStrategy`.
+        max_length_constant: see `DecodingStrategy`.
+        min_length: see `DecodingStrategy`.
+        size: live hypotheses, at least 1.
+        length_penalty: from log-probability and length to score; None for `NoPenalty`.
+        num_hypotheses: how many are returned, at most size.
+        stopping: one of `STOPPING_RULES`.
+
+    Raises:
+        RequestError: an option is out of its range.
+    """
+
+    name = "beam"
+
+    def __init__(
+        self,
+        *,
+        bos: int,
+        eos: int,
+        banned: Sequence[int] = (),
+        max_length: int = 200,
+        max_length_ratio: float | None = 3.0,
+        max_length_constant: int = 30,
+        min_length: int = 0,
+        size: int = 5,
+        length_penalty: LengthPenalty | None = None,
+        num_hypotheses: int = 1,
+        stopping: Literal["first_finished", "all_finished", "optimal_bound"] = "all_finished",
+    ) -> None:
+        super().__init__(
+            bos=bos,
+            eos=eos,
+            banned=banned,
+            max_length=max_length,
+            max_length_ratio=max_length_ratio,
+            max_length_constant=max_length_constant,
+            min_length=min_length,
+        )
+        self.size = whole_number("size", size, 1)
+        self.length_penalty = NoPenalty() if length_penalty is None else length_penalty
+        self.num_hypotheses = whole_number("num_hypotheses", num_hypotheses, 1)
+        self.stopping = stopping
+        if not isinstance(self.length_penalty, LengthPenalty):
+            raise RequestError(f"decoding.length_penalty is {length_penalty!r}, expected a LengthPenalty or null")
+        if num_hypotheses > size:
+            raise RequestError(f"decoding.num_hypotheses is {num_hypotheses}, expected at most decoding.size ({size})")
+        if stopping not in STOPPING_RULES:
+            raise RequestError(f"decoding.stopping is {stopping!r}, expected one of {', '.join(STOPPING_RULES)}")
+
+    def options(self) -> tuple[str, ...]:
+        """Returns size, penalty, stopping rule and the n of n-best."""
+        return (
+            f"size:{self.size}",
+            f"norm:{self.length_penalty.name}",
+            f"stop:{self.stopping}",
+            f"nbest:{self.num_hypotheses}",
+        )
+
+    def search(
+        self, step: StepFunction, state: Any, memory: Any, *, limits: Tensor, sentence_index: Tensor, weights: bool
+    ) -> Found:
+        """Searches one batch; see the base class. The first step has one row for each sentence, later ones size."""
+        device, on_accelerator = limits.device, limits.device.type != "cpu"
+        next_symbol = self.next_symbol(device)
+        history = History(len(limits), device)
+        shortest, longest = torch.stack(torch.aminmax(limits)).tolist()
+        beam: BeamState | None = None
+        vocab = 0
+        for t in range(longest):
+            previous = torch.full_like(limits, self.bos) if beam is None else beam.ids
+            scores, state, attention = step(previous, state, memory)
+            log_probs = next_symbol(scores, t)
+            vocab = log_probs.size(1)
+            beam = self._start(limits, log_probs) if beam is None else beam
+            active, width = ~beam.done, beam.live.size(1)
+            beam, codes, live_codes, ending = self._advance(beam, log_probs, t, t + 1 >= shortest)
+            record = (active, ending, codes, beam.live, live_codes)
+            if weights and attention is not None:
+                by_slot = attention.view(-1, width, attention.size(-1)).expand(-1, self.size, -1)
+                record = (*record, by_slot)
+            history.record(*record)
+            parents = live_codes.div(vocab, rounding_mode="floor")
+            rows = parents + torch.arange(0, len(parents) * width, width, device=device).unsqueeze(1)
+            if look_due(t, on_accelerator):
+                num_done = int(beam.done.sum())
+                if num_done == len(rows):
+                    break
+                if leaving_pays(num_done, len(rows)):
+                    kept = (~beam.done).nonzero().squeeze(1)
+                    history.keep(kept)
+                    rows, memory = rows.index_select(0, kept), select_rows(memory, kept)
+                    by_sentence = beam._replace(ids=beam.ids.view(-1, self.size))
+                    beam = BeamState(*select_rows(tuple(by_sentence), kept))
+                    beam = beam._replace(ids=beam.ids.flatten())
+            state = select_rows(state, rows.flatten())
+        return self._found(history, limits, vocab)
+
+    def _start(self, limits: Tensor, log_probs: Tensor) -> BeamState:
+        """Starts with the one empty hypothesis of each sentence."""
+        tracked = self.num_hypotheses if self.stopping == "optimal_bound" else 0
+        return BeamState(
+            live=log_probs.new_zeros((len(limits), 1)),
+            ids=torch.full_like(limits, self.bos),
+            limits=limits,
+            count=torch.zeros_like(limits),
+            kept=log_probs.new_full((len(limits), tracked), -torch.inf),
+            done=torch.zeros_like(limits, dtype=torch.bool),
+        )
+
+    def _advance(
+        self, beam: BeamState, log_probs: Tensor, t: int, limits_near: bool
+    ) -> tuple[BeamState, Tensor, Tensor, Tensor]:
+        """Makes one step of the search for all sentences.
+
+        Args:
+            beam: the search before the step.
+            log_probs: (batch x width, vocab).
+            t: the step, from 0.
+            limits_near: whether any sentence may reach its limit.
+
+        Returns:
+            The search after the step; the codes parent x vocab + id of the first size candidates and of the
+            live ones, each (batch, size); the log-probabilities of those of the first size candidates that
+            finished (batch, size), -inf elsewhere.
+        """
+        size, vocab = self.size, log_probs.size(1)
+        count = min(2 * size, beam.live.size(1) * vocab)
+        sums, codes = best_of_sentences(log_probs, beam.live, count)
+        if count < 2 * size:  # a space smaller than the beam: dead candidates that are not eos fill the places
+            sums = torch.nn.functional.pad(sums, (0, 2 * size - count), value=-torch.inf)
+            codes = torch.nn.functional.pad(codes, (0, 2 * size - count), value=int(self.eos == 0))
+        ends = codes.remainder(vocab) == self.eos
+        ending = sums[:, :size].masked_fill(~ends[:, :size], -torch.inf)
+        order = ends.byte().sort(dim=-1, stable=True).indices[:, :size]  # the others first, in their order
+        live = sums.gather(1, order).masked_fill(ends.gather(1, order), -torch.inf)
+        live_codes = codes.gather(1, order)
+        finished = beam.count + (ending > -torch.inf).sum(1)
+        kept = beam.kept
+        if self.stopping == "optimal_bound":
+            scores = self.length_penalty.score(ending, t + 1)
+            kept = torch.cat((kept, scores), 1).topk(self.num_hypotheses, -1).values
+            done = beam.done | (kept[:, -1] >= self.length_penalty.bound(live[:, 0], beam.limits))
+        else:
+            enough = self.num_hypotheses if self.stopping == "first_finished" else size
+            done = beam.done | (finished >= enough)
+        if limits_near:
+            done |= beam.limits <= t + 1
+        ids = live_codes.remainder(vocab).flatten()
+        return BeamState(live, ids, beam.limits, finished, kept, done), codes[:, :size], live_codes, ending
+
+    def _found(self, history: History, limits: Tensor, vocab: int) -> Found:
+        """Ranks what finished and what was cut, and walks back to read the ids of the best."""
+        active, ending, codes, live, live_codes, *rest = history.stack()  # each (steps, batch, ...)
+        steps, batch, size = ending.shape
+        taken = active.sum(0)  # steps that each sentence took, its last one included
+        ending = ending.masked_fill(~active.unsqueeze(2), -torch.inf)
+        last = live.gather(0, (taken - 1).view(1, batch, 1).expand(1, batch, size)).squeeze(0)
+        cut = last.masked_fill((taken < limits).unsqueeze(1), -torch.inf)
+        lengths = torch.arange(1, steps + 1, device=limits.device).repeat_interleave(size).expand(batch, -1)
+        lengths = torch.cat((lengths, taken.unsqueeze(1).expand(batch, size)), 1)
+        log_probs = torch.cat((ending.transpose(0, 1).flatten(1), cut), 1)  # (batch, steps x size + size)
+        scores = self.length_penalty.score(log_probs, lengths)
+        scores, places = top(scores, self.num_hypotheses)
+        finished = places < steps * size
+        lengths, log_probs = lengths.gather(1, places), log_probs.gather(1, places)
+        slots = places.remainder(size)
+        # A finished one's last symbol is eos: its slot holds a candidate, whose code names the parent.
+        by_candidate = codes.transpose(0, 1).flatten(1).gather(1, places.clamp(max=steps * size - 1))
+        slots = torch.where(finished, by_candidate.div(vocab, rounding_mode="floor"), slots)
+        ids, parents = _walk_back(live_codes, slots, lengths, finished, vocab)
+        attention = None
+        if rest:
+            shape = (*parents.shape, rest[0].size(-1))
+            attention = rest[0].gather(2, parents.unsqueeze(3).expand(shape)).permute(1, 2, 0, 3)
+        return Found(ids.permute(1, 2, 0), lengths - finished.long(), log_probs, scores, finished, attention)
+
+
+def _walk_back(
+    live_codes: Tensor, slots: Tensor, lengths: Tensor, finished: Tensor, vocab: int
+) -> tuple[Tensor, Tensor]:
+    """Follows the back-pointers of all hypotheses at once, from the last step to the first.
+
+    Args:
+        live_codes: (steps, batch, size) int64, parent x vocab + id of the hypotheses alive after each step.
+        slots: (batch, n) int64; of a finished hypothesis the slot of its eos' parent, of a cut one its own.
+        lengths: (batch, n) int64, eos included when finished.
+        finished: (batch, n) bool.
+        vocab: the vocabulary's size.
+
+    Returns:
+        The ids without eos, and the slots that each step's symbol (eos too) continued, each (steps, batch, n).
+    """
+    steps = len(live_codes)
+    symbols = lengths - finished.long()
+    codes, parents = [], []
+    for t in range(steps - 1, -1, -1):
+        code = live_codes[t].gather(1, slots)
+        codes.append(code)
+        before = code.div(vocab, rounding_mode="floor")
+        parents.append(torch.where(symbols > t, before, slots))
+        slots = parents[-1]
+    codes.reverse()
+    parents.reverse()
+    return torch.stack(codes).remainder(vocab), torch.stack(parents)

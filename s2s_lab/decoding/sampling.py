@@ -1,0 +1,103 @@
+"""Sampling: symbols drawn from the model's distribution, or from a sharpened or restricted one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from s2s_lab.decoding import filters, noise
+from s2s_lab.decoding.base import positive, whole_number
+from s2s_lab.decoding.rowwise import RowwiseSearch
+
+
+class Sampling(RowwiseSearch):
+    """Draws `num_samples` hypotheses for each sentence, independent of each other; equal ones are kept.
+
+    Each symbol is drawn by one uniform number, a function of seed, sentence, sample and step alone, so that a
+    sentence's samples are the same in any batch. The distribution is the model's, without forbidden ids, first
+    sharpened by the temperature, then restricted to the `top_k` most probable symbols, then to the most
+    probable ones that reach `top_p`, and renormalised. Log-probability and score are the model's own, as for
+    any other strategy; samples are returned by it, best first, not in the order they were drawn in.
+
+    Paper: Fan, Lewis, Dauphin 2018, arXiv 1805.04833 (top-k); Holtzman et al. 2020, arXiv 1904.09751 (top-p).
+
+    Args:
+        bos: see `DecodingStrategy`.
+        eos: see `DecodingStrategy`.
+        banned: see `DecodingStrategy`.
+        max_length: see `DecodingStrategy`.
+        max_length_ratio: see `DecodingStrategy`.
+        max_length_constant: see `DecodingStrategy`.
+        min_length: see `DecodingStrategy`.
+        num_samples: hypotheses for each sentence, at least 1.
+        temperature: above 0; 1 leaves the distribution as it is.
+        top_k: at least 1; None restricts nothing.
+        top_p: above 0 and at most 1; 1 restricts nothing.
+        seed: a whole number of at least 0.
+
+    Raises:
+        RequestError: an option is out of its range.
+    """
+
+    name = "sampling"
+
+    def __init__(
+        self,
+        *,
+        bos: int,
+        eos: int,
+        banned: Sequence[int] = (),
+        max_length: int = 200,
+        max_length_ratio: float | None = 3.0,
+        max_length_constant: int = 30,
+        min_length: int = 0,
+        num_samples: int = 1,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        seed: int = 1,
+    ) -> None:
+        super().__init__(
+            bos=bos,
+            eos=eos,
+            banned=banned,
+            max_length=max_length,
+            max_length_ratio=max_length_ratio,
+            max_length_constant=max_length_constant,
+            min_length=min_length,
+        )
+        self.num_hypotheses = whole_number("num_samples", num_samples, 1)
+        self.temperature = positive("temperature", temperature)
+        self.top_k = top_k if top_k is None else whole_number("top_k", top_k, 1)
+        self.top_p = positive("top_p", top_p, 1)
+        self.seed = whole_number("seed", seed, 0)
+
+    def options(self) -> tuple[str, ...]:
+        """Returns number, temperature, restrictions and seed."""
+        return (
+            f"samples:{self.num_hypotheses}",
+            f"temperature:{self.temperature:g}",
+            f"top_k:{'none' if self.top_k is None else self.top_k}",
+            f"top_p:{self.top_p:g}",
+            f"seed:{self.seed}",
+        )
+
+    def row_keys(self, sentence_index: Tensor) -> Tensor:
+        """Gives each sample the key of its noise; see the base class."""
+        return noise.sample_keys(self.seed, sentence_index, self.num_hypotheses)
+
+    def choose(self, log_probs: Tensor, step: int, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Draws the next symbol of each row; see the base class."""
+        uniforms = noise.uniform(keys, step)
+        sharpened = filters.temperature(log_probs, self.temperature)
+        if self.top_k is not None:
+            values, ids = filters.top_k(sharpened, self.top_k)
+            values = values if self.top_p == 1 else filters.top_p(values, self.top_p)
+        elif self.top_p < 1:
+            values, ids = filters.nucleus(sharpened, self.top_p)
+        else:
+            values, ids = sharpened, None
+        drawn = filters.draw(values, uniforms).unsqueeze(1)
+        drawn = drawn if ids is None else ids.gather(1, drawn)
+        return log_probs.gather(1, drawn).squeeze(1), drawn.squeeze(1)

@@ -1,0 +1,81 @@
+"""Decodes batches with a frozen network and gives the hypotheses back in the order of the sentences."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from s2s_lab.data.batch import Batch
+from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.models.seq2seq import Seq2Seq
+
+
+@dataclass
+class Decoded:
+    """What a strategy gave for a set of sentences.
+
+    Attributes:
+        hypotheses: n-best lists, best first, by sentence index.
+        seconds: wall time of encoding and decoding, without data preparation.
+        tokens: tokens of the best hypotheses, each with its end symbol.
+    """
+
+    hypotheses: dict[int, list[Hypothesis]] = field(default_factory=dict)
+    seconds: float = 0.0
+    tokens: int = 0
+
+    @property
+    def best(self) -> list[Hypothesis]:
+        """The best hypothesis of each sentence, by ascending sentence index."""
+        return [self.hypotheses[index][0] for index in sorted(self.hypotheses)]
+
+
+def decode_batches(
+    network: Seq2Seq,
+    strategy: DecodingStrategy,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device,
+    weights_of: frozenset[int] = frozenset(),
+) -> Iterator[tuple[Batch, list[list[Hypothesis]], float]]:
+    """Yields each batch with its n-best lists and the seconds that encoding and decoding took.
+
+    Args:
+        network: in eval mode, on `device`.
+        strategy: any decoding strategy.
+        batches: in any order; a batch knows its sentences' indices.
+        device: where the network is.
+        weights_of: sentences whose attention weights are kept.
+    """
+    for batch in batches:
+        moved = batch.to(device)
+        began = time.perf_counter()
+        with torch.inference_mode():
+            memory, state = network.start(moved.sources)
+            hypotheses = strategy.decode(
+                network.step,
+                state,
+                memory,
+                source_lengths=moved.sources[0][1],
+                sentence_index=moved.index,
+                return_weights=not weights_of.isdisjoint(batch.index.tolist()),
+            )
+        yield batch, hypotheses, time.perf_counter() - began
+
+
+def decode(
+    network: Seq2Seq,
+    strategy: DecodingStrategy,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device,
+    weights_of: frozenset[int] = frozenset(),
+) -> Decoded:
+    """Decodes all batches; arguments as in `decode_batches`."""
+    decoded = Decoded()
+    for batch, hypotheses, seconds in decode_batches(network, strategy, batches, device=device, weights_of=weights_of):
+        decoded.hypotheses.update(zip(batch.index.tolist(), hypotheses, strict=True))
+        decoded.seconds += seconds
+        decoded.tokens += sum(len(nbest[0].ids) + nbest[0].finished for nbest in hypotheses)
+    return decoded

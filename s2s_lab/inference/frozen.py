@@ -1,0 +1,102 @@
+"""A frozen model: a network with its two text sides, and the folder that holds it without any pickle."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from s2s_lab.data.batch import Batch
+from s2s_lab.data.collate import collate
+from s2s_lab.faults import RequestError
+from s2s_lab.inference.text import TextSide
+from s2s_lab.models.seq2seq import Seq2Seq
+
+WEIGHTS, CONFIGURATION = "model.safetensors", "config.yaml"
+
+
+@dataclass(frozen=True)
+class FrozenModel:
+    """A network in eval mode with everything that turns text into its ids and back.
+
+    Attributes:
+        network: in eval mode.
+        source: text side of the sources.
+        target: text side of the targets.
+        configuration: plain settings that the model was built from.
+        shared: whether both sides share one vocabulary.
+    """
+
+    network: Seq2Seq
+    source: TextSide
+    target: TextSide
+    configuration: dict[str, Any]
+    shared: bool
+
+    def batches(self, lines: Sequence[str], *, sentences: int) -> Iterator[Batch]:
+        """Batches of lines of text, sorted by source length, longest first; indices are positions in `lines`."""
+        ids = [np.asarray(self.source.ids(line)) for line in lines]
+        order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
+        for start in range(0, len(order), sentences):
+            rows = order[start : start + sentences]
+            yield collate([ids[row] for row in rows], None, rows)
+
+
+def save_model(model: FrozenModel, folder: Path) -> None:
+    """Writes a model folder: model.safetensors, config.yaml, vocabularies and tokenizers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = model.network.state_dict()
+    shared = _shared_names(state)
+    own = {name: value.detach().cpu().contiguous() for name, value in state.items() if name not in shared}
+    save_file(own, folder / WEIGHTS, metadata=shared)
+    text = yaml.safe_dump(model.configuration, sort_keys=False, allow_unicode=True)
+    (folder / CONFIGURATION).write_text(text, encoding="utf-8")
+    for name, side in sides(model.source, model.target, model.shared).items():
+        side.tokenizer.save(folder, name)
+        side.vocabulary.save(folder / f"{name}.vocabulary.txt")
+
+
+def sides(source: TextSide, target: TextSide, shared: bool) -> dict[str, TextSide]:
+    """The text sides by the name that their files carry: one `shared`, or `source` and `target`."""
+    return {"shared": source} if shared else {"source": source, "target": target}
+
+
+def load_weights(network: Seq2Seq, folder: Path) -> None:
+    """Reads model.safetensors into a network.
+
+    Raises:
+        RequestError: if the file is missing or damaged, or if its weights do not fit the network.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise RequestError(f"{path}: no such file; a model folder was expected")
+    try:
+        found = load_file(path)
+    except Exception as error:
+        raise RequestError(f"{path}: not a readable safetensors file ({error})") from error
+    expected = network.state_dict()
+    for name, value in expected.items():
+        if name in found and found[name].shape != value.shape:
+            raise RequestError(f"{path}: {name} is {tuple(found[name].shape)}, the network needs {tuple(value.shape)}")
+    aliases = _shared_names(expected)
+    missing = [name for name in expected if name not in found and name not in aliases]
+    unknown = [name for name in found if name not in expected]
+    if missing or unknown:
+        fault = f"{missing[0]} is missing" if missing else f"{unknown[0]} is unknown to it"
+        raise RequestError(f"{path}: the weights do not fit the network: {fault}")
+    network.load_state_dict({**found, **{alias: found[name] for alias, name in aliases.items()}})
+
+
+def _shared_names(state: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """Names of tensors that share the storage of an earlier one (tied weights), with the earlier one's name."""
+    first: dict[int, str] = {}
+    shared = {}
+    for name, value in state.items():
+        owner = first.setdefault(value.data_ptr(), name)
+        if owner != name and value.numel():
+            shared[name] = owner
+    return shared

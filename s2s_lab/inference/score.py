@@ -1,0 +1,52 @@
+"""Scores given targets with a frozen network: the log-probability of each reference."""
+
+from collections.abc import Iterable
+
+import torch
+
+from s2s_lab.data.batch import Batch
+from s2s_lab.models.seq2seq import Seq2Seq
+
+
+def score_targets(network: Seq2Seq, batches: Iterable[Batch], *, device: torch.device) -> dict[int, tuple[float, int]]:
+    """Teacher-forced log-probabilities of the batches' targets.
+
+    Args:
+        network: in eval mode, on `device`.
+        batches: in any order.
+        device: where the network is.
+
+    Returns:
+        By sentence index: (log-probability in natural units, number of tokens, eos included).
+    """
+    scored: dict[int, tuple[float, int]] = {}
+    for batch in batches:
+        moved = batch.to(device)
+        with torch.inference_mode():
+            features, _ = network(moved.sources, moved.inputs)
+            mask = moved.mask
+            log_probs = torch.zeros(mask.shape, device=device)  # (batch, target_len)
+            log_probs[mask] = target_log_probs(network, features[mask], moved.targets[mask])
+            sums = log_probs.double().sum(1).tolist()
+        lengths = batch.target_lengths.tolist()
+        scored.update(zip(batch.index.tolist(), zip(sums, lengths, strict=True), strict=True))
+    return scored
+
+
+def target_log_probs(network: Seq2Seq, features: torch.Tensor, targets: torch.Tensor, rows: int = 1024) -> torch.Tensor:
+    """Log-probability of each target token; in chunks of rows, so that memory stays small.
+
+    Args:
+        network: gives the output.
+        features: (tokens, feature_size).
+        targets: (tokens,).
+        rows: tokens in a chunk.
+
+    Returns:
+        (tokens,) float32.
+    """
+    parts = [
+        network.output.log_probs(part).float().gather(1, ids[:, None])[:, 0]
+        for part, ids in zip(features.split(rows), targets.split(rows), strict=True)
+    ]
+    return torch.cat(parts) if parts else features.new_zeros(0)

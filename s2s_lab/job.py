@@ -1,0 +1,55 @@
+"""One job: one process that trains from one frozen configuration file; `python -m s2s_lab.job FILE`."""
+
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+
+
+def main() -> None:
+    """Trains the job of the configuration file named on the command line.
+
+    Exit codes: 0 done, 1 failed (the traceback is in error.txt), 2 refused, 130 interrupted with its state saved.
+    """
+    from s2s_lab.faults import RequestError, RunError
+    from s2s_lab.records.run_folder import RunFolder
+
+    if len(sys.argv) != 2:
+        print("usage: python -m s2s_lab.job RUN/config.yaml", file=sys.stderr)
+        sys.exit(2)
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = RunFolder(Path(sys.argv[1]).resolve().parent)
+    try:
+        from s2s_lab.assemble.experiment import train
+
+        train(folder)
+    except (RequestError, RunError) as error:
+        line = " ".join(str(error).split())
+        print(f"s2s-train: {line}", file=sys.stderr)
+        _end(folder, "failed", line)
+        sys.exit(2 if isinstance(error, RequestError) else 1)
+    except KeyboardInterrupt:
+        print(f"s2s-train: interrupted; what was trained is kept in {folder.path}", file=sys.stderr)
+        _end(folder, "interrupted", "interrupted")
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        print(f"s2s-train: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        _end(folder, "failed", traceback.format_exc())
+        sys.exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(folder, status: str, text: str) -> None:
+    folder.error_file.write_text(text + "\n", encoding="utf-8")
+    if folder.run_file.exists():
+        folder.finish(status)
+    else:
+        folder.start({"status": status})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The mean number of edits between hypothesis and nearest reference."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from s2s_lab.metrics.base import Metric, References, ratio, write_signature
+from s2s_lab.metrics.levenshtein import levenshtein
+from s2s_lab.metrics.units import Unit, case_field, check_unit, divide
+
+
+class EditDistance(Metric):
+    """Mean number of insertions, deletions and substitutions for each sentence, to its nearest reference.
+
+    Statistics: [edits, 1].
+
+    Args:
+        unit: "word" or "character".
+        lowercase: Compare lower-cased text.
+        name: What the score is called in tables.
+
+    Raises:
+        RequestError: Unknown unit.
+    """
+
+    kind = "edit_distance"
+    higher_is_better = False
+
+    def __init__(self, *, unit: Unit = "word", lowercase: bool = False, name: str = "edit_distance") -> None:
+        check_unit(unit, name=name)
+        self.unit: Unit = unit
+        self.lowercase = lowercase
+        self.name = name
+
+    def count(self, hypotheses: Sequence[str], references: References) -> np.ndarray:
+        """See Metric."""
+        rows = np.ones((len(hypotheses), 2))
+        for row, hypothesis, accepted in zip(rows, hypotheses, references, strict=True):
+            tokens = divide(hypothesis, unit=self.unit, lowercase=self.lowercase)
+            wanted = [divide(reference, unit=self.unit, lowercase=self.lowercase) for reference in accepted]
+            row[0] = min(levenshtein(tokens, reference) for reference in wanted)
+        return rows
+
+    def aggregate(self, summed: np.ndarray) -> np.ndarray:
+        """See Aggregate."""
+        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
+
+    def signature(self, num_references: int | None = 1) -> str:
+        """See Metric."""
+        case = case_field(self.lowercase)
+        return write_signature(self.kind, num_references, case=case, unit=self.unit, version="1")

@@ -1,0 +1,39 @@
+"""Additive attention, of Bahdanau et al."""
+
+import torch
+from torch import Tensor, nn
+
+from s2s_lab.models.attentions.base import Attention
+from s2s_lab.models.checks import require_positive
+
+
+class AdditiveAttention(Attention):
+    """energy(q, m) = v . tanh(W q + U m).
+
+    Paper: Bahdanau et al. 2015, arXiv 1409.0473, A.1.2; "concat" of Luong et al. 2015.
+
+    Args:
+        query_size: width of a query.
+        memory_size: width of a memory entry.
+        summary_size: unused.
+        attention_size: width of the sum under the tanh; None means `query_size`.
+    """
+
+    def __init__(
+        self, *, query_size: int, memory_size: int, summary_size: int, attention_size: int | None = None
+    ) -> None:
+        super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)
+        size = query_size if attention_size is None else attention_size
+        require_positive("attention.attention_size", size)
+        self.query_projection = nn.Linear(query_size, size, bias=False)
+        self.memory_projection = nn.Linear(memory_size, size, bias=False)
+        self.energy_projection = nn.Linear(size, 1, bias=False)
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """Give U m; see Attention."""
+        return self.memory_projection(memory)
+
+    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Give v . tanh(W q + U m); see Attention."""
+        queries = self.query_projection(query).unsqueeze(2)  # (batch, queries, 1, attention_size)
+        return self.energy_projection(torch.tanh(queries + keys.unsqueeze(1))).squeeze(3)

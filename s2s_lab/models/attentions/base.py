@@ -1,0 +1,114 @@
+"""The contract of an attention: keys once for each source, then energies, weights and context for each query."""
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from s2s_lab.models.encoders.base import EncoderOutput
+
+Prepared = tuple[Any, ...]
+
+
+class PreparedMemory(NamedTuple):
+    """What an attention keeps of a batch of sources.
+
+    Attributes:
+        keys: (batch, source_len, key_size).
+        memory: (batch, source_len, memory_size).
+        mask: (batch, source_len) bool, True where real.
+    """
+
+    keys: Tensor
+    memory: Tensor
+    mask: Tensor
+
+
+class Attention(nn.Module, ABC):
+    """What turns queries and a memory into contexts.
+
+    A variant over a memory gives `keys` and `energies`; masking, normalising and summing are here.
+
+    Args:
+        query_size: width of a query.
+        memory_size: width of a memory entry.
+        summary_size: width of the encoder's summary.
+
+    Attributes:
+        context_size: width of a context.
+        constant: whether the context is the same for every query.
+    """
+
+    constant = False
+
+    def __init__(self, *, query_size: int, memory_size: int, summary_size: int) -> None:
+        super().__init__()
+        self.query_size = query_size
+        self.memory_size = memory_size
+        self.summary_size = summary_size
+        self.context_size = memory_size
+
+    @abstractmethod
+    def keys(self, memory: Tensor) -> Tensor:
+        """Prepare a memory (batch, source_len, memory_size) as keys (batch, source_len, key_size)."""
+
+    @abstractmethod
+    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Compare every query with every key.
+
+        Args:
+            query: (batch, queries, query_size).
+            keys: (batch, source_len, key_size).
+
+        Returns:
+            (batch, queries, source_len).
+        """
+
+    def prepare(self, encoded: EncoderOutput) -> Prepared:
+        """Do once for each source what no query changes.
+
+        Returns:
+            A nested tuple of tensors, sentences first.
+        """
+        memory = to_compute_type(encoded.memory)
+        return PreparedMemory(to_compute_type(self.keys(memory)), memory, encoded.memory_mask)
+
+    def forward(self, query: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+        """Attend.
+
+        Args:
+            query: (batch, queries, query_size).
+            prepared: what `prepare` gave for these sources.
+
+        Returns:
+            The contexts (batch, queries, context_size) and the weights (batch, queries, source_len), exactly 0 on
+            padding, each row summing to 1; None in place of weights where there is nothing to weigh.
+        """
+        keys, memory, mask = prepared
+        weights = normalise(self.energies(query, keys), mask)
+        return torch.bmm(weights.to(memory.dtype), memory), weights
+
+
+def normalise(energies: Tensor, mask: Tensor) -> Tensor:
+    """Turn energies into weights that sum to 1 over the real positions, in float32 at least.
+
+    Args:
+        energies: (batch, queries, source_len).
+        mask: (batch, source_len) bool, True where real.
+    """
+    dtype = torch.promote_types(energies.dtype, torch.float32)
+    return energies.masked_fill(~mask.unsqueeze(1), float("-inf")).softmax(dim=2, dtype=dtype)
+
+
+def to_compute_type(tensor: Tensor) -> Tensor:
+    """Convert, under autocast, to its type: once, where every step would convert again."""
+    if torch.is_autocast_enabled(tensor.device.type) and tensor.dtype == torch.float32:
+        return tensor.to(torch.get_autocast_dtype(tensor.device.type))
+    return tensor
+
+
+def num_sentences(prepared: Prepared) -> int:
+    """Give the number of sentences in what an attention prepared."""
+    first = prepared[0]
+    return num_sentences(first) if isinstance(first, tuple) else first.shape[0]

@@ -1,0 +1,38 @@
+"""Dot-product attention, of Luong et al."""
+
+import torch
+from torch import Tensor
+
+from s2s_lab.faults import RequestError
+from s2s_lab.models.attentions.base import Attention
+
+
+class DotAttention(Attention):
+    """energy(q, m) = q . m.
+
+    Paper: Luong et al. 2015, arXiv 1508.04025, equation 8, "dot".
+
+    Args:
+        query_size: width of a query.
+        memory_size: width of a memory entry.
+        summary_size: unused.
+
+    Raises:
+        RequestError: queries and memory differ in width.
+    """
+
+    def __init__(self, *, query_size: int, memory_size: int, summary_size: int) -> None:
+        super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)
+        if query_size != memory_size:
+            raise RequestError(
+                f"attention=dot needs equal widths, but decoder.hidden_size is {query_size} and the encoder's memory "
+                f"{memory_size} wide; make them equal, or take attention=general"
+            )
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """Give m; see Attention."""
+        return memory
+
+    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Give q . m; see Attention."""
+        return torch.bmm(query.to(keys.dtype), keys.transpose(1, 2))

@@ -1,0 +1,30 @@
+"""General (bilinear) attention, of Luong et al."""
+
+import torch
+from torch import Tensor, nn
+
+from s2s_lab.models.attentions.base import Attention
+
+
+class GeneralAttention(Attention):
+    """energy(q, m) = q . W m.
+
+    Paper: Luong et al. 2015, arXiv 1508.04025, equation 8, "general".
+
+    Args:
+        query_size: width of a query.
+        memory_size: width of a memory entry.
+        summary_size: unused.
+    """
+
+    def __init__(self, *, query_size: int, memory_size: int, summary_size: int) -> None:
+        super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)
+        self.memory_projection = nn.Linear(memory_size, query_size, bias=False)
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """Give W m; see Attention."""
+        return self.memory_projection(memory)
+
+    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Give q . W m; see Attention."""
+        return torch.bmm(query.to(keys.dtype), keys.transpose(1, 2))

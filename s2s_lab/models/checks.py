@@ -1,0 +1,21 @@
+"""Checks of sizes and probabilities that a user may have set, each failing with one clear line."""
+
+from s2s_lab.faults import RequestError
+
+
+def require_positive(name: str, value: int) -> None:
+    """Raise a RequestError unless `value` is a whole number above zero."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RequestError(f"{name} is {value!r}, expected a whole number above 0")
+
+
+def require_dropout(name: str, value: float) -> None:
+    """Raise a RequestError unless `value` is a probability below one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < 1.0:
+        raise RequestError(f"{name} is {value!r}, expected a probability in [0, 1)")
+
+
+def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a RequestError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise RequestError(f"{name} is {value!r}, expected one of {', '.join(choices)}")

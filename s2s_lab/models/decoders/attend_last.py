@@ -1,0 +1,149 @@
+"""The decoder that attends after its cell has stepped, of Luong et al."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from s2s_lab.faults import RequestError
+from s2s_lab.models.attentions.base import Prepared
+from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
+from s2s_lab.models.checks import require_dropout, require_positive
+from s2s_lab.models.decoders.base import AttentionFactory, Decoder
+
+
+class AttendLastState(NamedTuple):
+    """What the next step needs without input feeding.
+
+    Attributes:
+        cells: for each layer, parts (rows, size).
+    """
+
+    cells: StackState
+
+
+class FeedingState(NamedTuple):
+    """What the next step needs with input feeding.
+
+    Attributes:
+        cells: for each layer, parts (rows, size).
+        feedback: (rows, hidden), the attentional vector of the step before.
+    """
+
+    cells: StackState
+    feedback: Tensor
+
+
+class AttendLastDecoder(Decoder):
+    """s' = cell(y, s), c = attention(s'), features = tanh(W [c; s']); with input feeding the cell reads [y; features].
+
+    With an attention of empty context the features are s' itself: the decoder of Sutskever et al. 2014 (arXiv
+    1409.3215).
+
+    Paper: Luong et al. 2015, arXiv 1508.04025, equation 5 and section 3.3. Deviations: a bias in W; what is fed back
+    is taken before dropout; the first step is fed zeros.
+
+    Args:
+        input_size: width of an embedded token y.
+        memory_size: width of a memory entry.
+        summary_size: width of the encoder's summary.
+        attention: builds the attention.
+        cell: builds a cell.
+        hidden_size: width of the state s and of the features.
+        num_layers: number of layers.
+        dropout: probability of zeroing an input of the layers above the lowest, and a feature.
+        input_feeding: whether each step reads the features of the one before.
+
+    Raises:
+        RequestError: `input_feeding` with an attention of constant context.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        memory_size: int,
+        summary_size: int,
+        attention: AttentionFactory,
+        cell: CellFactory,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        input_feeding: bool = False,
+    ) -> None:
+        super().__init__()
+        require_positive("decoder.hidden_size", hidden_size)
+        require_positive("decoder.num_layers", num_layers)
+        require_dropout("decoder.dropout", dropout)
+        self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
+        if input_feeding and self.attention.constant:
+            raise RequestError(
+                "decoder.input_feeding is true without attention, expected false: there is no alignment to feed back"
+            )
+        self.stack = CellStack(
+            cell=cell,
+            input_size=input_size + hidden_size if input_feeding else input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            dropout=dropout,
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.input_size = input_size
+        self.input_feeding = input_feeding
+        self.state_sizes = self.stack.state_sizes
+        self.feature_size = hidden_size
+        context_size = self.attention.context_size
+        self.combination = nn.Linear(context_size + hidden_size, hidden_size) if context_size else None
+
+    def initial_state(self, bridged: StackState, prepared: Prepared) -> AttendLastState | FeedingState:
+        """Start from the bridged state, fed with zeros; see Decoder."""
+        if self.input_feeding:
+            return FeedingState(bridged, torch.zeros_like(bridged[-1][0]))
+        return AttendLastState(bridged)
+
+    def step(
+        self, embedded: Tensor, state: AttendLastState | FeedingState, prepared: Prepared
+    ) -> tuple[Tensor, AttendLastState | FeedingState, Tensor | None]:
+        """Make one step; see Decoder."""
+        inputs = torch.cat((embedded, state.feedback), dim=1) if isinstance(state, FeedingState) else embedded
+        output, cells = self.stack.step(inputs, state.cells)
+        context, weights = self.attend(output, prepared)
+        features = self.combine(context, output)
+        following = FeedingState(cells, features) if self.input_feeding else AttendLastState(cells)
+        return self.dropout(features), following, weights
+
+    def forward(
+        self, embedded: Tensor, state: AttendLastState | FeedingState, prepared: Prepared
+    ) -> tuple[Tensor, Tensor | None]:
+        """Make all steps, in one go where nothing is fed back; see Decoder."""
+        if isinstance(state, FeedingState):
+            features, weights = self.unroll(embedded, state, prepared)
+        else:
+            outputs, _ = self.stack.unroll(embedded, state.cells)
+            contexts, weights = self.attention(outputs, prepared)
+            features = self.combine(contexts, outputs)
+        return self.dropout(features), weights
+
+    def unroll(self, embedded: Tensor, state: FeedingState, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """Make step after step; what depends on the tokens alone is computed for all steps at once.
+
+        Returns:
+            The features (batch, target_len, hidden) and weights (batch, target_len, source_len).
+        """
+        of_tokens = self.stack.projection(0, self.input_size)(embedded).unbind(dim=1)
+        project_feedback = self.stack.projection(self.input_size)
+        cells, features = state
+        all_features, all_weights = [], []
+        for of_token in of_tokens:
+            output, cells = self.stack.advance(of_token + project_feedback(features), cells)
+            context, weights = self.attend(output, prepared)
+            features = self.combine(context, output)
+            all_features.append(features)
+            all_weights.append(weights)
+        return torch.stack(all_features, dim=1), torch.stack(all_weights, dim=1)
+
+    def combine(self, context: Tensor, output: Tensor) -> Tensor:
+        """Give the attentional vector tanh(W [c; s]) (..., hidden), or s itself where there is no context."""
+        if self.combination is None:
+            return output
+        return torch.tanh(self.combination(torch.cat((context, output), dim=-1)))

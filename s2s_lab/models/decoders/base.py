@@ -1,0 +1,89 @@
+"""The contract of a decoder: from embedded target prefixes and a prepared memory to features."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from s2s_lab.models.attentions.base import Attention, Prepared, num_sentences
+
+DecoderState = tuple[Any, ...]
+
+
+class AttentionFactory(Protocol):
+    """What builds an attention for given sizes."""
+
+    def __call__(self, *, query_size: int, memory_size: int, summary_size: int) -> Attention:
+        """Build one attention."""
+        ...
+
+
+class Decoder(nn.Module, ABC):
+    """Anything that writes a target, one token after the other.
+
+    Rows are sentences x width, sentence-major: width hypotheses of a sentence share its prepared memory.
+
+    Attributes:
+        attention: what looks at the memory.
+        state_sizes: for each layer, the width of each part of the state that a bridge has to give.
+        feature_size: width of the features, which the output turns into scores.
+    """
+
+    attention: Attention
+    state_sizes: tuple[tuple[int, ...], ...]
+    feature_size: int
+
+    @abstractmethod
+    def initial_state(self, bridged: tuple[tuple[Tensor, ...], ...], prepared: Prepared) -> DecoderState:
+        """Give the state before the first step.
+
+        Args:
+            bridged: for each layer, parts (batch, size) of `state_sizes`.
+            prepared: what the attention prepared.
+
+        Returns:
+            A nested tuple of tensors, rows first, width 1.
+        """
+
+    @abstractmethod
+    def step(
+        self, embedded: Tensor, state: DecoderState, prepared: Prepared
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """Make one step.
+
+        Args:
+            embedded: (rows, input_size), the previous tokens.
+            state: nested tuple of tensors, rows first.
+            prepared: what the attention prepared, sentences first.
+
+        Returns:
+            The features (rows, feature_size), the next state, and the attention's weights (rows, source_len) or None.
+        """
+
+    @abstractmethod
+    def forward(self, embedded: Tensor, state: DecoderState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+        """Make all steps of given targets; equal to repeated `step`.
+
+        Args:
+            embedded: (batch, target_len, input_size), the tokens before each position.
+            state: the state before the first step, width 1.
+            prepared: what the attention prepared.
+
+        Returns:
+            The features (batch, target_len, feature_size) and the weights (batch, target_len, source_len) or None.
+        """
+
+    def attend(self, query: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+        """Attend with one query for each row: the rows of a sentence are its queries.
+
+        Args:
+            query: (rows, query_size).
+            prepared: what the attention prepared.
+
+        Returns:
+            The contexts (rows, context_size) and the weights (rows, source_len) or None.
+        """
+        sentences = num_sentences(prepared)
+        width = query.shape[0] // sentences if sentences else 1
+        context, weights = self.attention(query.view(sentences, width, query.shape[1]), prepared)
+        return context.flatten(0, 1), None if weights is None else weights.flatten(0, 1)

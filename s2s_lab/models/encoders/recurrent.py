@@ -1,0 +1,120 @@
+"""The recurrent encoder: any cell, any depth, one or both directions."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from s2s_lab.faults import RequestError
+from s2s_lab.models.cells.base import Cell, State
+from s2s_lab.models.cells.stack import CellFactory
+from s2s_lab.models.checks import require_dropout, require_positive
+from s2s_lab.models.encoders.base import Encoder, EncoderOutput
+
+
+class RecurrentEncoder(Encoder):
+    """Reads each source step by step, forwards and, if asked to, backwards too.
+
+    The summary is the top layer's final output, directions concatenated: the forward cell's after the last token, the
+    backward cell's after the first.
+
+    Paper: Sutskever et al. 2014, arXiv 1409.3215 (one direction, reversed source); Bahdanau et al. 2015, arXiv
+    1409.0473, section 3.2 (both directions).
+
+    Args:
+        input_size: width of an embedded token.
+        cell: builds a cell.
+        hidden_size: width of a memory entry, all directions together.
+        num_layers: number of layers; each reads both directions of the one below.
+        bidirectional: whether to read backwards too, each direction with half of `hidden_size`.
+        dropout: probability of zeroing an input of the layers above the lowest.
+        reverse_source: whether to read each source last token first; the memory keeps the source's order.
+
+    Raises:
+        RequestError: `hidden_size` is odd and `bidirectional`.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        cell: CellFactory,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.0,
+        reverse_source: bool = False,
+    ) -> None:
+        super().__init__()
+        require_positive("encoder.hidden_size", hidden_size)
+        require_positive("encoder.num_layers", num_layers)
+        require_dropout("encoder.dropout", dropout)
+        if bidirectional and hidden_size % 2:
+            raise RequestError(f"encoder.hidden_size is {hidden_size}, expected an even number for two directions")
+        self.reverse_source = reverse_source
+        size = hidden_size // 2 if bidirectional else hidden_size
+        input_sizes = [input_size] + [hidden_size] * (num_layers - 1)
+        self.forward_cells = nn.ModuleList(cell(input_size=width, hidden_size=size) for width in input_sizes)
+        self.backward_cells = nn.ModuleList(
+            cell(input_size=width, hidden_size=size) for width in (input_sizes if bidirectional else [])
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.memory_size = hidden_size
+        self.summary_size = hidden_size
+        directions = 2 if bidirectional else 1
+        self.state_sizes = tuple(
+            tuple(directions * part for part in layer.state_sizes)  # type: ignore[union-attr]
+            for layer in self.forward_cells
+        )
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
+        """Read the sources; see Encoder."""
+        positions = torch.arange(embedded.shape[1], device=embedded.device)
+        mask = positions < lengths.unsqueeze(1)
+        mirror = torch.where(mask, lengths.unsqueeze(1) - 1 - positions, positions)
+        outputs = reorder(embedded, mirror) if self.reverse_source else embedded
+        final_state: list[State] = []
+        for index in range(len(self.forward_cells)):
+            inputs = outputs if index == 0 else self.dropout(outputs)
+            outputs, state = unroll_from_zero(self.forward_cells[index], inputs, lengths)
+            if self.backward_cells:
+                backward, backward_state = unroll_from_zero(
+                    self.backward_cells[index], reorder(inputs, mirror), lengths
+                )
+                outputs = torch.cat((outputs, reorder(backward, mirror)), dim=2)
+                state = tuple(torch.cat(parts, dim=1) for parts in zip(state, backward_state, strict=True))
+            final_state.append(state)
+        memory = reorder(outputs, mirror) if self.reverse_source else outputs
+        return EncoderOutput(memory, mask, tuple(final_state), final_state[-1][0])
+
+
+def unroll_from_zero(cell: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+    """Unroll a cell from its initial state; see Cell.unroll."""
+    assert isinstance(cell, Cell)
+    return cell.unroll(inputs, cell.initial_state(inputs.shape[0]), lengths)
+
+
+def reorder(sequences: Tensor, order: Tensor) -> Tensor:
+    """Put the entries of each sequence in another order.
+
+    Args:
+        sequences: (batch, length, size).
+        order: (batch, length), for each row a permutation of the positions that is its own inverse.
+    """
+    return _Reorder.apply(sequences, order)  # type: ignore[return-value]
+
+
+class _Reorder(Function):
+    """Reordering by a permutation that is its own inverse, so that its gradient is a copy and not a scattered sum."""
+
+    @staticmethod
+    def forward(ctx: Any, sequences: Tensor, order: Tensor) -> Tensor:
+        ctx.save_for_backward(order)
+        rows = torch.arange(order.shape[0], device=order.device).unsqueeze(1)
+        return sequences.flatten(0, 1).index_select(0, (rows * order.shape[1] + order).flatten()).view_as(sequences)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (order,) = ctx.saved_tensors
+        return reorder(gradient, order), None

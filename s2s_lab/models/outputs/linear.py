@@ -1,0 +1,31 @@
+"""The output with a projection of its own."""
+
+import torch
+from torch import Tensor, nn
+
+from s2s_lab.models.outputs.base import Output
+from s2s_lab.models.outputs.cross_entropy import linear_cross_entropy
+
+
+class LinearOutput(Output):
+    """scores = W features + b.
+
+    Args:
+        feature_size: width of the features.
+        vocabulary_size: number of target ids.
+        target_embedding: unused.
+    """
+
+    def __init__(self, *, feature_size: int, vocabulary_size: int, target_embedding: nn.Module) -> None:
+        super().__init__(feature_size=feature_size, vocabulary_size=vocabulary_size)
+        self.projection = nn.Linear(feature_size, vocabulary_size)
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Give logits (..., vocab) of features (..., feature_size); see Output."""
+        scores = self.projection(features)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+    def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Give the summed cross-entropy; see Output."""
+        weight, bias = self.projection.weight, self.projection.bias
+        return linear_cross_entropy(features, weight, bias, targets, label_smoothing)

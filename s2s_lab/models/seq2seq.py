@@ -1,0 +1,133 @@
+"""The network: embeds, encodes and bridges the source, then decodes the target."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from s2s_lab.faults import RequestError
+from s2s_lab.models.attentions.base import Prepared
+from s2s_lab.models.bridges.base import Bridge
+from s2s_lab.models.decoders.base import Decoder, DecoderState
+from s2s_lab.models.encoders.base import Encoder
+from s2s_lab.models.outputs.base import Output
+
+Sources = tuple[tuple[Tensor, Tensor], ...]
+State = tuple[Any, ...]
+
+
+class Seq2Seq(nn.Module):
+    """An encoder and a decoder over one source.
+
+    `sources` is a tuple of (values, lengths), one for each source, here exactly one: ids (batch, source_len), whose
+    real positions come first, and lengths (batch,), at least 1.
+
+    Args:
+        source_embedding: source ids to vectors.
+        target_embedding: target ids to vectors.
+        encoder: embedded source to memory and final state.
+        bridge: the encoder's final state to the decoder's first.
+        decoder: embedded target prefix and memory to features.
+        output: features to scores.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_embedding: nn.Module,
+        target_embedding: nn.Module,
+        encoder: Encoder,
+        bridge: Bridge,
+        decoder: Decoder,
+        output: Output,
+    ) -> None:
+        super().__init__()
+        self.source_embedding = source_embedding
+        self.target_embedding = target_embedding
+        self.encoder = encoder
+        self.bridge = bridge
+        self.decoder = decoder
+        self.output = output
+
+    def forward(self, sources: Sources, target_inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Give the features of every target position, the tokens before it being the reference's.
+
+        Args:
+            sources: see the class.
+            target_inputs: (batch, target_len) ids, bos first.
+
+        Returns:
+            The features (batch, target_len, feature_size) and the attention's weights (batch, target_len, source_len)
+            or None.
+        """
+        memory, state = self.start(sources)
+        return self.decoder(self.target_embedding(target_inputs), state, memory)
+
+    def forward_sampled(
+        self, sources: Sources, target_inputs: Tensor, ratio: float, coins: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Give the features of every target position, some of the tokens before it being the network's own.
+
+        Each token fed after the first is the reference's where its coin says so, else the network's best guess one
+        step before. No gradient flows through a guess.
+
+        Paper: Bengio et al. 2015, arXiv 1506.03099. Deviation: the best guess instead of a drawn one.
+
+        Args:
+            sources: see the class.
+            target_inputs: (batch, target_len) ids, bos first.
+            ratio: probability of the reference's token.
+            coins: (batch, target_len) bool, True for the reference's token; drawn if None. The first is ignored.
+
+        Returns:
+            As `forward`.
+        """
+        if coins is None:
+            coins = torch.rand(target_inputs.shape, device=target_inputs.device) < ratio
+        memory, state = self.start(sources)
+        previous_ids = target_inputs[:, 0]
+        all_features, all_weights = [], []
+        for position in range(target_inputs.shape[1]):
+            if position:
+                with torch.no_grad():
+                    guess = self.output.scores(all_features[-1]).argmax(dim=1)
+                previous_ids = torch.where(coins[:, position], target_inputs[:, position], guess)
+            features, state, weights = self.decoder.step(self.target_embedding(previous_ids), state, memory)
+            all_features.append(features)
+            if weights is not None:
+                all_weights.append(weights)
+        return torch.stack(all_features, dim=1), torch.stack(all_weights, dim=1) if all_weights else None
+
+    def start(self, sources: Sources) -> tuple[Prepared, DecoderState]:
+        """Read the sources.
+
+        Args:
+            sources: see the class.
+
+        Returns:
+            The memory, a nested tuple of tensors, sentences first, and the state before the first step, a nested
+            tuple of tensors, rows (here one for each sentence) first.
+
+        Raises:
+            RequestError: there is not exactly one source.
+        """
+        if len(sources) != 1:
+            raise RequestError(f"the network reads 1 source, but the batch holds {len(sources)}")
+        ((values, lengths),) = sources
+        encoded = self.encoder(self.source_embedding(values), lengths)
+        memory = self.decoder.attention.prepare(encoded)
+        return memory, self.decoder.initial_state(self.bridge(encoded.final_state, encoded.summary), memory)
+
+    def step(self, previous_ids: Tensor, state: State, memory: State) -> tuple[Tensor, State, Tensor | None]:
+        """Make one step of decoding.
+
+        Args:
+            previous_ids: (rows,), the last token of each hypothesis; rows = sentences x width, sentence-major.
+            state: nested tuple of tensors, rows first.
+            memory: nested tuple of tensors, sentences first.
+
+        Returns:
+            The scores (rows, vocab), unnormalised; the next state; the attention's weights (rows, source_len) or None.
+        """
+        features, state, weights = self.decoder.step(self.target_embedding(previous_ids), state, memory)
+        return self.output.scores(features), state, weights

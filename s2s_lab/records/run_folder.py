@@ -1,0 +1,292 @@
+"""The run folder: made once for each run, its facts in run.json, and where everything else of a run lies."""
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s2s_lab.faults import RequestError
+from s2s_lab.records.durable import plain, read_json, sync_folder, write_durably, write_json
+
+SCHEMA = 1
+STATUSES = ("running", "finished", "failed", "interrupted")
+
+
+class RunFolder:
+    """One run's folder; holds only its path, so that it may be handed to other processes.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> "RunFolder":
+        """Make a folder that no other run has; a number is appended when the name is taken.
+
+        Args:
+            root: The experiment's folder, made when missing.
+            name: For example from `run_name`.
+
+        Raises:
+            RequestError: If the folder cannot be made.
+        """
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            for number in range(1, 1_000_000):
+                path = root / (name if number == 1 else f"{name}-{number}")
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir()
+                    sync_folder(root)
+                    return cls(path)
+        except OSError as error:
+            raise RequestError(f"{root}: the run's folder cannot be made ({error.strerror})") from None
+        raise RequestError(f"{root}: a million runs are called {name}")
+
+    @classmethod
+    def open(cls, path: Path | str) -> "RunFolder":
+        """Open an existing run folder.
+
+        Raises:
+            RequestError: If it is none, naming what is missing, or was written by a newer version of the laboratory.
+        """
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            raise RequestError(f"{path}: no such folder; expected a run folder")
+        if not folder.run_file.is_file():
+            raise RequestError(f"{path}: not a run folder (run.json is missing)")
+        folder.read()
+        return folder
+
+    # Where things lie.
+
+    @property
+    def run_file(self) -> Path:
+        """run.json: the facts of the run."""
+        return self.path / "run.json"
+
+    @property
+    def configuration_file(self) -> Path:
+        """config.yaml: the whole resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_csv(self) -> Path:
+        """metrics.csv: the learning curves."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the last and the best checkpoint."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The folder of the self-contained, pickle-free model."""
+        return self.path / "model"
+
+    @property
+    def word_counts_file(self) -> Path:
+        """word_counts.json: target words of the training split with their counts."""
+        return self.path / "word_counts.json"
+
+    @property
+    def log_file(self) -> Path:
+        """log.txt: the log."""
+        return self.path / "log.txt"
+
+    @property
+    def error_file(self) -> Path:
+        """error.txt: the traceback of a failed job."""
+        return self.path / "error.txt"
+
+    @property
+    def evaluations(self) -> Path:
+        """The folder of all evaluations."""
+        return self.path / "evaluation"
+
+    def evaluation(self, split: str, strategy: str, key: str) -> Path:
+        """Give the folder of one evaluation.
+
+        Args:
+            split: The split's name.
+            strategy: The decoding strategy's name.
+            key: Hash of decoding, precision and data.
+        """
+        return self.evaluations / path_part(split) / f"{path_part(strategy)}-{path_part(key)}"
+
+    def evaluation_folders(self) -> list[Path]:
+        """Give the folders of the evaluations that are whole, by split and name."""
+        return sorted(file.parent for file in self.evaluations.glob("[!.]*/[!.]*/scores.json"))
+
+    # What they hold.
+
+    def start(self, facts: Mapping[str, Any]) -> None:
+        """Write the first run.json: schema, status running, the start (UTC now unless given) and the facts."""
+        first = {"schema": SCHEMA, "status": "running", "started": utc_now(), "ended": None}
+        self._write({**first, **plain(facts), "schema": SCHEMA})
+
+    def read(self) -> dict[str, Any]:
+        """Read run.json.
+
+        Raises:
+            RequestError: If it is missing, no JSON, or of a newer schema.
+        """
+        facts = read_json(self.run_file)
+        if not isinstance(facts, dict):
+            raise RequestError(f"{self.run_file}: expected a JSON object, found {type(facts).__name__}")
+        check_schema(facts, self.run_file, SCHEMA)
+        return facts
+
+    def update(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Change facts of run.json; nested objects are merged, everything else is replaced.
+
+        Two processes may do so at once: each waits for the other.
+
+        Returns:
+            The facts as they are now.
+        """
+        with self._locked():
+            facts = _merged(self.read(), plain(changes))
+            self._write(facts)
+        return facts
+
+    def finish(self, status: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write how the run ended, with the end (UTC now unless given in the changes).
+
+        Args:
+            status: finished, failed or interrupted.
+            changes: Further facts.
+        """
+        return self.update({"ended": utc_now(), **(changes or {}), "status": status})
+
+    def write_configuration(self, configuration: Mapping[str, Any]) -> None:
+        """Write config.yaml from the resolved configuration as nested plain values."""
+        text = yaml.safe_dump(plain(configuration), sort_keys=False, allow_unicode=True, width=120)
+        write_durably(self.configuration_file, lambda file: file.write(text))
+
+    def configuration(self) -> dict[str, Any]:
+        """Read config.yaml as a plain dict.
+
+        Raises:
+            RequestError: If it is missing or no YAML mapping.
+        """
+        return read_configuration(self.configuration_file)
+
+    def write_word_counts(self, counts: Mapping[str, int]) -> None:
+        """Write word_counts.json, the most frequent words first (see word_counts.count_words)."""
+        write_json(self.word_counts_file, dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+
+    def word_counts(self) -> dict[str, int]:
+        """Read word_counts.json; empty when the run has none."""
+        return read_json(self.word_counts_file) if self.word_counts_file.is_file() else {}
+
+    def _write(self, facts: dict[str, Any]) -> None:
+        if facts.get("status") not in STATUSES:
+            raise ValueError(f"status is {facts.get('status')!r}, expected one of {', '.join(STATUSES)}")
+        write_json(self.run_file, facts)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self.path, os.O_RDONLY)  # the lock is on the folder itself and goes with the process
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def run_name(key: str, now: datetime | None = None) -> str:
+    """Name a run folder `<time>-<hash>`, e.g. 20261121-014512-3f9a0c11d2e4 (UTC)."""
+    moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{path_part(key)}"
+
+
+def utc_now() -> str:
+    """Give the time as records write it: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def find_runs(places: Iterable[Path | str]) -> list[RunFolder]:
+    """Find the run folders that places name.
+
+    Args:
+        places: Run folders, or folders that hold run folders at any depth.
+
+    Returns:
+        Each run once: places in the order given, runs below a place by path.
+
+    Raises:
+        RequestError: If a place does not exist or holds no run.
+    """
+    found: dict[Path, RunFolder] = {}
+    for place in map(Path, places):
+        if not place.is_dir():
+            raise RequestError(f"{place}: no such folder; expected a run folder or a folder that holds some")
+        below = [place] if (place / "run.json").is_file() else list(_walk(place))
+        if not below:
+            raise RequestError(f"{place}: holds no run folder (no run.json in it or below it)")
+        for path in below:
+            found.setdefault(path.resolve(), RunFolder.open(path))
+    return list(found.values())
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """Read a configuration file as a plain dict.
+
+    Raises:
+        RequestError: If it is missing or no YAML mapping; names the file and the line.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RequestError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise RequestError(f"{path}{place}: not valid YAML") from None
+    if not isinstance(value, dict):
+        raise RequestError(f"{path}: expected a YAML mapping, found {type(value).__name__}")
+    return value
+
+
+def check_schema(facts: Mapping[str, Any], path: Path, known: int) -> None:
+    """Refuse a record that this version cannot read.
+
+    Raises:
+        RequestError: If the schema is missing, no number, or newer than known.
+    """
+    schema = facts.get("schema")
+    if not isinstance(schema, int):
+        raise RequestError(f"{path}: schema is {schema!r}, expected a number from 1 to {known}")
+    if schema > known:
+        raise RequestError(f"{path}: schema {schema} is newer than this s2s_lab reads ({known}); update s2s_lab")
+
+
+def path_part(text: str) -> str:
+    """Make a name safe as one part of a path: other characters than letters, digits and `._+-` become `_`."""
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", text).lstrip(".") or "_"
+
+
+def _walk(place: Path) -> Iterator[Path]:
+    for folder, below, files in os.walk(place):
+        if "run.json" in files:
+            below.clear()
+            yield Path(folder)
+        below[:] = sorted(name for name in below if not name.startswith("."))
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in new.items():
+        before = merged.get(key)
+        merged[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged

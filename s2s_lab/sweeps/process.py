@@ -1,0 +1,94 @@
+"""Runs one job in a process of its own, from the configuration frozen in its run folder."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+from typing import Any
+
+from s2s_lab.faults import RequestError, RunError
+from s2s_lab.records.run_folder import RunFolder
+
+DISTRIBUTED_VARIABLES = (
+    "LOCAL_RANK",
+    "RANK",
+    "GROUP_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "NODE_RANK",
+    "PL_GLOBAL_SEED",
+)
+RETAINING_ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"
+PR_SET_PDEATHSIG = 1
+
+
+def environment(settings: dict[str, Any]) -> dict[str, str]:
+    """The environment of a job's process: no trace of another job's ranks, its thread count and allocator.
+
+    Args:
+        settings: the job's `trainer` section: `num_threads` (null for all cores) and `allocator` (`retain` keeps freed
+            memory in the process, which spares page faults in exchange for a higher resident size).
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in DISTRIBUTED_VARIABLES and not name.startswith("MASTER_")
+    }
+    threads = settings["num_threads"] or len(os.sched_getaffinity(0))
+    inherited["OMP_NUM_THREADS"] = inherited["MKL_NUM_THREADS"] = str(threads)
+    if settings["allocator"] == "retain":
+        inherited.setdefault("GLIBC_TUNABLES", RETAINING_ALLOCATOR)
+    return inherited
+
+
+def run_job(folder: RunFolder) -> None:
+    """Runs `python -m s2s_lab.job` on a frozen run folder and waits for its end.
+
+    The child dies with this process; interrupts and SIGTERM are handed on to it.
+
+    Args:
+        folder: a run folder whose config.yaml is written.
+
+    Raises:
+        RequestError: if the job ends with exit code 2; it has printed why.
+        RunError: if it ends with another code than 0.
+        KeyboardInterrupt: if it was interrupted and has saved its state.
+    """
+    settings = folder.configuration()
+    command = [sys.executable, "-m", "s2s_lab.job", str(folder.configuration_file)]
+    child = subprocess.Popen(
+        command, env=environment(settings["trainer"]), process_group=0, preexec_fn=_die_with_parent
+    )
+    terminated = False
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        nonlocal terminated
+        terminated = True
+        child.send_signal(signal.SIGTERM)
+
+    previous = signal.signal(signal.SIGTERM, hand_on)
+    try:
+        code = _wait(child)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    if terminated or code == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
+    if code == 2:
+        raise RequestError(f"the job was refused; its folder is {folder.path}")
+    if code != 0:
+        reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        raise RunError(f"the job failed ({reason}); see {folder.error_file} and {folder.log_file}")
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            child.send_signal(signal.SIGINT)  # its own process group hears no terminal: it saves its state, then ends
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

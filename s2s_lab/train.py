@@ -1,0 +1,41 @@
+"""Trains one model, or sweeps with -m: each job is a process of its own with a folder, a seed and a tracker run."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+ABOUT = """Trains a model into a new run folder: s2s-train data=multi30k model=gru_attention paths.data=DIR.
+s2s-train -m model=rnn,lstm,gru seed=1,2,3 sweeps; the run folder is printed first."""
+
+
+def main() -> None:
+    """Entry point of `s2s-train`."""
+    from s2s_lab.assemble.command import run_command
+
+    began = time.monotonic()
+    total = done = 0
+
+    def check(jobs: Sequence[Any]) -> None:
+        from s2s_lab.assemble.job import check_parts
+
+        nonlocal total
+        total = len(jobs)
+        for job in jobs:
+            check_parts(job)
+
+    def train(configuration: Any) -> None:
+        from s2s_lab.assemble.job import freeze
+        from s2s_lab.sweeps.process import run_job
+
+        nonlocal done
+        seconds_left = (time.monotonic() - began) / done * (total - done - 1) if done else None
+        folder = freeze(configuration, position=done + 1, total=total, seconds_left=seconds_left)
+        print(f"run {folder.path}", flush=True)
+        done += 1
+        run_job(folder)
+
+    run_command("train", "s2s-train", ABOUT, train, check)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Keeps run.json true while a training runs: progress, best value, throughput, memory."""
+
+import resource
+import time
+
+import lightning.pytorch as pl
+import torch
+
+from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.training.convergence import under_trained
+from s2s_lab.training.module import Seq2SeqModule
+
+
+class RunRecord(pl.Callback):
+    """Writes the facts of a training into its run folder at every validation and at its end.
+
+    Args:
+        folder: the run folder, started.
+    """
+
+    def __init__(self, *, folder: RunFolder) -> None:
+        self.folder = folder
+        self.history: list[tuple[int, float]] = []
+        self.began = 0.0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock."""
+        self.began = time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Records the validation."""
+        assert isinstance(pl_module, Seq2SeqModule)
+        self.history.append((trainer.global_step, float(trainer.callback_metrics[pl_module.monitor])))
+        self._write(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Records the end."""
+        assert isinstance(pl_module, Seq2SeqModule)
+        self._write(trainer, pl_module)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Records how far it came."""
+        assert isinstance(pl_module, Seq2SeqModule)
+        self._write(trainer, pl_module)
+
+    def _write(self, trainer: pl.Trainer, module: Seq2SeqModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        choose = max if module.higher_is_better else min
+        best = choose(self.history, key=lambda item: item[1], default=None)
+        stopped_early = trainer.should_stop and trainer.global_step < module.total_steps
+        verdict = under_trained(self.history, higher_is_better=module.higher_is_better, stopped_early=stopped_early)
+        facts = {
+            "seconds": round(time.perf_counter() - self.began, 3),
+            "training_seconds": round(module.throughput.seconds, 3),
+            "steps": trainer.global_step,
+            "epochs": round(_epochs(trainer), 3),
+            "tokens": module.throughput.tokens,
+            "tokens_per_second": round(module.throughput.tokens / max(module.throughput.seconds, 1e-9), 1),
+            "peak_memory_mb": round(_peak_memory_mb(), 1),
+            "under_trained": verdict._asdict(),
+        }
+        if best is not None:
+            name = module.monitor
+            facts["best"] = {"metric": name, "value": best[1], "step": best[0], "checkpoint": "checkpoints/best.ckpt"}
+        self.folder.update(facts)
+
+
+def _epochs(trainer: pl.Trainer) -> float:
+    batches = trainer.num_training_batches
+    return trainer.fit_loop.epoch_loop.total_batch_idx / batches if isinstance(batches, int) and batches else 0.0
+
+
+def _peak_memory_mb() -> float:
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return max(resident, torch.cuda.max_memory_allocated() / 2**20) if torch.cuda.is_available() else resident

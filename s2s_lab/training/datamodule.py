@@ -1,0 +1,90 @@
+"""The data module: bucketed training batches, the validation split, and a sample of it to decode."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+from torch.utils.data import DataLoader
+
+from s2s_lab.data.bucketing import BucketedBatches
+from s2s_lab.data.collate import Collator
+from s2s_lab.data.prepare import PreparedData
+
+
+class Seq2SeqDataModule(pl.LightningDataModule):
+    """Batches of prepared data for any number of ranks.
+
+    Args:
+        prepared: encoded splits with their text sides.
+        max_sentences: sentences in a global training batch, or None.
+        max_tokens: padded tokens in a global training batch, or None.
+        seed: order of the training batches, with the epoch.
+        sample: indices of the validation sentences that are decoded.
+        num_workers: loader processes; 0 loads in the training process.
+    """
+
+    def __init__(
+        self,
+        *,
+        prepared: PreparedData,
+        max_sentences: int | None,
+        max_tokens: int | None,
+        seed: int,
+        sample: np.ndarray,
+        num_workers: int,
+    ) -> None:
+        super().__init__()
+        self.prepared = prepared
+        self.max_sentences, self.max_tokens = max_sentences, max_tokens
+        self.seed, self.sample, self.num_workers = seed, sample, num_workers
+        self.batches: BucketedBatches | None = None
+
+    def training_batches(self, rank: int = 0, world_size: int = 1) -> BucketedBatches:
+        """The sampler of global training batches, of which a rank takes its rows."""
+        train = self.prepared.splits["train"]
+        return BucketedBatches(
+            source_lengths=train.source_lengths,
+            target_lengths=train.target_lengths,
+            max_sentences=self.max_sentences,
+            max_tokens=self.max_tokens,
+            shuffle=True,
+            seed=self.seed,
+            rank=rank,
+            world_size=world_size,
+        )
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Global batches, this rank's rows of each."""
+        assert self.trainer is not None
+        self.batches = self.training_batches(self.trainer.global_rank, self.trainer.world_size)
+        return self._loader("train", self.batches)
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        """The whole validation split, then the sample."""
+        return [
+            self._loader("validation", self._in_order(None)),
+            self._loader("validation", self._in_order(self.sample)),
+        ]
+
+    def _in_order(self, rows: np.ndarray | None) -> BucketedBatches:
+        assert self.trainer is not None
+        validation = self.prepared.splits["validation"]
+        return BucketedBatches(
+            source_lengths=validation.source_lengths,
+            target_lengths=validation.target_lengths,
+            max_sentences=256,
+            shuffle=False,
+            seed=0,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            subset=rows,
+        )
+
+    def _loader(self, split: str, batches: BucketedBatches) -> DataLoader[Any]:
+        return DataLoader(
+            Collator(self.prepared.splits[split], batches),
+            sampler=batches,
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+        )

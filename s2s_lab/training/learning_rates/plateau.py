@@ -1,0 +1,37 @@
+"""Lowers the learning rate when the monitored metric stops improving."""
+
+from typing import cast
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from s2s_lab.training.learning_rates.base import Schedule
+
+
+class Plateau(Schedule):
+    """Multiplies by `decay` after `patience` validations without a better value of the monitored metric.
+
+    Args:
+        decay: factor of each reduction.
+        patience: validations without improvement that are borne.
+        floor: least learning rate.
+    """
+
+    interval = "validation"
+
+    def __init__(self, *, decay: float = 0.5, patience: int = 2, floor: float = 0.0) -> None:
+        self.decay, self.patience, self.floor = decay, patience, floor
+
+    def scheduler(self, optimizer: Optimizer, total_steps: int, *, higher_is_better: bool) -> LRScheduler:
+        """See Schedule."""
+        mode = "max" if higher_is_better else "min"
+        scheduler = ReduceLROnPlateau(
+            optimizer,
+            mode,
+            factor=self.decay,
+            patience=self.patience,
+            threshold=0.0,
+            threshold_mode="abs",
+            min_lr=self.floor,
+        )
+        return cast(LRScheduler, scheduler)

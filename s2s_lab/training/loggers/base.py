@@ -1,0 +1,23 @@
+"""What a logger may offer beyond curves: example tables, pictures, the final model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from s2s_lab.training.sample import Example
+
+
+@runtime_checkable
+class ShowsExamples(Protocol):
+    """A logger that shows decoded sentences and their attention."""
+
+    def show_examples(self, examples: Sequence[Example], *, step: int) -> None:
+        """Shows the examples of one validation."""
+
+
+@runtime_checkable
+class KeepsModels(Protocol):
+    """A logger that keeps the final model and closes its run."""
+
+    def keep_model(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        """Keeps a model folder with the facts of its run, then ends the logger's run."""

@@ -1,0 +1,77 @@
+"""Learning curves as metrics.csv in the run folder."""
+
+import csv
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class CurvesLogger(Logger):
+    """One row for each logged step: epoch, step, then a column for each value; empty where nothing was logged.
+
+    Rows are appended; the file is written anew when a value is logged for the first time.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, *, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.columns = ["epoch", "step"]
+        self.rows: list[dict[str, Any]] = []
+        self.written = 0
+
+    @property
+    def name(self) -> str:
+        """The logger's name."""
+        return "curves"
+
+    @property
+    def version(self) -> str:
+        """Not used; the run folder tells runs apart."""
+        return ""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> "CurvesLogger":
+        """The logger itself."""
+        return self
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: config.yaml holds the configuration."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Adds values to the row of a step."""
+        row = self.rows[-1] if self.rows and self.rows[-1]["step"] == step else None
+        if row is None or self.written == len(self.rows):
+            row = {"step": step}
+            self.rows.append(row)
+        row.update({name: float(value) for name, value in metrics.items()})
+        row["epoch"] = int(row.get("epoch", 0))
+        new = [name for name in row if name not in self.columns]
+        if new:
+            self.columns += new
+            self.written = 0
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Writes the rows that are not on the disk yet; Lightning calls it as often as it flushes."""
+        anew = self.written == 0
+        with self.path.open("w" if anew else "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns)
+            if anew:
+                writer.writeheader()
+            writer.writerows(self.rows[self.written :])
+        self.written = len(self.rows)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Writes what is left."""
+        self.save()

@@ -1,0 +1,75 @@
+"""Weights & Biases: one run for each job, offline unless told otherwise."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+
+from s2s_lab.training.loggers.pictures import attention_picture
+from s2s_lab.training.sample import Example
+
+
+class WandbTracker(WandbLogger):
+    """Curves, configuration, a table of examples, attention pictures and the final model as an artifact.
+
+    Args:
+        folder: run folder; W&B's files and the staged artifact lie in it.
+        run_id: fixed before training, recorded in run.json.
+        name: shown name of the run.
+        group: runs of one experiment.
+        configuration: the whole plain configuration.
+        project: W&B project.
+        entity: W&B team or user, or None for the default.
+        mode: `offline` writes files that `wandb sync` sends later; `online` needs a key and a network.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        run_id: str,
+        name: str,
+        group: str,
+        configuration: Mapping[str, Any],
+        project: str = "s2s_lab",
+        entity: str | None = None,
+        mode: Literal["offline", "online"] = "offline",
+    ) -> None:
+        os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
+        os.environ.setdefault("WANDB_SILENT", "true")
+        super().__init__(
+            name=name,
+            save_dir=folder,
+            id=run_id,
+            project=project,
+            entity=entity,
+            group=group,
+            offline=mode == "offline",
+            log_model=False,
+            config=dict(configuration),
+        )
+
+    def show_examples(self, examples: Sequence[Example], *, step: int) -> None:
+        """Logs a table of the examples and a picture of each one's attention."""
+        rows = [[step, item.source, item.reference, item.hypothesis] for item in examples]
+        logged: dict[str, Any] = {
+            "examples": wandb.Table(columns=["step", "source", "reference", "hypothesis"], data=rows),
+            "trainer/global_step": step,
+        }
+        pictures = [
+            wandb.Image(attention_picture(item), caption=item.source) for item in examples if item.weights is not None
+        ]
+        if pictures:
+            logged["attention"] = pictures
+        self.experiment.log(logged)
+
+    def keep_model(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        """Logs the model folder as an artifact, the final facts as the summary, and ends the W&B run."""
+        artifact = wandb.Artifact(f"model-{self.version}", type="model", metadata=dict(facts))
+        artifact.add_dir(str(folder))
+        self.experiment.log_artifact(artifact)
+        self.experiment.summary.update(dict(facts))
+        self.experiment.finish()

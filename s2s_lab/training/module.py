@@ -1,0 +1,163 @@
+"""The LightningModule: one training logic over any network, objective, optimizer and schedule."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch.optim import Optimizer
+from torchmetrics import SumMetric
+
+from s2s_lab.data.batch import Batch
+from s2s_lab.faults import RunError
+from s2s_lab.inference.decode import decode_batches
+from s2s_lab.models.seq2seq import Seq2Seq
+from s2s_lab.training.learning_rates.base import Schedule
+from s2s_lab.training.objectives.base import Objective
+from s2s_lab.training.sample import Example, Sample
+from s2s_lab.training.throughput import Throughput
+
+VALIDATION, SAMPLE = 0, 1  # positions of the two validation loaders: the whole split for the loss, a sample to decode
+
+
+class Seq2SeqModule(pl.LightningModule):
+    """Trains a sequence-to-sequence network.
+
+    Loss of a step: the objective summed over the real target tokens of this rank's rows, divided by the real target
+    tokens of the global batch; so the gradient is the mean over the tokens of the global batch on any number of ranks.
+
+    Args:
+        network: the network.
+        objective: the loss.
+        optimizer: factory, from parameters to a torch optimizer.
+        schedule: learning-rate schedule.
+        teacher_forcing: probability of feeding the reference, as a function of the optimizer step.
+        sample: decodes and scores part of the validation split.
+        monitor: `loss` or the name of one of the sample's metrics; chooses checkpoints.
+        total_steps: optimizer steps of the whole training, for the schedule.
+        gradient_clip: largest norm of the whole gradient, or None.
+        log_every: optimizer steps between two rows of the training curves.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: Seq2Seq,
+        objective: Objective,
+        optimizer: Callable[[Iterable[torch.nn.Parameter]], Optimizer],
+        schedule: Schedule,
+        teacher_forcing: Callable[[int], float],
+        sample: Sample,
+        monitor: str,
+        total_steps: int,
+        gradient_clip: float | None,
+        log_every: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        self.optimizer_factory = optimizer
+        self.schedule = schedule
+        self.teacher_forcing = teacher_forcing
+        self.sample = sample
+        self.monitor = f"validation/{monitor}"
+        self.higher_is_better = sample.higher_is_better(monitor)
+        self.total_steps = total_steps
+        self.gradient_clip = gradient_clip
+        self.log_every = log_every
+        self.throughput = Throughput()
+        self.validation_nll, self.validation_tokens = SumMetric(), SumMetric()
+        self.examples: list[Example] = []
+        self.gradient_norm = math.nan
+        self.validation_schedulers: list[Any] = []
+
+    # Training.
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Builds the optimizer and its schedule."""
+        optimizer = self.optimizer_factory(parameter for parameter in self.parameters() if parameter.requires_grad)
+        scheduler = self.schedule.scheduler(optimizer, self.total_steps, higher_is_better=self.higher_is_better)
+        if self.schedule.interval == "validation":
+            self.validation_schedulers = [scheduler]
+            return {"optimizer": optimizer}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
+        """Gives the loss of this rank's rows; see the class."""
+        ratio = self.teacher_forcing(self.global_step)
+        loss = self.objective(self.network, batch, teacher_forcing=ratio)
+        mean = loss.total * (self.trainer.world_size / batch.global_tokens)
+        self.throughput.add(int((batch.sources[0][1] - 1).sum()) + int(batch.target_lengths.sum()))
+        if (self.global_step + 1) % self.log_every == 0:
+            self.log("train/loss", mean.detach(), sync_dist=True, batch_size=1)
+            self.log("train/tokens_per_second", self.throughput.rate(), batch_size=1)
+            if ratio < 1.0:
+                self.log("train/teacher_forcing", ratio, batch_size=1)
+        return mean
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clips the gradient's norm, keeps the norm for the log, and stops at one that is not finite.
+
+        Raises:
+            RunError: at a gradient that is not finite; the checkpoints written before stay.
+        """
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip or math.inf)
+        self.gradient_norm = float(norm)
+        if not math.isfinite(self.gradient_norm):
+            raise RunError(
+                f"the gradient is not finite at optimizer step {self.global_step + 1}; the last good checkpoint is kept"
+            )
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Logs what the update is made with."""
+        if (self.global_step + 1) % self.log_every == 0:
+            self.log("train/gradient_norm", self.gradient_norm, batch_size=1)
+            self.log("train/learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
+
+    # Validation.
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets the sample of the validation before."""
+        self.sample.clear()
+
+    def validation_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """Sums the loss of the split, or decodes the sample."""
+        if dataloader_idx == VALIDATION:
+            loss = self.objective(self.network, batch)
+            self.validation_nll.update(loss.negative_log_likelihood)
+            self.validation_tokens.update(loss.tokens)
+            return
+        pictured = self.sample.pictured
+        for _, hypotheses, _ in decode_batches(
+            self.network, self.sample.strategy, [batch], device=self.device, weights_of=pictured
+        ):
+            self.sample.add(batch, hypotheses)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs loss, perplexity and the sample's scores, and lets schedules that wait for them move."""
+        mean = self.validation_nll.compute() / self.validation_tokens.compute()
+        self.validation_nll.reset()
+        self.validation_tokens.reset()
+        values = {"validation/loss": mean, "validation/perplexity": mean.exp()}
+        scores, self.examples = self.sample.score()
+        values.update({f"validation/{name}": torch.tensor(value) for name, value in scores.items()})
+        self.log_dict({name: value.to(self.device, torch.float32) for name, value in values.items()})
+        for scheduler in self.validation_schedulers:
+            scheduler.step(float(values[self.monitor]))
+        self.throughput.pause()
+
+    # Checkpoints.
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the state of schedules that move with validations, and the tokens seen."""
+        checkpoint["validation_schedulers"] = [scheduler.state_dict() for scheduler in self.validation_schedulers]
+        checkpoint["tokens_seen"] = self.throughput.tokens
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restores what on_save_checkpoint added."""
+        self.throughput.tokens = checkpoint["tokens_seen"]
+        for scheduler, state in zip(self.validation_schedulers, checkpoint["validation_schedulers"], strict=True):
+            scheduler.load_state_dict(state)

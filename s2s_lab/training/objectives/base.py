@@ -1,0 +1,40 @@
+"""What an objective is: from a network and a batch to a loss and named parts to log."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from s2s_lab.data.batch import Batch
+from s2s_lab.models.seq2seq import Seq2Seq
+
+
+class Loss(NamedTuple):
+    """A loss summed over the real target tokens of the rows at hand.
+
+    Attributes:
+        total: scalar, what is differentiated, natural log.
+        negative_log_likelihood: scalar, detached, without smoothing.
+        tokens: number of real target tokens, eos included.
+        correct: number of tokens whose reference is the most probable, or None where it is not counted.
+    """
+
+    total: torch.Tensor
+    negative_log_likelihood: torch.Tensor
+    tokens: int
+    correct: torch.Tensor | None = None
+
+
+class Objective(nn.Module, ABC):
+    """A loss over a network and a batch."""
+
+    @abstractmethod
+    def forward(self, network: Seq2Seq, batch: Batch, *, teacher_forcing: float = 1.0) -> Loss:
+        """Computes the loss.
+
+        Args:
+            network: in train or eval mode.
+            batch: its rows may be none.
+            teacher_forcing: probability of feeding the reference token at each step.
+        """

@@ -1,0 +1,51 @@
+"""Translates standard input to standard output with a frozen model."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+ABOUT = """Translates standard input, one line for each line: s2s-translate run=DIR decoding=beam < in.txt > out.txt.
+nbest=3 prints scored alternatives, attention=FILE writes the attention weights as JSON lines."""
+
+
+def translate(configuration: Any) -> None:
+    """Translates standard input with the settings of a composed configuration.
+
+    Args:
+        configuration: the composed configuration with Hydra's node (DictConfig).
+
+    Raises:
+        RequestError: if the model cannot be used.
+    """
+    from contextlib import ExitStack
+
+    from s2s_lab.assemble.configuration import plain
+    from s2s_lab.assemble.translation import translate_lines
+
+    settings = plain(configuration)
+    with ExitStack() as stack:
+        file = (
+            stack.enter_context(open(settings["attention"], "w", encoding="utf-8")) if settings["attention"] else None
+        )
+        for texts, attention in translate_lines(_lines(), settings):
+            sys.stdout.write("\n".join(texts) + "\n")
+            if file is not None:
+                file.write((attention or "null") + "\n")
+        sys.stdout.flush()
+
+
+def _lines() -> Iterator[str]:
+    """Lines of standard input; what is no UTF-8 becomes the replacement character."""
+    for line in sys.stdin.buffer:
+        yield line.rstrip(b"\r\n").decode("utf-8", errors="replace")
+
+
+def main() -> None:
+    """Entry point of `s2s-translate`."""
+    from s2s_lab.assemble.command import run_command
+
+    run_command("translate", "s2s-translate", ABOUT, translate)
+
+
+if __name__ == "__main__":
+    main()

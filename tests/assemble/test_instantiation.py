@@ -1,0 +1,104 @@
+"""Only what may be built is built, and every key is checked first."""
+
+import pytest
+
+from s2s_lab.assemble.instantiation import build, check_targets, check_type, locate
+from s2s_lab.faults import RequestError
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.system",
+        "builtins.eval",
+        "subprocess.Popen",
+        "torch.load",
+        "torch.hub.load",
+        "torch.optim.adam.torch.load",
+        "torch.optim.lr_scheduler.torch.load",
+        "s2s_lab.assemble.instantiation.importlib.import_module",
+        "s2s_lab.assemble.instantiation.os.system",
+        "s2s_lab.records.environment.subprocess.run",
+        "s2s_lab.training.module.Seq2Seq",
+        "s2s_lab",
+        "s2s_labx.thing",
+        "torch.optim.adam.Adam.step",
+        "torch.optim.adam.nothing",
+        "s2s_lab.nothing.Thing",
+        "hydra.utils.get_method",
+        "",
+        None,
+        3,
+    ],
+)
+def test_nothing_outside_the_allow_list_is_reached(path: object) -> None:
+    with pytest.raises(RequestError, match="may not be built"):
+        locate(path, "node")
+
+
+def test_refusals_hold_for_nested_and_partial_nodes() -> None:
+    node = {
+        "_target_": "s2s_lab.training.objectives.cross_entropy.CrossEntropy",
+        "label_smoothing": {"_target_": "os.getcwd", "_partial_": True},
+    }
+    with pytest.raises(RequestError, match=r"objective\.label_smoothing\._target_='os\.getcwd'"):
+        build(node, "objective")
+    with pytest.raises(RequestError, match=r"listed\[1\]"):
+        check_targets({"listed": [{}, {"_target_": "os.getcwd"}]})
+
+
+def test_a_trusted_package_may_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RequestError):
+        locate("fractions.Fraction", "node")
+    monkeypatch.setenv("S2S_LAB_TRUST", "fractions")
+    from fractions import Fraction
+
+    assert locate("fractions.Fraction", "node") is Fraction
+
+
+def test_unknown_keys_name_the_nearest_known_one() -> None:
+    node = {"_target_": "s2s_lab.training.objectives.cross_entropy.CrossEntropy", "label_smooting": 0.1}
+    with pytest.raises(
+        RequestError, match=r"unknown key objective\.label_smooting; did you mean objective\.label_smoothing\?"
+    ):
+        check_targets({"objective": node})
+
+
+def test_missing_keys_are_named() -> None:
+    with pytest.raises(RequestError, match="lacks the key 'steps'"):
+        check_targets({"teacher_forcing": {"_target_": "s2s_lab.training.teacher_forcing.Linear"}})
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        ("x", int, "int is expected"),
+        (1.5, int, "int is expected"),
+        (True, int, "int is expected"),
+        (None, float, "float is expected"),
+        ("1", bool | None, "bool or null is expected"),
+    ],
+)
+def test_scalars_of_the_wrong_type_are_refused(value: object, hint: object, expected: str) -> None:
+    with pytest.raises(RequestError, match=rf"place=.*{expected}"):
+        check_type(value, hint, "place")
+
+
+def test_scalars_of_the_right_type_pass() -> None:
+    from typing import Literal
+
+    check_type(1, float, "place")
+    check_type(None, int | None, "place")
+    check_type("a", Literal["a", "b"], "place")
+    check_type([1, 2], int | list, "place")
+    with pytest.raises(RequestError, match=r"place='aa'"):
+        check_type("aa", Literal["a", "b"], "place")
+
+
+def test_built_objects_are_what_the_node_says() -> None:
+    import torch
+
+    node = {"_target_": "torch.optim.sgd.SGD", "_partial_": True, "lr": 0.25}
+    optimizer = build(node, "optimizer", params=[torch.nn.Parameter(torch.zeros(1))])
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert optimizer.param_groups[0]["lr"] == 0.25

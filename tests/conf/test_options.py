@@ -1,0 +1,144 @@
+"""Every option of every group composes, is checked, and builds; words of the command line meet one clear line."""
+
+from pathlib import Path
+
+import pytest
+
+from s2s_lab.assemble.configuration import choices, compose_jobs, conf_folder, groups, plain
+from s2s_lab.faults import RequestError
+
+IN_TRAINING = sorted(
+    (group, option) for group, options in groups().items() for option in options if group != "length_penalty"
+)
+SMALL = ["encoder.hidden_size=8", "decoder.hidden_size=8", "embedding.embedding_size=8"]
+NEEDS = {("decoder", "attend_first"): ["~decoder.input_feeding"]}
+
+
+def one(*words: str, name: str = "train"):
+    return compose_jobs(name, list(words), multirun=False, folder=None)[0]
+
+
+def test_every_folder_of_conf_holds_options() -> None:
+    assert all(options for options in groups().values())
+
+
+@pytest.mark.parametrize(("group", "option"), IN_TRAINING)
+def test_every_option_composes_and_passes_the_checks(group: str, option: str) -> None:
+    configuration = one(f"{group}={option}")
+    assert choices(configuration)[group] == option
+
+
+@pytest.mark.parametrize(
+    "path", sorted(conf_folder().rglob("*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_every_option_says_what_it_is(path: Path) -> None:
+    comments = [line for line in path.read_text(encoding="utf-8").splitlines()[:4] if line.startswith("# ")]
+    assert [line for line in comments if "@package" not in line]
+
+
+@pytest.mark.parametrize("model", groups()["model"])
+def test_every_model_builds_on_the_meta_device(model: str) -> None:
+    from s2s_lab.assemble.job import check_parts
+
+    check_parts(one(f"model={model}"))
+
+
+def test_a_single_part_of_a_named_model_can_be_chosen_alone() -> None:
+    configuration = one("model=gru_attention", "cell=lstm", "attention=dot", "bridge=zero")
+    assert choices(configuration)["cell"] == "lstm"
+    assert configuration.cell._target_.endswith("LSTMCell")
+    assert configuration.attention._target_.endswith("DotAttention")
+    assert configuration.bridge._target_.endswith("ZeroBridge")
+
+
+def test_a_sides_own_cell_is_taken() -> None:
+    from s2s_lab.assemble.network import build_network
+
+    configuration = one("model=gru", "bridge=projected", "+cell@encoder.cell=lstm", *SMALL)
+    network = build_network(plain(configuration), source_size=7, target_size=9, shared=False)
+    assert [len(parts) for parts in network.encoder.state_sizes] == [2]
+    assert [len(parts) for parts in network.decoder.state_sizes] == [1]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["sed=1"], r"unknown key sed; did you mean seed\?"),
+        (["encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
+        (["+encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
+        (["+bogus.x=1"], r"unknown key bogus"),
+        (["+trainer.max_step=1"], r"unknown key trainer\.max_step; did you mean trainer\.max_steps\?"),
+        (["model=gru_atention"], r"model=gru_atention: there is no such option; did you mean gru_attention\?"),
+        (["modell=gru"], r"unknown key modell; did you mean model\?"),
+        (["~attention"], r"~attention deletes a key"),
+        (["seed=abc"], r"seed='abc': int is expected"),
+        (["encoder.hidden_size=big"], r"encoder\.hidden_size='big': int is expected"),
+        (["trainer.precision=16"], r"trainer\.precision=16"),
+        (["trainer=null"], r"trainer"),
+        (["seed=1,2"], r"seed=1,2 asks for several jobs: add -m"),
+        (["encoder._target_=os.system"], r"encoder\._target_='os\.system' may not be built"),
+        (["optimizer._target_=torch.optim.adam.torch.load"], r"may not be built"),
+        (["seed="], r"seed"),
+        (["=3"], r"cannot read"),
+        (["hydra.searchpath=[/no/such/folder]"], r"there is no folder /no/such/folder"),
+        (["data=parallel"], r"data"),
+    ],
+)
+def test_wrong_words_get_one_line(words: list[str], expected: str) -> None:
+    with pytest.raises(RequestError, match=expected) as caught:
+        one(*words)
+        from s2s_lab.assemble.job import check_parts
+
+        check_parts(one(*words))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["model=gru", "decoder.input_feeding=true"], "input_feeding"),
+        (["model=gru", "encoder.num_layers=2"], "copy"),
+        (["model=gru_attention", "bridge=copy", "encoder.hidden_size=256"], "copy"),
+        (["model=gru_attention", "output=tied"], "tied|embedding"),
+        (["model=gru_attention", "encoder.hidden_size=7"], "7"),
+        (["model=gru_attention", "attention=dot", "encoder.hidden_size=256"], "256"),
+        (["data=multi30k", "paths.data=/no/such/folder"], "paths.data|/no/such/folder"),
+        (["metrics.monitor=blue"], "metrics.monitor=blue"),
+    ],
+)
+def test_impossible_combinations_are_refused_before_anything_is_read(words: list[str], expected: str) -> None:
+    from s2s_lab.assemble.job import check_parts
+
+    with pytest.raises(RequestError, match=expected) as caught:
+        check_parts(one(*words))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_key_in_an_experiment_of_the_users_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ntrainer:\n  max_stepps: 3\n", encoding="utf-8"
+    )
+    with pytest.raises(RequestError, match=r"trainer\.max_stepps; did you mean trainer\.max_steps\?"):
+        compose_jobs("train", ["experiment=mine"], multirun=False, folder=str(tmp_path))
+
+
+def test_a_users_own_option_is_found_and_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - gru\nencoder:\n  hidden_size: 24\n", encoding="utf-8"
+    )
+    configuration = compose_jobs("train", ["model=mine"], multirun=False, folder=str(tmp_path))[0]
+    assert configuration.encoder.hidden_size == 24
+    with pytest.raises(RequestError, match="there is no such folder"):
+        compose_jobs("train", [], multirun=False, folder=str(tmp_path / "none"))
+
+
+def test_a_sweep_composes_the_product_of_its_values() -> None:
+    jobs = compose_jobs("train", ["model=rnn,lstm", "seed=1,2,3"], multirun=True, folder=None)
+    assert {(choices(job)["model"], job.seed) for job in jobs} == {(m, s) for m in ("rnn", "lstm") for s in (1, 2, 3)}
+
+
+def test_a_wrong_value_in_a_late_job_of_a_sweep_is_found_first() -> None:
+    with pytest.raises(RequestError, match="lstmm"):
+        compose_jobs("train", ["model=rnn,lstmm"], multirun=True, folder=None)

@@ -1,0 +1,55 @@
+"""Commands run as a user runs them, and one small trained run that several tests look at."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMALL = [
+    "data=reverse",
+    "data.size=2000",
+    "embedding.embedding_size=32",
+    "encoder.hidden_size=64",
+    "decoder.hidden_size=64",
+    "data.batch.max_sentences=64",
+]
+
+
+class Commands:
+    """Runs `python -m s2s_lab.NAME` in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str, *words: str, text: str | bytes | None = None, code: int = 0) -> subprocess.CompletedProcess:
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        done = subprocess.run(
+            [sys.executable, "-W", "error::DeprecationWarning:s2s_lab", "-m", f"s2s_lab.{name}", *words],
+            cwd=self.folder,
+            env=environment,
+            input=text.encode() if isinstance(text, str) else text,
+            capture_output=True,
+            timeout=300,
+        )
+        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+        assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Commands, Path]:
+    """A GRU with attention that has learnt to reverse; the folder commands run in, and the run folder."""
+    commands = Commands(tmp_path_factory.mktemp("user"))
+    done = commands(
+        "train", *SMALL, "model=gru_attention", "trainer.max_steps=600", "trainer.validate_every=200", "trainer.num_threads=1"
+    )
+    run = next(line.removeprefix("run ") for line in done.stdout.splitlines() if line.startswith("run "))
+    return commands, commands.folder / run
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    return Commands(tmp_path)
