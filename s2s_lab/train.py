@@ -24,12 +24,16 @@ def main() -> None:
             check_parts(job)
 
     def train(configuration: Any) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
         from s2s_lab.assemble.job import freeze
         from s2s_lab.sweeps.process import run_job
 
         nonlocal done
         seconds_left = (time.monotonic() - began) / done * (total - done - 1) if done else None
-        folder = freeze(configuration, position=done + 1, total=total, seconds_left=seconds_left)
+        folder = freeze(
+            configuration, HydraConfig.get(), position=done + 1, total=total, seconds_left=seconds_left
+        )
         print(f"run {folder.path}", flush=True)
         done += 1
         run_job(folder)

@@ -1,10 +1,11 @@
 """The shell of every Hydra command: quick help, one-line errors, exit codes 0 done, 1 failed, 2 wrong request."""
 
+import functools
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from s2s_lab.faults import RequestError, RunError
 
@@ -47,17 +48,41 @@ def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None
     from s2s_lab.assemble.configuration import compose_jobs, conf_folder
 
     arguments = get_args_parser().parse_args(words)
+    jobs: list[Any] = []
     if not arguments.shell_completion:
         jobs = compose_jobs(name, arguments.overrides, multirun=arguments.multirun, folder=arguments.config_dir)
         if check is not None and not (arguments.cfg or arguments.info):
             check(jobs)
+    faults: list[RequestError | RunError | KeyboardInterrupt] = []
+
+    @functools.wraps(task)
+    def kept_going(configuration: Any) -> None:
+        """Runs one job; a fault is told at once and ends this job alone, an interrupt ends the sweep."""
+        if any(isinstance(fault, KeyboardInterrupt) for fault in faults):
+            return
+        try:
+            task(configuration)
+        except (RequestError, RunError, KeyboardInterrupt) as fault:
+            faults.append(fault)
+            if len(jobs) > 1 and not isinstance(fault, KeyboardInterrupt):
+                print(one_line(fault), file=sys.stderr, flush=True)
+
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
-    hydra.main(config_path=str(conf_folder()), config_name=name, version_base="1.3")(task)()
+    hydra.main(config_path=str(conf_folder()), config_name=name, version_base="1.3")(kept_going)()
+    if faults:
+        kind = next((type(fault) for fault in faults if not isinstance(fault, RequestError)), RequestError)
+        fault = next(fault for fault in faults if isinstance(fault, kind))
+        raise kind(f"{len(faults)} of {len(jobs)} jobs failed; one of them: {one_line(fault)}") if len(jobs) > 1 else fault
 
 
 def _end(program: str, error: BaseException, code: int) -> NoReturn:
-    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{program}: {one_line(error)}", file=sys.stderr)
     sys.exit(code)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without line breaks."""
+    return " ".join(str(error).split())
 
 
 def _print_help(program: str, about: str) -> None:

@@ -50,11 +50,11 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def choices(configuration: DictConfig) -> dict[str, str]:
+def choices(hydra: DictConfig) -> dict[str, str]:
     """The chosen option of each group, from Hydra's own node."""
-    chosen = OmegaConf.to_container(configuration.hydra.runtime.choices)
+    chosen = OmegaConf.to_container(hydra.runtime.choices)
     assert isinstance(chosen, dict)
-    return {str(group): str(option) for group, option in chosen.items() if "hydra/" not in str(group)}
+    return {str(group): str(option) for group, option in chosen.items() if "hydra/" not in str(group) and option}
 
 
 def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str | None) -> list[DictConfig]:
@@ -80,7 +80,9 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
     except HydraException as error:
         raise RequestError(f"cannot read the words of the command line: {_one_line(error)}") from error
     for override in overrides:
-        _refuse_deletion(override)
+        _check_word(override)
+        if override.key_or_group == "hydra.searchpath":
+            _check_search_path(override.value())
     if multirun:
         try:
             jobs = BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
@@ -91,21 +93,31 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         if sweeping:
             raise RequestError(f"{sweeping[0]} asks for several jobs: add -m")
         jobs = [list(words)]
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"), _one_line_errors(name):
+    with _one_line_errors(name), initialize_config_dir(str(conf_folder()), version_base="1.3"):
         composed = [compose(name, [*search, *job], return_hydra_config=True) for job in jobs]
     for configuration in composed:
-        _check_search_path(configuration)
+        _check_search_path(configuration.hydra.searchpath)
         check(plain(configuration), SECTIONS[name])
     return composed
 
 
-def _refuse_deletion(override: Override) -> None:
+def _check_word(override: Override) -> None:
+    word, key = override.input_line, override.key_or_group
+    if not key:
+        raise RequestError(f"cannot read the word {word}: KEY=VALUE or GROUP=OPTION is expected")
     if override.is_delete():
-        raise RequestError(f"{override.input_line} deletes a key; choose another option instead (attention=none, ...)")
+        raise RequestError(f"{word} deletes a key; choose another option instead (attention=none, ...)")
+    value = override.value()
+    known = groups().get(key)
+    none_is_an_option = value is None and key in ("experiment", "debug", "metrics")
+    if known is not None and not override.is_sweep_override() and not none_is_an_option:
+        if not isinstance(value, str | list) or not value:
+            raise RequestError(f"{word}: an option of the group {key} is expected (known: {', '.join(known)})")
 
 
-def _check_search_path(configuration: DictConfig) -> None:
-    for entry in configuration.hydra.searchpath or []:
+def _check_search_path(entries: Any) -> None:
+    """Refuses a folder that is not there; Hydra itself would only warn."""
+    for entry in entries or []:
         if "://" in str(entry) and not str(entry).startswith("file://"):
             continue
         if not Path(str(entry).removeprefix("file://")).is_dir():
@@ -117,7 +129,9 @@ def _one_line_errors(name: str) -> Iterator[None]:
     """Turns Hydra's and OmegaConf's errors of composition into one line with the nearest known key."""
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
+    except RequestError:
+        raise
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # a group set to null is a ValueError
         message = _one_line(error)
         missing = re.search(r"Key '([^']+)' is not in struct", _whole(error))
         path = re.search(r"Could not override '([^']+)'", _whole(error)) or re.search(r"full_key: (\S+)", _whole(error))

@@ -44,7 +44,7 @@ def load_model(folder: Path, *, device: torch.device, dtype: torch.dtype = torch
     )
     with torch.device("meta"):
         network = build_network(
-            {**settings, "initialization": {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefault"}},
+            {**settings, "initialization": {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefaultInitialization"}},
             source_size=len(source.vocabulary),
             target_size=len(target.vocabulary),
             shared=shared,

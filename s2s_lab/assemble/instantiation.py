@@ -166,9 +166,14 @@ def build(node: Mapping[str, Any], place: str, /, **arguments: Any) -> Any:
 
     Raises:
         RequestError: if the node may not be built or its parts do not fit.
+        Exception: whatever the class or function itself raises.
     """
+    from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     check_targets({place: node})
-    factory = instantiate(dict(node), _convert_="all")
+    try:
+        factory = instantiate(dict(node), _convert_="all")
+    except InstantiationException as error:
+        raise error.__cause__ or error from None
     return factory(**arguments) if node.get("_partial_", False) and arguments else factory

@@ -40,11 +40,12 @@ def check_parts(configuration: Any) -> None:
         raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")
 
 
-def freeze(configuration: Any, *, position: int, total: int, seconds_left: float | None) -> RunFolder:
+def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds_left: float | None) -> RunFolder:
     """Makes the run folder of one job and writes its whole configuration there.
 
     Args:
-        configuration: a composed and checked training configuration with Hydra's node (DictConfig).
+        configuration: a composed and checked training configuration (DictConfig).
+        hydra: Hydra's own node of the job (DictConfig).
         position: which job of its sweep this is, from 1.
         total: how many jobs the sweep has.
         seconds_left: estimate for the jobs after this one, or None.
@@ -56,7 +57,7 @@ def freeze(configuration: Any, *, position: int, total: int, seconds_left: float
         RequestError: if the corpus or the output folder cannot be used.
     """
     settings = with_absolute_paths(configuration)
-    chosen = choices(configuration)
+    chosen = choices(hydra)
     settings["name"] = settings["name"] or chosen["model"]
     settings["experiment_name"] = settings["experiment_name"] or chosen.get("experiment") or settings["data"]["name"]
     fingerprint = build(settings["data"]["corpus"], "data.corpus").fingerprint()
@@ -69,7 +70,7 @@ def freeze(configuration: Any, *, position: int, total: int, seconds_left: float
         "hash": job_hash,
         "row_hash": configuration_hash(of_the_job, without=(*NOT_OF_THE_ROW, "data.corpus.root")),
         "choices": chosen,
-        "command": " ".join(["s2s-train", *configuration.hydra.overrides.task]),
+        "command": " ".join(["s2s-train", *hydra.overrides.task]),
         "sweep": {"position": position, "total": total, "seconds_left": seconds_left},
         "tracker_id": secrets.token_hex(4),
         "corpus_fingerprint": fingerprint,

@@ -54,6 +54,9 @@ class Data:
     composed: int | None = None
     validation_fraction: float | None = None
     size: int | None = None
+    train: Node | None = None
+    validation: Node | None = None
+    test: Node | None = None
     max_source_length: int | None = None
     max_target_length: int | None = None
     num_workers: int = 0

@@ -85,26 +85,25 @@ class BucketedBatches(Sampler[Rows]):
         sentences, ranks = len(self._sources), self.world_size
         if sentences < ranks:
             raise RequestError(f"{sentences} sentences cannot be shared by trainer.devices={ranks}")
-        if self.max_sentences is not None and self.max_sentences < ranks:
-            raise RequestError(f"data.batch.max_sentences={self.max_sentences}: at least {ranks}, one for each device")
-        if self.max_tokens is not None:
-            longest = int(max(self._sources.max(), self._targets.max()))
-            needed = longest * (2 * ranks - 1)  # so that a short last batch can always borrow rows
-            if self.max_tokens < needed:
-                raise RequestError(
-                    f"data.batch.max_tokens={self.max_tokens}: at least {needed} for the longest sentence of "
-                    f"{longest} tokens and trainer.devices={ranks}; or filter by data.max_source_length"
-                )
-            if self.max_sentences is not None and self.max_sentences < 2 * ranks - 1:
-                raise RequestError(f"data.batch.max_sentences={self.max_sentences}: at least {2 * ranks - 1} here")
+        least = 2 * ranks - 1  # so that short batches can always be evened out and no rank is left without a row
+        if self.max_sentences is not None and self.max_sentences < least:
+            raise RequestError(
+                f"data.batch.max_sentences={self.max_sentences}: at least {least} for trainer.devices={ranks}"
+            )
+        longest = int(max(self._sources.max(), self._targets.max()))
+        if self.max_tokens is not None and self.max_tokens < longest * least:
+            raise RequestError(
+                f"data.batch.max_tokens={self.max_tokens}: at least {longest * least} for the longest sentence of "
+                f"{longest} tokens and trainer.devices={ranks}; or filter by data.max_source_length"
+            )
 
     def _count(self) -> int:
-        """Batches in every epoch: with shuffling by tokens, a little more than the tightest packing needs."""
+        """Batches in every epoch: with shuffling by tokens, up to a twentieth more than the tightest packing."""
         if self.max_tokens is None:
             assert self.max_sentences is not None
             return -(-len(self._sources) // self.max_sentences)
         tightest = len(self._by_tokens(self._sorted(None))) - 1
-        slack = tightest // 50 if self.shuffle and self.world_size * 4 * tightest < len(self._sources) else 0
+        slack = max(1, tightest // 20) if self.shuffle and self.world_size * 4 * tightest < len(self._sources) else 0
         return tightest + slack
 
     def __len__(self) -> int:
@@ -148,7 +147,7 @@ class BucketedBatches(Sampler[Rows]):
         ranks = self.world_size if self.max_tokens is not None else None
         content = hashlib.sha256(repr([*settings, ranks]).encode())
         for array in (self._sources, self._targets, *([] if self._subset is None else [self._subset])):
-            content.update(np.ascontiguousarray(array, dtype=np.int64))
+            content.update(np.ascontiguousarray(array, dtype=np.int64).data)
         return content.hexdigest()
 
     def fill(self, side: str | None = None) -> float:

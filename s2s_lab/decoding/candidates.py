@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ def top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Selects the largest values of each row; equal values go in the order of their positions.
 
     `torch.topk` leaves the order of equal values open. Float32 values are therefore compared as integers that
-    hold the value's bits (monotone) above the position's; float64 values are sorted stably.
+    hold the value's bits (monotone) above the position's; float64 values, or all of a row, are sorted stably.
 
     Args:
         values: (rows, columns) float32 or float64.
@@ -66,7 +66,7 @@ def top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Returns:
         The values (rows, count), largest first, and their positions (rows, count) int64.
     """
-    if values.dtype == torch.float64:
+    if values.dtype == torch.float64 or count == values.size(1):
         ordered, positions = values.sort(dim=-1, descending=True, stable=True)
         return ordered[:, :count], positions[:, :count]
     bits = values.contiguous().view(torch.int32)
@@ -76,21 +76,22 @@ def top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return values.gather(1, positions), positions
 
 
-def block_maxima(values: Tensor, block: int = BLOCK) -> Tensor:
-    """Takes the maximum of each block of neighbouring columns; the last block may be shorter.
+def reduce_blocks(values: Tensor, reduce: Callable[..., Tensor], block: int = BLOCK) -> Tensor:
+    """Reduces each block of neighbouring columns to one number; the last block may be shorter.
 
     Args:
         values: (rows, vocab), contiguous.
+        reduce: `torch.amax` or `torch.sum`.
         block: columns in a block; at most vocab.
 
     Returns:
         (rows, blocks).
     """
     whole = values.size(1) // block
-    maxima = values[:, : whole * block].unflatten(1, (whole, block)).amax(-1)
+    reduced = reduce(values[:, : whole * block].unflatten(1, (whole, block)), dim=-1)
     if whole * block == values.size(1):
-        return maxima
-    return torch.cat((maxima, values[:, whole * block :].amax(-1, keepdim=True)), 1)
+        return reduced
+    return torch.cat((reduced, reduce(values[:, whole * block :], dim=-1, keepdim=True)), 1)
 
 
 def best_of_each_row(log_probs: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,7 +107,7 @@ def best_of_each_row(log_probs: Tensor) -> tuple[Tensor, Tensor]:
     if vocab < 8 * BLOCK or rows < 16:
         best, ids = log_probs.max(-1)
         return best, ids
-    best, blocks = block_maxima(log_probs).max(-1)
+    best, blocks = reduce_blocks(log_probs, torch.amax).max(-1)
     starts = blocks * BLOCK
     columns = (starts.unsqueeze(1) + torch.arange(BLOCK, device=log_probs.device)).clamp_(max=vocab - 1)
     return best, starts + log_probs.gather(1, columns).argmax(-1)
@@ -134,7 +135,7 @@ def best_of_sentences(log_probs: Tensor, so_far: Tensor, count: int, block: int 
     if vocab < 4 * block or width * (vocab // block) <= count:
         sums = log_probs.view(batch, width, vocab) + so_far.unsqueeze(2)
         return top(sums.flatten(1), count)
-    maxima = block_maxima(log_probs, block)
+    maxima = reduce_blocks(log_probs, torch.amax, block)
     blocks = maxima.size(1)
     _, chosen = top((maxima.view(batch, width, blocks) + so_far.unsqueeze(2)).flatten(1), count)
     chosen = chosen.sort(-1).values  # so that positions below are in the order of codes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from s2s_lab.decoding.candidates import BLOCK, best_of_sentences
+from s2s_lab.decoding.candidates import BLOCK, best_of_sentences, reduce_blocks
 
 _FIRST_LOOK = 256
 
@@ -88,14 +88,14 @@ def draw(log_probs: Tensor, uniforms: Tensor) -> Tensor:
         (rows,) int64.
     """
     weights = (log_probs - log_probs.amax(-1, keepdim=True)).exp_()
-    rows, columns = weights.shape
+    columns = weights.size(1)
     if columns < 8 * BLOCK:
         return _invert(weights, uniforms)[0]
-    padding = -columns % BLOCK
-    blocks = torch.nn.functional.pad(weights, (0, padding)).view(rows, -1, BLOCK)
-    chosen, rest = _invert(blocks.sum(-1), uniforms)
-    inside = blocks[torch.arange(rows, device=chosen.device), chosen]
-    return chosen * BLOCK + _place(inside.double().cumsum(-1), rest)
+    blocks, rest = _invert(reduce_blocks(weights, torch.sum), uniforms)
+    starts = blocks * BLOCK
+    places = starts.unsqueeze(1) + torch.arange(BLOCK, device=weights.device)
+    inside = weights.gather(1, places.clamp(max=columns - 1)).masked_fill_(places >= columns, 0.0)
+    return starts + _place(inside.double().cumsum(-1), rest)
 
 
 def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,4 +111,5 @@ def _place(sums: Tensor, goal: Tensor) -> Tensor:
     """Finds the first column whose sum exceeds the goal, the goal being held below the total."""
     total = sums[:, -1]
     goal = torch.minimum(goal, torch.nextafter(total, torch.zeros_like(total)))
-    return torch.searchsorted(sums, goal.unsqueeze(1), right=True).squeeze(1)
+    columns = torch.searchsorted(sums, goal.unsqueeze(1), right=True).squeeze(1)
+    return columns.clamp_(max=sums.size(1) - 1)  # passed only where no column has any weight

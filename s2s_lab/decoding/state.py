@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-LEAVING_SHARE = 8
+LEAVING_SHARE = 16
 """Finished sentences leave the batch once they are at least one in this many of it."""
 
 STEPS_BETWEEN_LOOKS = 4

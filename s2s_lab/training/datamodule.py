@@ -82,7 +82,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
 
     def _loader(self, split: str, batches: BucketedBatches) -> DataLoader[Any]:
         return DataLoader(
-            Collator(self.prepared.splits[split], batches),
+            Collator(self.prepared.splits[split]),
             sampler=batches,
             batch_size=None,
             num_workers=self.num_workers,

@@ -11,7 +11,6 @@ IN_TRAINING = sorted(
     (group, option) for group, options in groups().items() for option in options if group != "length_penalty"
 )
 SMALL = ["encoder.hidden_size=8", "decoder.hidden_size=8", "embedding.embedding_size=8"]
-NEEDS = {("decoder", "attend_first"): ["~decoder.input_feeding"]}
 
 
 def one(*words: str, name: str = "train"):
@@ -25,7 +24,7 @@ def test_every_folder_of_conf_holds_options() -> None:
 @pytest.mark.parametrize(("group", "option"), IN_TRAINING)
 def test_every_option_composes_and_passes_the_checks(group: str, option: str) -> None:
     configuration = one(f"{group}={option}")
-    assert choices(configuration)[group] == option
+    assert choices(configuration.hydra)[group] == option
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_every_model_builds_on_the_meta_device(model: str) -> None:
 
 def test_a_single_part_of_a_named_model_can_be_chosen_alone() -> None:
     configuration = one("model=gru_attention", "cell=lstm", "attention=dot", "bridge=zero")
-    assert choices(configuration)["cell"] == "lstm"
+    assert choices(configuration.hydra)["cell"] == "lstm"
     assert configuration.cell._target_.endswith("LSTMCell")
     assert configuration.attention._target_.endswith("DotAttention")
     assert configuration.bridge._target_.endswith("ZeroBridge")
@@ -136,7 +135,7 @@ def test_a_users_own_option_is_found_and_a_missing_folder_is_refused(tmp_path: P
 
 def test_a_sweep_composes_the_product_of_its_values() -> None:
     jobs = compose_jobs("train", ["model=rnn,lstm", "seed=1,2,3"], multirun=True, folder=None)
-    assert {(choices(job)["model"], job.seed) for job in jobs} == {(m, s) for m in ("rnn", "lstm") for s in (1, 2, 3)}
+    assert {(choices(job.hydra)["model"], job.seed) for job in jobs} == {(m, s) for m in ("rnn", "lstm") for s in (1, 2, 3)}
 
 
 def test_a_wrong_value_in_a_late_job_of_a_sweep_is_found_first() -> None:

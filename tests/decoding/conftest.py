@@ -79,10 +79,16 @@ class Toy:
 
 @pytest.fixture
 def make_toy() -> Callable[..., Toy]:
-    """Gives a function (vocab, batch, seed, dtype, ends) -> Toy; a higher `ends` makes eos likelier."""
+    """Gives a function (vocab, batch, seed, ...) -> Toy; a higher `ends` makes eos likelier with each step."""
 
     def make(
-        *, vocab: int = 9, batch: int = 6, seed: int = 0, dtype: torch.dtype = torch.float64, ends: float = 0.0
+        *,
+        vocab: int = 9,
+        batch: int = 6,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
+        ends: float = 0.0,
+        sharpness: float = 1.5,
     ) -> Toy:
         generator = torch.Generator().manual_seed(seed)
 
@@ -93,7 +99,7 @@ def make_toy() -> Callable[..., Toy]:
         cell = torch.nn.GRUCell(hidden, hidden, dtype=dtype)
         for parameter in cell.parameters():
             parameter.requires_grad_(False).copy_(normal(*parameter.shape))
-        output = normal(vocab, hidden) * 1.5
+        output = normal(vocab, hidden) * sharpness
         start = normal(batch, hidden)
         lengths = torch.randint(2, 6, (batch,), generator=generator)
         lengths[0] = 5
@@ -111,7 +117,7 @@ def make_toy() -> Callable[..., Toy]:
 
             def ending(previous: Tensor, state: Any, memory: Any) -> tuple[Tensor, Any, Tensor]:
                 scores, state, weights = plain(previous, state, memory)
-                scores[:, EOS] += ends
+                scores[:, EOS] += ends * state[1].to(dtype)
                 return scores, state, weights
 
             toy.step = ending  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from s2s_lab.faults import RequestError
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 text file, plain or .gz, without their line ends (\\n or \\r\\n); nothing else is changed.
+    """Lines of a UTF-8 text file, plain or .gz, without their line ends (LF or CR LF), otherwise as they are.
 
     Raises:
         RequestError: naming file and line, if the file cannot be read, is empty, is no gzip, or is not UTF-8.

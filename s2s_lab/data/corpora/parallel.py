@@ -59,6 +59,6 @@ def _files(split: str, node: dict[str, str], root: str | None) -> AlignedFiles |
 def _find(split: str, key: str, value: str, root: str | None) -> Path:
     for folder in (Path(), *([Path(root)] if root else [])):
         if (folder / value).is_file():
-            return folder / value
-    places = f"the current folder or paths.data={root}" if root else "the current folder; say paths.data=DIR for another"
+            return (folder / value).absolute()
+    places = "the current folder" + (f" and paths.data={root}" if root else "; say paths.data=DIR for another")
     raise RequestError(f"data.{split}.{key}={value}: no such file, looked for in {places}")

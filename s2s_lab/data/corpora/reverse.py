@@ -58,7 +58,9 @@ class ReverseCorpus(Corpus):
         if not 2 <= num_letters <= len(LETTERS):
             raise RequestError(f"num_letters={num_letters}: 2 to {len(LETTERS)} are expected")
         if not 1 <= min_length <= max_length:
-            raise RequestError(f"min_length={min_length} max_length={max_length}: 1 <= min_length <= max_length expected")
+            raise RequestError(
+                f"min_length={min_length} max_length={max_length}: 1 or more, and in this order, expected"
+            )
         self.num_letters, self.min_length, self.max_length = num_letters, min_length, max_length
         self.split_seed = split_seed
 

@@ -78,8 +78,9 @@ class ScanCorpus(Corpus):
     def fingerprint(self) -> dict[str, str]:
         """sha256 of the pairs of each split."""
         return {
-            split: hashlib.sha256("".join(f"{source}\t{target}\n" for source, target in self.stream(split)).encode())
-            .hexdigest()
+            split: hashlib.sha256(
+                "".join(f"{source}\t{target}\n" for source, target in self.stream(split)).encode()
+            ).hexdigest()
             for split in self.splits()
         }
 
@@ -90,7 +91,7 @@ class ScanCorpus(Corpus):
         order = self._shuffled("validation", [f"{command} {position}" for position, command in enumerate(train)])
         held_out = max(1, int(len(train) * self.validation_fraction))
         if held_out >= len(train):
-            raise RequestError(f"data.fraction={float(self.fraction)}: {len(train)} training commands are too few to split")
+            raise RequestError(f"data.fraction={float(self.fraction)}: {len(train)} training commands are too few")
         shuffled = [name.rpartition(" ")[0] for name in order]
         return {"train": shuffled[held_out:], "validation": shuffled[:held_out], "test": test}
 

@@ -94,6 +94,5 @@ def _pieces(text: str, encoding: tokenizers.Encoding) -> list[str]:
     if _UNKNOWN not in tokens:
         return tokens
     return [
-        text[slice(*span)] if token == _UNKNOWN else token
-        for token, span in zip(tokens, encoding.offsets, strict=True)
+        text[slice(*span)] if token == _UNKNOWN else token for token, span in zip(tokens, encoding.offsets, strict=True)
     ]

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sacremoses import MosesDetokenizer, MosesTokenizer
 
@@ -32,7 +32,8 @@ class WordTokenizer(Tokenizer):
 
     def tokenize(self, line: str) -> list[str]:
         """Words and punctuation marks of a line."""
-        return _moses(self._side_language)[0].tokenize(line.lower() if self.lowercase else line, escape=False)
+        text = line.lower() if self.lowercase else line
+        return cast(list[str], _moses(self._side_language)[0].tokenize(text, escape=False))
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """Ordinary text: spaces where the language has them."""

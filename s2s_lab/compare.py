@@ -1,0 +1,54 @@
+"""Compares runs: means and intervals over seeds, paired significance, and where their configurations differ."""
+
+import argparse
+import sys
+
+ABOUT = """Compares runs: mean and 95 % interval over seeds, a paired test against the best row, differing keys.
+
+RUN is a run folder or a folder that holds some, e.g. outputs/demo. Runs whose configurations differ only in the seed
+make one row. Scores with different signatures, or on different data, are refused."""
+
+
+def main() -> None:
+    """Entry point of `s2s-compare`; exit codes: 0 done, 1 failed, 2 wrong request."""
+    parser = argparse.ArgumentParser(
+        prog="s2s-compare", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder, or folder that holds run folders")
+    parser.add_argument("--json", metavar="FILE", help="write the same facts to FILE")
+    parser.add_argument("--metrics", metavar="NAME,...", help="compare only these scores")
+    parser.add_argument("--samples", type=int, default=1000, help="resamples of each test (default: %(default)s)")
+    arguments = parser.parse_args()
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from s2s_lab.faults import RequestError, RunError
+
+    try:
+        _compare(arguments)
+    except (RequestError, RunError, OSError) as error:
+        print(f"s2s-compare: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2 if isinstance(error, RequestError) else 1
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from s2s_lab.reports.comparison import compare
+    from s2s_lab.reports.facts import write_facts
+    from s2s_lab.reports.runs import collect
+    from s2s_lab.reports.terminal import print_comparison
+
+    only = arguments.metrics.split(",") if arguments.metrics else None
+    comparison = compare(collect(arguments.runs), only=only, samples=arguments.samples)
+    print_comparison(comparison, Console())
+    if arguments.json:
+        write_facts(Path(arguments.json), comparison)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""A folder of the cache: made under a temporary name, renamed when whole, safe for several processes at once."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from s2s_lab.faults import RequestError
+
+
+class CacheFolder:
+    """A folder that is either whole or absent.
+
+    Args:
+        parent: where it lies; made if need be.
+        name: of the folder.
+
+    Raises:
+        RequestError: if the parent cannot be made.
+    """
+
+    def __init__(self, parent: Path, name: str) -> None:
+        self.parent, self.path = parent, parent / name
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError(f"paths.cache={parent}: cannot be made ({error.strerror or error})") from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Waits until no other process makes this folder, and keeps others waiting meanwhile."""
+        with (self.parent / f".{self.path.name}.lock").open("a") as stream:
+            # Where locks are not supported, the rename alone keeps readers from half-made folders.
+            with contextlib.suppress(OSError):
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+    @contextlib.contextmanager
+    def rebuilding(self) -> Iterator[Path]:
+        """Gives an empty folder to fill, which takes this one's place at the end; nothing stays after an error."""
+        for leftover in self.parent.glob(f".{self.path.name}.making-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.making-", dir=self.parent))
+        try:
+            yield fresh
+            if self.path.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.making-", dir=self.parent))
+                os.replace(self.path, old / "old")
+                shutil.rmtree(old, ignore_errors=True)
+            fresh.chmod(0o755)
+            os.replace(fresh, self.path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)

@@ -1,0 +1,340 @@
+"""Rows compared on each split: means and intervals over seeds, paired tests over sentences, refusals."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from s2s_lab.faults import RequestError
+from s2s_lab.metrics.base import signature_kind
+from s2s_lab.metrics.recorded import aggregate_of
+from s2s_lab.metrics.significance import Interval, PairedTest, holm, paired_bootstrap, t_interval
+from s2s_lab.records.evaluation import Evaluation
+from s2s_lab.reports.runs import Collection, Leftover, Row, Run
+
+SAMPLES = 1000
+LEVEL = 0.05
+TEST_SEED = 20040725
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One score of one entry.
+
+    Attributes:
+        values: One for each seed; NaN where the record has none.
+        interval: Mean and 95 % t-interval over the seeds; None when a value is missing.
+    """
+
+    values: tuple[float, ...]
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Versus:
+    """The paired test of an entry against the best one of its split.
+
+    Attributes:
+        test: Entry minus best.
+        p_value: Holm-corrected over the entries of the split.
+    """
+
+    test: PairedTest
+    p_value: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether the difference is significant."""
+        return self.p_value < LEVEL
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row decoded with one strategy on one split.
+
+    Attributes:
+        row: The row.
+        strategy: The strategy's label, unique for its settings within the split.
+        runs: The row's runs that were evaluated so.
+        evaluations: Their evaluations, in the same order.
+        measures: Score name -> measure.
+        best: Whether it leads the split.
+        versus: Test against the best entry; None for the best itself, or when there is nothing to test.
+    """
+
+    row: Row
+    strategy: str
+    runs: tuple[Run, ...]
+    evaluations: tuple[Evaluation, ...]
+    measures: dict[str, Measure]
+    best: bool = False
+    versus: Versus | None = None
+
+    @property
+    def label(self) -> str:
+        """Row and strategy."""
+        return f"{self.row.label} · {self.strategy}"
+
+    @property
+    def sentences_per_second(self) -> float | None:
+        """Mean over seeds."""
+        rates = [evaluation.facts.get("sentences_per_second") for evaluation in self.evaluations]
+        known = [rate for rate in rates if isinstance(rate, int | float)]
+        return sum(known) / len(known) if known else None
+
+
+@dataclass(frozen=True)
+class ScoreKind:
+    """What a column of scores is: its name, its signature (the same in all entries) and its direction."""
+
+    name: str
+    signature: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class SplitComparison:
+    """All entries of one split.
+
+    Attributes:
+        split: Its name.
+        sentences: Number of sentences.
+        fingerprint: Of its texts.
+        scores: The columns.
+        monitor: The column that ranks; None when no score is common to all entries.
+        entries: Best first.
+        notes: What was left out and why.
+    """
+
+    split: str
+    sentences: int
+    fingerprint: str
+    scores: tuple[ScoreKind, ...]
+    monitor: ScoreKind | None
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows, their entries on each split, and what is beside them.
+
+    Attributes:
+        rows: All rows with a finished run.
+        splits: By name.
+        leftovers: Runs in no row.
+        unevaluated: Rows without any evaluation.
+        differences: Dotted key -> value in each row.
+    """
+
+    rows: tuple[Row, ...]
+    splits: tuple[SplitComparison, ...]
+    leftovers: tuple[Leftover, ...]
+    unevaluated: tuple[Row, ...]
+    differences: dict[str, list[Any]]
+
+
+def compare(collection: Collection, *, only: Sequence[str] | None = None, samples: int = SAMPLES) -> Comparison:
+    """Compare rows on every split they were evaluated on.
+
+    Args:
+        collection: The runs.
+        only: Names of the scores to compare; all by default.
+        samples: Resamples of each paired test.
+
+    Raises:
+        RequestError: If scores of one name have different signatures, or evaluations of one split have different data.
+    """
+    by_split: dict[str, list[tuple[Row, Run, Evaluation]]] = {}
+    for row in collection.rows:
+        for run in row.runs:
+            for evaluation in run.evaluations:
+                by_split.setdefault(str(evaluation.facts["split"]), []).append((row, run, evaluation))
+    if only:
+        known = {score["name"] for items in by_split.values() for _, _, item in items for score in item.facts["scores"]}
+        for name in only:
+            if name not in known:
+                raise RequestError(f"--metrics {name}: no evaluation has it; recorded are {', '.join(sorted(known))}")
+    splits = tuple(_compare_split(split, items, only, samples) for split, items in sorted(by_split.items()))
+    evaluated = {entry.row.key for split in splits for entry in split.entries}
+    unevaluated = tuple(row for row in collection.rows if row.key not in evaluated)
+    return Comparison(collection.rows, splits, collection.leftovers, unevaluated, collection.differences)
+
+
+def statistics_of(evaluation: Evaluation, score: str) -> np.ndarray:
+    """Read one score's statistics of all sentences.
+
+    Returns:
+        (sentences, k) float64.
+
+    Raises:
+        RequestError: If a sentence has none.
+    """
+    rows = []
+    for number, segment in enumerate(evaluation.segments(), start=1):
+        if score not in segment["statistics"]:
+            raise RequestError(f"{evaluation.folder / 'segments.jsonl'}, line {number}: no statistics of {score}")
+        rows.append(segment["statistics"][score])
+    return np.array(rows, dtype=np.float64)
+
+
+def _compare_split(
+    split: str, items: Sequence[tuple[Row, Run, Evaluation]], only: Sequence[str] | None, samples: int
+) -> SplitComparison:
+    _check_same_data(split, items)
+    scores, notes = _common_scores(split, items, only)
+    labels = _strategy_labels([evaluation for _, _, evaluation in items])
+    groups: dict[tuple[str, str], list[tuple[Row, Run, Evaluation]]] = {}
+    for item, label in zip(items, labels, strict=True):
+        groups.setdefault((item[0].key, label), []).append(item)
+    entries = [_entry(strategy, members, scores) for (_, strategy), members in groups.items()]
+    monitor, note = _monitor(entries, scores)
+    ranked = _rank(entries, monitor)
+    notes += [note] if note else []
+    if monitor is not None:
+        ranked = _test_against_best(ranked, monitor, samples)
+    facts = items[0][2].facts
+    return SplitComparison(
+        split,
+        facts["sentences"],
+        str(facts.get("data_fingerprint")),
+        tuple(scores),
+        monitor,
+        tuple(ranked),
+        tuple(notes),
+    )
+
+
+def _check_same_data(split: str, items: Sequence[tuple[Row, Run, Evaluation]]) -> None:
+    _, first_run, first = items[0]
+    for _, run, evaluation in items[1:]:
+        for fact, what in (("sentences", "sentences"), ("data_fingerprint", "data")):
+            ours, theirs = first.facts.get(fact), evaluation.facts.get(fact)
+            if ours != theirs:
+                raise RequestError(
+                    f"{split}: {first_run.name} ({first.folder}) and {run.name} ({evaluation.folder}) were scored on "
+                    f"different {what} ({_brief(ours)} and {_brief(theirs)}); such scores cannot be compared"
+                )
+
+
+def _common_scores(
+    split: str, items: Sequence[tuple[Row, Run, Evaluation]], only: Sequence[str] | None
+) -> tuple[list[ScoreKind], list[str]]:
+    kinds: dict[str, tuple[ScoreKind, Run]] = {}
+    dropped: dict[str, str] = {}
+    for _, run, evaluation in items:
+        for score in evaluation.facts["scores"]:
+            name, signature = score["name"], score["signature"]
+            if only and name not in only:
+                continue
+            kind, first = kinds.setdefault(name, (ScoreKind(name, signature, score["higher_is_better"]), run))
+            if kind.signature == signature:
+                continue
+            if signature_kind(signature) == signature_kind(kind.signature) == "perplexity":
+                dropped[name] = f"{name} is left out: it was measured over different vocabularies"
+                continue
+            ours, theirs = _differing_fields(kind.signature, signature)
+            raise RequestError(
+                f"{split}: {name} of {first.name} and of {run.name} have different signatures ({ours} and {theirs}); "
+                f"such scores cannot be compared (--metrics NAME,... chooses others)"
+            )
+    return [kind for name, (kind, _) in kinds.items() if name not in dropped], list(dropped.values())
+
+
+def _entry(strategy: str, members: Sequence[tuple[Row, Run, Evaluation]], scores: Sequence[ScoreKind]) -> Entry:
+    ordered = {id(run): (run, evaluation) for _, run, evaluation in members}  # the last folder of a run wins
+    runs = tuple(run for run, _ in ordered.values())
+    evaluations = tuple(evaluation for _, evaluation in ordered.values())
+    measures = {}
+    for kind in scores:
+        values = tuple(_value(evaluation, kind.name) for evaluation in evaluations)
+        if all(math.isnan(value) for value in values):
+            continue
+        finite = all(map(math.isfinite, values))
+        measures[kind.name] = Measure(values, t_interval(values) if finite else None)
+    return Entry(members[0][0], strategy, runs, evaluations, measures)
+
+
+def _value(evaluation: Evaluation, name: str) -> float:
+    for score in evaluation.facts["scores"]:
+        if score["name"] == name:
+            return math.nan if score["value"] is None else float(score["value"])
+    return math.nan
+
+
+def _monitor(entries: Sequence[Entry], scores: Sequence[ScoreKind]) -> tuple[ScoreKind | None, str | None]:
+    """Choose the score that ranks: the one that chose the checkpoints, if every entry has it."""
+    common = [kind for kind in scores if all(_has(entry, kind) for entry in entries)]
+    if not common:
+        return None, "no score is known for every row, so nothing is ranked or tested"
+    asked = {str((entry.row.configuration.get("metrics") or {}).get("monitor")) for entry in entries}
+    for kind in common:
+        if asked == {kind.name}:
+            return kind, None
+    wanted = ", ".join(sorted(asked))
+    return common[0], f"ranked by {common[0].name}: the monitored score ({wanted}) is not one that every row has"
+
+
+def _has(entry: Entry, kind: ScoreKind) -> bool:
+    return kind.name in entry.measures and entry.measures[kind.name].interval is not None
+
+
+def _rank(entries: Sequence[Entry], monitor: ScoreKind | None) -> list[Entry]:
+    if monitor is None:
+        return list(entries)
+
+    def key(entry: Entry) -> float:
+        interval = entry.measures[monitor.name].interval
+        assert interval is not None
+        return -interval.mean if monitor.higher_is_better else interval.mean
+
+    return sorted(entries, key=key)
+
+
+def _test_against_best(entries: Sequence[Entry], monitor: ScoreKind, samples: int) -> list[Entry]:
+    best, others = entries[0], entries[1:]
+    if not others:
+        return [replace(best, best=True)]
+    metric = aggregate_of(monitor.name, monitor.signature)
+    leading = [statistics_of(evaluation, monitor.name) for evaluation in best.evaluations]
+    tests = []
+    for entry in others:
+        own = [statistics_of(evaluation, monitor.name) for evaluation in entry.evaluations]
+        tests.append(paired_bootstrap(metric, own, leading, samples=samples, seed=TEST_SEED))
+    corrected = holm([test.p_value for test in tests])
+    tested = [
+        replace(entry, versus=Versus(test, p_value))
+        for entry, test, p_value in zip(others, tests, corrected, strict=True)
+    ]
+    return [replace(best, best=True), *tested]
+
+
+def _strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Name strategies; where one name stands for several settings, add the fields of the signature that differ."""
+    identities = [
+        (str(item.facts["strategy"]), str(item.facts.get("signature")), str(item.facts.get("precision")))
+        for item in evaluations
+    ]
+    labels = []
+    for name, signature, precision in identities:
+        same = {(other, kind) for title, other, kind in identities if title == name}
+        fields = [set(other.split("|")) for other, _ in same]
+        shared = set.intersection(*fields)
+        parts = [part.replace(":", " ") for part in signature.split("|") if part not in shared]
+        parts += [precision] if len({kind for _, kind in same}) > 1 else []
+        labels.append(f"{name} ({', '.join(parts)})" if parts else name)
+    return labels
+
+
+def _differing_fields(ours: str, theirs: str) -> tuple[str, str]:
+    left, right = ours.split("|"), theirs.split("|")
+    first = [part for part in left if part not in right]
+    second = [part for part in right if part not in left]
+    return "|".join(first) or ours, "|".join(second) or theirs
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text[:12] if len(text) > 24 else text

@@ -1,0 +1,31 @@
+"""Where an output differs from its reference, word by word."""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+SAME, EXTRA, MISSING = 0, 1, 2
+
+
+def mark_words(output: str, references: Sequence[str]) -> list[tuple[int, str]]:
+    """Mark the words of an output against the reference it is closest to.
+
+    Args:
+        output: Raw output.
+        references: Accepted references.
+
+    Returns:
+        Runs of words in reading order: SAME as in the reference, EXTRA in the output, MISSING from it.
+    """
+    words = output.split()
+    matchers = [SequenceMatcher(None, reference.split(), words, autojunk=False) for reference in references]
+    closest = max(matchers, key=lambda matcher: matcher.ratio())
+    pieces: list[tuple[int, str]] = []
+    for tag, first, last, start, end in closest.get_opcodes():
+        if tag == "equal":
+            pieces.append((SAME, " ".join(words[start:end])))
+            continue
+        if start < end:
+            pieces.append((EXTRA, " ".join(words[start:end])))
+        if first < last:
+            pieces.append((MISSING, " ".join(closest.a[first:last])))
+    return pieces

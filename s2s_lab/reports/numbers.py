@@ -1,0 +1,92 @@
+"""How numbers are written in tables and on the page: units, digits, intervals, durations."""
+
+import math
+from typing import NamedTuple
+
+from s2s_lab.metrics.base import signature_kind
+
+SHARES = frozenset({"exact_match", "token_accuracy", "word_error_rate"})
+"""Kinds of scores that are shares, shown in per cent."""
+
+BOUNDED = frozenset({"exact_match", "token_accuracy", "bleu", "chrf", "tokenized_bleu"})
+"""Kinds of scores that lie between 0 and 100 as shown."""
+
+ACRONYMS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "tokenized_bleu": "Tokenized BLEU"}
+
+
+class Unit(NamedTuple):
+    """How one score is shown.
+
+    Attributes:
+        factor: Multiplies the recorded value.
+        suffix: Written after a lone number, e.g. " %".
+        low: Least possible value as shown.
+        high: Greatest possible value as shown, or None.
+    """
+
+    factor: float
+    suffix: str
+    low: float
+    high: float | None
+
+
+def unit_of(signature: str) -> Unit:
+    """Tell how a score is shown from its signature."""
+    kind = signature_kind(signature)
+    share = kind in SHARES
+    return Unit(100.0 if share else 1.0, " %" if share else "", 0.0, 100.0 if kind in BOUNDED else None)
+
+
+def title_of(name: str) -> str:
+    """Write a score's or a fact's name as a heading: `exact_match` becomes `Exact match`."""
+    return ACRONYMS.get(name) or name.replace("_", " ").capitalize()
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """Write a number with fixed digits and thousands separated; a dash when there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"  # noqa: RUF001
+    return f"{value:,.{digits}f}"
+
+
+def digits_for(values: list[float]) -> int:
+    """Choose the digits of a column: two, more where all numbers are small, fewer where they are large."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=1.0)
+    if largest >= 1000:
+        return 0
+    return 2 if largest >= 1 else 4
+
+
+def count(value: float | None) -> str:
+    """Write a large count briefly: 1,234 or 12.3 M."""
+    if value is None:
+        return "–"  # noqa: RUF001
+    if value >= 1e9:
+        return f"{value / 1e9:.2f} G"
+    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value:,.0f}"
+
+
+def rate(value: float | None) -> str:
+    """Write a rate with three significant digits."""
+    if value is None:
+        return "–"  # noqa: RUF001
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as 42 s, 3 min 05 s or 2 h 07 min."""
+    if seconds is None:
+        return "–"  # noqa: RUF001
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def p_text(value: float) -> str:
+    """Write a p-value with two significant digits, at least 0.001."""
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"

@@ -1,0 +1,123 @@
+"""The report: one HTML file that carries its data, its charts library and its style, and asks no network."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from s2s_lab.records.durable import plain, write_durably
+from s2s_lab.reports.comparison import Comparison
+from s2s_lab.reports.leaderboard import leaderboard
+from s2s_lab.reports.numbers import title_of
+from s2s_lab.reports.page_data import Limits, page_data
+from s2s_lab.reports.provenance import provenance, reproduction
+from s2s_lab.reports.runs import short
+
+SCRIPTS = ("base.js", "leaderboard.js", "charts.js", "attention.js", "browser.js", "start.js")
+
+
+def write_page(path: Path, comparison: Comparison, *, limits: Limits | None = None, title: str | None = None) -> None:
+    """Write the page durably.
+
+    Args:
+        path: The HTML file.
+        comparison: What it shows.
+        limits: How many sentences it carries.
+        title: Its heading; made from the data's name by default.
+    """
+    text = render(comparison, limits=limits or Limits(), title=title)
+    write_durably(path, lambda file: file.write(text))
+
+
+def render(comparison: Comparison, *, limits: Limits, title: str | None = None, now: datetime | None = None) -> str:
+    """Give the page as text.
+
+    Args:
+        comparison: What it shows.
+        limits: How many sentences it carries.
+        title: Its heading.
+        now: When it is made; by default now.
+    """
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=PackageLoader("s2s_lab.reports", "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["short"] = short
+    environment.filters["title_of"] = title_of
+    library = get_plotlyjs()
+    script = "\n".join(_source(environment, name) for name in SCRIPTS)
+    data = page_data(comparison, limits)
+    return environment.get_template("page.html").render(
+        title=title or _title(comparison),
+        made=(now or datetime.now(UTC)).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
+        style=Markup(_source(environment, "page.css")),
+        library=_inline(library),
+        script=_inline(script),
+        policy=_policy([library, script]),
+        data=embedded(data),
+        boards=[leaderboard(split) for split in comparison.splits],
+        facts=provenance(comparison),
+        reproduction=reproduction(comparison),
+        comparison=comparison,
+        limits=limits,
+        has_attention=any(split["attention"] for split in data["splits"]),
+        has_frequency=any(split["frequency"] for split in data["splits"]),
+        has_curves=bool(data["curves"]["names"]),
+        warnings=_warnings(comparison),
+    )
+
+
+def embedded(value: Any) -> Markup:
+    """Write JSON that may stand in a script element: nothing in it can end the element or open a comment."""
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"),
+                              ("\u2029", "\\u2029")):  # fmt: skip
+        text = text.replace(character, escape)
+    return Markup(text)
+
+
+def _inline(script: str) -> Markup:
+    if "</script" in script.lower() or "<!--" in script:
+        raise ValueError("a script of the page would end its own element")
+    return Markup(script)
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Forbid the page every request, and every script but its own."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode('utf-8')).digest()).decode('ascii')}'"
+        for script in scripts
+    )
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'"
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _title(comparison: Comparison) -> str:
+    names = dict.fromkeys(
+        str((run.facts.get("data") or {}).get("name") or "unnamed data") for row in comparison.rows for run in row.runs
+    )
+    what = " and ".join(name.replace("_", " ") for name in names) or "nothing finished"
+    return f"{len(comparison.rows)} {'model' if len(comparison.rows) == 1 else 'models'} on {what}"
+
+
+def _warnings(comparison: Comparison) -> list[tuple[str, str]]:
+    """Give (who, what) of everything that should be known before a number is believed."""
+    found = [(row.label, f"under-trained: {row.under_trained}") for row in comparison.rows if row.under_trained]
+    for split in comparison.splits:
+        for entry in split.entries:
+            for run, evaluation in zip(entry.runs, entry.evaluations, strict=True):
+                for warning in evaluation.facts.get("warnings") or []:
+                    found.append((f"{entry.label}, seed {run.seed}, {split.split}", str(warning)))
+    return found

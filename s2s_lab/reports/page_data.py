@@ -1,0 +1,236 @@
+"""What the page's charts and its sentence browser draw, as nested plain values."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from s2s_lab.metrics.significance import Interval
+from s2s_lab.records.curves import curve, read_curves
+from s2s_lab.reports.comparison import Comparison, Entry, ScoreKind, SplitComparison, statistics_of
+from s2s_lab.reports.differences import mark_words
+from s2s_lab.reports.frequency import EDGES, frequency_scores, group_label, training_counts
+from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets, score_in_buckets
+from s2s_lab.reports.numbers import digits_for, title_of, unit_of
+from s2s_lab.reports.runs import Row
+from s2s_lab.reports.wording import mark
+
+MOST_POINTS = 400
+"""Points of one learning curve; of longer ones every n-th is kept."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of the sentences goes into the page.
+
+    Attributes:
+        sentences: Sentences of each split in the browser, evenly spaced over the split.
+        attention: Sentences with attention for each entry.
+    """
+
+    sentences: int = 200
+    attention: int = 12
+
+
+def page_data(comparison: Comparison, limits: Limits) -> dict[str, Any]:
+    """Give all that the page draws."""
+    order = {row.key: position for position, row in enumerate(comparison.rows)}
+    return {
+        "rows": [row.label for row in comparison.rows],
+        "curves": curves(comparison.rows),
+        "splits": [_split(split, order, limits) for split in comparison.splits],
+    }
+
+
+def curves(rows: Sequence[Row]) -> dict[str, Any]:
+    """Give the learning curves of all runs.
+
+    Returns:
+        `names` of the curves, monitored and validation ones first; `runs`, each with row, seed and its curves as step,
+        seconds (None where the record has none) and value.
+    """
+    names: dict[str, None] = {}
+    runs = []
+    for position, row in enumerate(rows):
+        for run in row.runs:
+            columns = read_curves(run.folder.metrics_csv)
+            drawn = {}
+            for name in columns:
+                if name in ("epoch", "step", "seconds"):
+                    continue
+                steps, values = curve(columns, name)
+                if not len(values):
+                    continue
+                kept = _thinned(len(values))
+                _, seconds = curve(columns, "seconds", over=name)
+                times = seconds[kept].tolist() if len(seconds) == len(values) else None
+                drawn[name] = {"step": steps[kept].tolist(), "seconds": times, "value": values[kept].tolist()}
+                names[name] = None
+            runs.append({"row": position, "seed": str(run.seed), "series": drawn})
+    monitors = {f"validation/{(row.configuration.get('metrics') or {}).get('monitor')}" for row in rows}
+    ranked = sorted(names, key=lambda name: (name not in monitors, "loss" not in name, name.startswith("train/"), name))
+    return {"names": ranked, "runs": runs}
+
+
+def _split(split: SplitComparison, order: dict[str, int], limits: Limits) -> dict[str, Any]:
+    strategies = list(dict.fromkeys(entry.strategy for entry in split.entries))
+    return {
+        "name": split.split,
+        "sentences": split.sentences,
+        "monitor": None if split.monitor is None else split.monitor.name,
+        "scores": [_score(kind, split) for kind in split.scores],
+        "entries": [_entry(entry, split, order, strategies) for entry in split.entries],
+        "lengths": _lengths(split),
+        "frequency": _frequency(split),
+        "browser": _browser(split, limits.sentences),
+        "attention": _attention(split, limits.attention),
+    }
+
+
+def _score(kind: ScoreKind, split: SplitComparison) -> dict[str, Any]:
+    unit = unit_of(kind.signature)
+    shown = [value * unit.factor for entry in split.entries if kind.name in entry.measures
+             for value in entry.measures[kind.name].values]  # fmt: skip
+    return {
+        "name": kind.name,
+        "title": title_of(kind.name),
+        "suffix": unit.suffix,
+        "higher": kind.higher_is_better,
+        "low": unit.low,
+        "high": unit.high,
+        "digits": digits_for(shown),
+    }
+
+
+def _entry(entry: Entry, split: SplitComparison, order: dict[str, int], strategies: list[str]) -> dict[str, Any]:
+    scores = {}
+    for kind in split.scores:
+        measure = entry.measures.get(kind.name)
+        if measure is None or measure.interval is None:
+            continue
+        factor = unit_of(kind.signature).factor
+        scores[kind.name] = {
+            "values": [value * factor for value in measure.values],
+            **_interval(measure.interval, factor),
+        }
+    return {
+        "row": order[entry.row.key],
+        "strategy": entry.strategy,
+        "symbol": strategies.index(entry.strategy),
+        "label": entry.label,
+        "seeds": [str(run.seed) for run in entry.runs],
+        "best": entry.best,
+        "mark": mark(entry),
+        "p": None if entry.versus is None else entry.versus.p_value,
+        "speed": entry.sentences_per_second,
+        "scores": scores,
+    }
+
+
+def _interval(interval: Interval, factor: float) -> dict[str, float | None]:
+    return {
+        "mean": interval.mean * factor,
+        "low": interval.low * factor if interval.n > 1 else None,
+        "high": interval.high * factor if interval.n > 1 else None,
+    }
+
+
+def _lengths(split: SplitComparison) -> dict[str, Any]:
+    segments = split.entries[0].evaluations[0].segments() if split.entries else []
+    statistics = {
+        (position, kind.name): [statistics_of(evaluation, kind.name) for evaluation in entry.evaluations]
+        for position, entry in enumerate(split.entries)
+        for kind in split.scores
+        if kind.name in entry.measures
+    }
+    found = {}
+    for side in ("source", "reference"):
+        lengths = np.array([segment[f"{side}_length"] for segment in segments], dtype=np.int64)
+        buckets = length_buckets(lengths)
+        membership = bucket_of(lengths, buckets)
+        found[side] = {
+            "labels": [bucket_label(bucket) for bucket in buckets],
+            "counts": np.bincount(membership, minlength=len(buckets)).tolist(),
+            "series": {
+                kind.name: [
+                    _scaled(score_in_buckets(kind, statistics[position, kind.name], membership, len(buckets)), kind)
+                    if (position, kind.name) in statistics
+                    else None
+                    for position in range(len(split.entries))
+                ]
+                for kind in split.scores
+            },
+        }
+    return found
+
+
+def _scaled(values: list[float], kind: ScoreKind) -> list[float]:
+    return [value * unit_of(kind.signature).factor for value in values]
+
+
+def _frequency(split: SplitComparison) -> dict[str, Any] | None:
+    if not split.entries:
+        return None
+    recorded = split.entries[0].runs[0].folder.word_counts()
+    if not recorded:
+        return None
+    counts = training_counts(recorded)
+    references = split.entries[0].evaluations[0].references()
+    scores = [
+        frequency_scores(counts, [evaluation.hypotheses() for evaluation in entry.evaluations], references)
+        for entry in split.entries
+    ]
+    groups = [group for group in range(len(EDGES)) if any(score.expected[group] for score in scores)]
+    return {
+        "labels": [group_label(group) for group in groups],
+        "counts": [scores[0].expected[group] // len(split.entries[0].evaluations) for group in groups],
+        "series": {
+            "f1": [[score.f1(group) for group in groups] for score in scores],
+            "recall": [[score.recall(group) for group in groups] for score in scores],
+            "precision": [[score.precision(group) for group in groups] for score in scores],
+        },
+    }
+
+
+def _browser(split: SplitComparison, most: int) -> dict[str, Any]:
+    first = split.entries[0].evaluations[0]
+    sources, references = first.sources(), first.references()
+    count = min(most, len(sources))
+    indices = np.unique(np.linspace(0, len(sources) - 1, count).astype(int)).tolist() if count else []
+    outputs = []
+    for entry in split.entries:
+        lines = entry.evaluations[0].hypotheses()
+        outputs.append([mark_words(lines[index], references[index]) for index in indices])
+    return {
+        "total": len(sources),
+        "indices": indices,
+        "sources": [sources[index] for index in indices],
+        "references": [references[index] for index in indices],
+        "outputs": outputs,
+    }
+
+
+def _attention(split: SplitComparison, most: int) -> list[dict[str, Any]]:
+    found = []
+    for position, entry in enumerate(split.entries):
+        kept = entry.evaluations[0].attention()
+        sentences = [
+            {
+                "index": index,
+                "source": list(kept[index].source_tokens),
+                "target": list(kept[index].target_tokens),
+                "weights": np.round(kept[index].weights.astype(np.float64), 3).tolist(),
+            }
+            for index in sorted(kept)[:most]
+        ]
+        if sentences:
+            found.append({"entry": position, "seed": str(entry.runs[0].seed), "sentences": sentences})
+    return found
+
+
+def _thinned(length: int) -> np.ndarray:
+    if length <= MOST_POINTS:
+        return np.arange(length)
+    return np.unique(np.append(np.arange(0, length, math.ceil(length / MOST_POINTS)), length - 1))

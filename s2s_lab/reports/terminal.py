@@ -1,0 +1,123 @@
+"""The comparison as tables in the terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from s2s_lab.reports.comparison import Comparison, Entry, ScoreKind, SplitComparison
+from s2s_lab.reports.numbers import count, decimal, digits_for, duration, p_text, rate, title_of, unit_of
+from s2s_lab.reports.runs import Row, short
+from s2s_lab.reports.wording import explanation, mark
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print everything `s2s-compare` says."""
+    for split in comparison.splits:
+        _print_split(split, console)
+    if comparison.unevaluated:
+        console.print(_table_of_rows(comparison.unevaluated))
+        console.print("[dim]These rows have no evaluation yet: s2s-evaluate runs=[DIR,...] split=test[/]\n")
+    _print_differences(comparison, console)
+    _print_leftovers(comparison, console)
+
+
+def _print_split(split: SplitComparison, console: Console) -> None:
+    table = Table(
+        title=f"{escape(split.split)}: {split.sentences:,} sentences", title_justify="left", title_style="bold"
+    )
+    table.add_column("row", no_wrap=True)
+    table.add_column("decoding")
+    for kind in split.scores:
+        arrow = "↑" if kind.higher_is_better else "↓"
+        table.add_column(
+            f"{title_of(kind.name)}{unit_of(kind.signature).suffix} {arrow}", justify="right", no_wrap=True
+        )
+    table.add_column("p vs best", justify="right", no_wrap=True)
+    for title in ("seeds", "parameters", "training", "steps", "sentences/s"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for entry in split.entries:
+        table.add_row(*_cells(entry, split), style="bold" if entry.best and len(split.entries) > 1 else None)
+    console.print(table)
+    for line in [*explanation(split), *split.notes]:
+        console.print(f"[dim]{escape(line)}[/]")
+    for entry in {entry.row.key: entry for entry in split.entries}.values():
+        if entry.row.under_trained:
+            console.print(f"[yellow]* {escape(entry.row.label)} is under-trained:[/] {escape(entry.row.under_trained)}")
+    for entry in split.entries:
+        for run, evaluation in zip(entry.runs, entry.evaluations, strict=True):
+            for warning in evaluation.facts.get("warnings") or []:
+                console.print(f"[yellow]! {escape(entry.label)}, seed {run.seed}:[/] {escape(warning)}")
+    console.print()
+
+
+def _cells(entry: Entry, split: SplitComparison) -> list[str]:
+    row = entry.row
+    star = " [yellow]*[/]" if row.under_trained else ""
+    return [
+        escape(row.label) + star,
+        escape(entry.strategy),
+        *(_score(entry, kind, split) for kind in split.scores),
+        "best" if entry.best else (f"{p_text(entry.versus.p_value)} {mark(entry)}" if entry.versus else ""),
+        str(len(entry.runs)),
+        count(row.mean("parameters")),
+        duration(row.mean("seconds")),
+        count(row.mean("steps")),
+        rate(entry.sentences_per_second),
+    ]
+
+
+def _score(entry: Entry, kind: ScoreKind, split: SplitComparison) -> str:
+    measure = entry.measures.get(kind.name)
+    if measure is None or measure.interval is None:
+        return decimal(None)
+    unit = unit_of(kind.signature)
+    column = [value * unit.factor for item in split.entries if kind.name in item.measures
+              for value in item.measures[kind.name].values]  # fmt: skip
+    digits = digits_for(column)
+    interval = measure.interval
+    text = decimal(interval.mean * unit.factor, digits)
+    half = (interval.high - interval.low) / 2 * unit.factor
+    return f"{text} ± {decimal(half, digits)}" if interval.n > 1 else text
+
+
+def _table_of_rows(rows: tuple[Row, ...]) -> Table:
+    table = Table("row", "seeds", "parameters", "training", "steps", "best in validation")
+    for row in rows:
+        best = row.runs[0].facts.get("best") or {}
+        value = f"{best.get('metric')} {decimal(best.get('value'), 4)} at step {best.get('step')}" if best else ""
+        seeds = ", ".join(map(str, row.seeds))
+        facts = [count(row.mean("parameters")), duration(row.mean("seconds")), count(row.mean("steps"))]
+        table.add_row(escape(row.label), seeds, *facts, escape(value))
+    return table
+
+
+def _print_differences(comparison: Comparison, console: Console) -> None:
+    if len(comparison.rows) < 2:
+        return
+    console.print("[bold]Where the configurations differ[/]")
+    if not comparison.differences:
+        console.print("nowhere")
+    for key, values in comparison.differences.items():
+        console.print(f"  {escape(key)}: {escape(grouped_values(comparison, values))}", soft_wrap=True)
+    console.print()
+
+
+def grouped_values(comparison: Comparison, values: list[Any]) -> str:
+    """Write the values of one key with the rows that have each: `0.1 (rnn, gru); 0.2 (lstm)`."""
+    groups: dict[str, list[str]] = {}
+    for row, value in zip(comparison.rows, values, strict=True):
+        groups.setdefault(short(value), []).append(row.label)
+    return "; ".join(f"{value} ({', '.join(labels)})" for value, labels in groups.items())
+
+
+def _print_leftovers(comparison: Comparison, console: Console) -> None:
+    if not comparison.leftovers:
+        return
+    console.print("[bold]Not in the tables[/]")
+    for leftover in comparison.leftovers:
+        run = leftover.run
+        seed = "" if run.seed is None else f" seed {run.seed}"
+        line = f"  {run.name}{seed}: {leftover.reason}  {run.folder.path}"
+        console.print(escape(line), soft_wrap=True, highlight=False)

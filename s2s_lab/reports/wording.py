@@ -1,0 +1,59 @@
+"""The sentences that explain a comparison, the same in the terminal and on the page."""
+
+from s2s_lab.reports.comparison import LEVEL, Entry, SplitComparison
+from s2s_lab.reports.numbers import decimal, digits_for, p_text, title_of, unit_of
+
+
+def mark(entry: Entry) -> str:
+    """Give the sign of the test: `≈` not told apart from the best, `▼` significantly worse."""
+    if entry.versus is None:
+        return ""
+    return "▼" if entry.versus.worse else "≈"
+
+
+def explanation(split: SplitComparison) -> list[str]:
+    """Say what interval and test are, in at most two sentences."""
+    lines = []
+    counts = sorted({len(entry.runs) for entry in split.entries})
+    if counts and counts[-1] > 1:
+        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        lines.append(f"Scores: mean ± half of the 95 % t-interval over {seeds} seeds.")
+    elif counts:
+        lines.append("Scores: one seed each, so nothing is known about the spread over seeds.")
+    tested = [entry.versus for entry in split.entries if entry.versus]
+    if tested and split.monitor:
+        name, samples = title_of(split.monitor.name), tested[0].test.samples
+        lines.append(
+            f"p: two-sided paired bootstrap of {name} against the best row, {samples:,} "
+            f"resamples of the {split.sentences:,} sentences, seeds averaged, Holm-corrected over {len(tested)} "
+            f"{'test' if len(tested) == 1 else 'tests'}; ▼ significantly worse (p < {LEVEL}), ≈ not told apart."
+        )
+    return lines
+
+
+def headline(split: SplitComparison) -> str:
+    """Say in one or two sentences what the leaderboard shows."""
+    if split.monitor is None or not split.entries:
+        return "No score is known for every row."
+    best, kind = split.entries[0], split.monitor
+    interval = best.measures[kind.name].interval
+    assert interval is not None
+    unit = unit_of(kind.signature)
+    digits = digits_for([interval.mean * unit.factor])
+    value = decimal(interval.mean * unit.factor, digits) + unit.suffix
+    seeds = f"mean of {interval.n} seeds" if interval.n > 1 else "one seed"
+    first = f"{best.row.label} with {best.strategy} decoding leads with {value} {title_of(kind.name)} ({seeds})."
+    if len(split.entries) == 1:
+        return first.replace("leads with", "reaches")
+    level = [entry for entry in split.entries[1:] if entry.versus and not entry.versus.worse]
+    if not level:
+        least = max(entry.versus.p_value for entry in split.entries[1:] if entry.versus)
+        others = "The other row is" if len(split.entries) == 2 else f"All {len(split.entries) - 1} others are"
+        return f"{first} {others} significantly worse (p {_at_most(least)})."
+    names = ", ".join(entry.label for entry in level[:3]) + (f" and {len(level) - 3} more" if len(level) > 3 else "")
+    return f"{first} Not told apart from it on these {split.sentences:,} sentences: {names}."
+
+
+def _at_most(p_value: float) -> str:
+    text = p_text(p_value)
+    return text if text.startswith("<") else f"≤ {text}"

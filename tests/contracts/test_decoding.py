@@ -1,0 +1,333 @@
+"""Laws of decoding strategies, held by every option found in conf/decoding."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hydra.utils import instantiate
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from s2s_lab.decoding import beam, rowwise, state
+from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.decoding.greedy import GreedySearch
+from s2s_lab.decoding.state import batch_size, leaving_pays
+
+FOLDER = Path(__file__).parents[2] / "conf" / "decoding"
+OPTIONS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}
+SPECIAL = {"bos": 2, "eos": 3, "banned": (0, 2)}
+every_option = pytest.mark.parametrize("option", OPTIONS)
+
+WIDTHS = ("size", "num_hypotheses", "num_samples")
+"""Keys that say how many rows or results a sentence has."""
+
+
+def build(option: str, **changes: Any) -> DecodingStrategy:
+    return instantiate(OPTIONS[option] | changes, **SPECIAL)()
+
+
+def build_wide(option: str, width: int, **changes: Any) -> DecodingStrategy:
+    return build(option, **dict.fromkeys([key for key in WIDTHS if key in OPTIONS[option]], width), **changes)
+
+
+class Trigrams:
+    """A random trigram model with attention; each sentence has its own source and wish to end.
+
+    `calls` holds (rows, sentences) of every step.
+    """
+
+    def __init__(
+        self, *, vocab: int = 8, batch: int = 20, dtype: torch.dtype = torch.float64, ends: bool = True
+    ) -> None:
+        self.last, self.before = torch.randn(2, vocab, vocab).to(dtype)
+        self.lengths = torch.randint(1, 6, (batch,))
+        self.lengths[-1] = 5
+        self.values = torch.randn(batch, 5, vocab).to(dtype)
+        self.wish = torch.rand(batch).to(dtype) if ends else torch.full((batch,), -1e4, dtype=dtype)
+        self.calls: list[tuple[int, int]] = []
+
+    def step(self, previous: Tensor, state: Any, memory: Any) -> tuple[Tensor, Any, Tensor]:
+        values, (mask, wish) = memory
+        (before,), count = state
+        self.calls.append((len(previous), len(values)))
+        queries = (self.before[before] + count.to(values.dtype).unsqueeze(1)).view(len(values), -1, values.size(2))
+        weights = (queries @ values.transpose(1, 2)).masked_fill(~mask.unsqueeze(1), -torch.inf).softmax(-1)
+        scores = (weights @ values).flatten(0, 1) + self.last[previous] + self.before[before]
+        scores[:, 3] += (wish.unsqueeze(1) * count.view(len(values), -1)).flatten() * 2
+        return scores, ((previous,), count + 1), weights.flatten(0, 1)
+
+    def arguments(self, rows: list[int] | None = None, padding: int = 0) -> dict[str, Any]:
+        kept = torch.arange(len(self.lengths)) if rows is None else torch.tensor(rows)
+        lengths = self.lengths[kept]
+        longest = int(lengths.max())
+        values = torch.nn.functional.pad(self.values[kept][:, :longest], (0, 0, 0, padding), value=5.0)
+        mask = torch.arange(longest + padding) < lengths.unsqueeze(1)
+        return {
+            "step": self.step,
+            "state": ((torch.full_like(kept, 2),), torch.zeros_like(kept)),
+            "memory": (values, (mask, self.wish[kept])),
+            "source_lengths": lengths,
+            "sentence_index": kept,
+        }
+
+    def rescore(self, sentence: int, symbols: tuple[int, ...]) -> tuple[float, Tensor]:
+        given = self.arguments([sentence])
+        state, total, shown = given["state"], 0.0, []
+        for previous, symbol in itertools.pairwise((2, *symbols)):
+            scores, state, weights = self.step(torch.tensor([previous]), state, given["memory"])
+            total += float(scores.double().log_softmax(-1)[0, symbol])
+            shown.append(weights[0])
+        return total, torch.stack(shown)
+
+
+def outputs(decoded: list[list[Hypothesis]]) -> list[list[tuple[tuple[int, ...], bool]]]:
+    return [[(hypothesis.ids, hypothesis.finished) for hypothesis in sentence] for sentence in decoded]
+
+
+def symbols(hypothesis: Hypothesis) -> tuple[int, ...]:
+    return (*hypothesis.ids, 3) if hypothesis.finished else hypothesis.ids
+
+
+def test_there_are_options() -> None:
+    assert {"greedy", "beam", "sampling"} <= OPTIONS.keys()
+
+
+@every_option
+def test_order_batching_and_padding_change_nothing(option: str) -> None:
+    toy, strategy = Trigrams(), build(option)
+    whole = strategy.decode(**toy.arguments())
+    shuffled = torch.randperm(20).tolist()
+    by_order = strategy.decode(**toy.arguments(shuffled, padding=3))
+    assert outputs(by_order) == outputs([whole[sentence] for sentence in shuffled])
+    for sentence in range(20):
+        assert outputs(strategy.decode(**toy.arguments([sentence]))) == outputs([whole[sentence]])
+
+
+@every_option
+def test_log_probabilities_in_float32_do_not_depend_on_the_batch(option: str) -> None:
+    toy, strategy = Trigrams(dtype=torch.float32), build(option)
+    whole = strategy.decode(**toy.arguments(padding=2))
+    for sentence in range(20):
+        (alone,) = strategy.decode(**toy.arguments([sentence]))
+        for found, expected in zip(alone, whole[sentence], strict=True):
+            assert found.log_prob == pytest.approx(expected.log_prob, rel=1e-5, abs=1e-5)
+
+
+@every_option
+def test_the_same_call_gives_the_same_result_and_changes_none_of_its_arguments(option: str) -> None:
+    toy, strategy = Trigrams(), build(option)
+    given = toy.arguments()
+    tensors = [*given["memory"][1], given["memory"][0], given["state"][0][0], given["state"][1]]
+    kept = [tensor.clone() for tensor in tensors]
+    assert strategy.decode(**given) == strategy.decode(**given)
+    assert all(torch.equal(tensor, copy) for tensor, copy in zip(tensors, kept, strict=True))
+
+
+@every_option
+def test_a_step_may_give_scores_that_it_keeps(option: str) -> None:
+    logits = torch.randn(8, 8, dtype=torch.float64)
+    found = []
+    for table in (logits, logits.log_softmax(-1)):  # the same to a strategy
+        kept = table.clone()
+        decoded = build(option, max_length=6).decode(
+            lambda previous, table, memory: (table[0].index_select(0, previous), table, None),
+            table.unsqueeze(0).expand(1, -1, -1),
+            torch.zeros(1),
+            source_lengths=torch.tensor([4]),
+            sentence_index=torch.tensor([0]),
+        )
+        found.append(outputs(decoded))
+        assert torch.equal(table, kept)
+    assert found[0] == found[1]
+
+
+@every_option
+def test_a_log_probability_is_that_of_rescoring_and_the_weights_are_those_of_the_steps(option: str) -> None:
+    toy, strategy = Trigrams(), build_wide(option, 3)
+    for sentence, found in enumerate(strategy.decode(**toy.arguments(padding=2), return_weights=True)):
+        for hypothesis in found:
+            log_prob, weights = toy.rescore(sentence, symbols(hypothesis))
+            assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-9)
+            assert hypothesis.weights is not None
+            assert hypothesis.weights.shape == (len(symbols(hypothesis)), int(toy.lengths[sentence]))
+            torch.testing.assert_close(hypothesis.weights, weights)
+    assert all(h.weights is None for found in strategy.decode(**toy.arguments()) for h in found)
+
+
+@every_option
+def test_hypotheses_are_sorted_and_as_many_as_asked_for_and_distinct_unless_drawn(option: str) -> None:
+    toy, strategy = Trigrams(), build_wide(option, 4)
+    for found in strategy.decode(**toy.arguments()):
+        scores = [hypothesis.score for hypothesis in found]
+        assert len(found) == strategy.num_hypotheses and scores == sorted(scores, reverse=True)
+        if "num_samples" not in OPTIONS[option]:
+            assert max(Counter((hypothesis.ids, hypothesis.finished) for hypothesis in found).values()) == 1
+
+
+@every_option
+def test_lengths_are_within_their_limits_and_special_ids_never_shown(option: str) -> None:
+    toy = Trigrams()
+    strategy = build(option, min_length=3, max_length=6, max_length_ratio=1.0, max_length_constant=3)
+    cut = 0
+    for length, found in zip(toy.lengths.tolist(), strategy.decode(**toy.arguments()), strict=True):
+        for hypothesis in found:
+            limit = min(6, length + 3)
+            assert 3 <= len(hypothesis.ids) and len(symbols(hypothesis)) <= limit
+            assert hypothesis.finished or len(hypothesis.ids) == limit
+            assert not set(hypothesis.ids) & {0, 2, 3}
+            cut += not hypothesis.finished
+    assert cut > 0
+
+
+@every_option
+def test_narrowed_to_one_row_a_search_that_draws_nothing_is_greedy(option: str) -> None:
+    toy = Trigrams()
+    changes = {"temperature": 1e-9} if "temperature" in OPTIONS[option] else {}
+    found = build_wide(option, 1, **changes).decode(**toy.arguments())
+    assert outputs(found) == outputs(GreedySearch(**SPECIAL).decode(**toy.arguments()))
+
+
+@pytest.mark.parametrize("option", [option for option, keys in OPTIONS.items() if "size" in keys])
+def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
+    toy, limit = Trigrams(vocab=6, batch=4), 4
+    strategy = build(option, size=4**limit, num_hypotheses=5, max_length=limit)
+    for sentence, found in enumerate(strategy.decode(**toy.arguments())):
+        space = []
+        for length in range(limit + 1):
+            for ids in itertools.product((1, 4, 5), repeat=length):
+                log_prob, _ = toy.rescore(sentence, ids if length == limit else (*ids, 3))
+                score = strategy.length_penalty.score(
+                    torch.tensor(log_prob, dtype=torch.float64), min(length + 1, limit)
+                )
+                space.append((float(score), ids, length < limit))
+        best = sorted(space, reverse=True)[:5]
+        assert outputs([found])[0] == [entry[1:] for entry in best]
+        assert [hypothesis.score for hypothesis in found] == pytest.approx([entry[0] for entry in best], abs=1e-9)
+
+
+class Operations(TorchDispatchMode):
+    """Counts tensor operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operations_and_calls(strategy: DecodingStrategy, batch: int, steps: int) -> tuple[int, int]:
+    """Tensor operations, and calls of Python and C functions, of one search that nothing ends early."""
+    toy = Trigrams(vocab=2000, batch=batch, dtype=torch.float32, ends=False)
+    given = toy.arguments()
+    limits = torch.full((batch,), steps)
+    search = {key: value for key, value in given.items() if key != "source_lengths"}
+
+    def run() -> None:
+        toy.calls.clear()
+        strategy.search(**search, limits=limits, weights=True)
+        assert len(toy.calls) == steps
+
+    run()
+    with torch.inference_mode(), Operations() as operations:
+        run()
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return operations.count, calls
+
+
+@every_option
+def test_the_work_done_in_python_grows_neither_with_the_batch_nor_with_the_width(option: str) -> None:
+    small = operations_and_calls(build_wide(option, 3), 24, 5)
+    assert operations_and_calls(build_wide(option, 3), 96, 5) == small
+    assert operations_and_calls(build_wide(option, 6), 24, 5) == small
+
+
+@every_option
+def test_each_further_step_costs_the_same_number_of_operations(option: str) -> None:
+    counts = [operations_and_calls(build_wide(option, 3), 24, steps)[0] for steps in (4, 5, 6, 7)]
+    assert len({after - before for before, after in itertools.pairwise(counts)}) == 1
+
+
+@every_option
+def test_finished_sentences_leave_and_memory_is_never_repeated(option: str) -> None:
+    toy, strategy = Trigrams(), build_wide(option, 3)
+    needed = []
+    for sentence in range(20):
+        toy.calls.clear()
+        strategy.decode(**toy.arguments([sentence]))
+        needed.append(len(toy.calls))
+    toy.calls.clear()
+    strategy.decode(**toy.arguments())
+    assert toy.calls[0] == (20, 20) and len(toy.calls) == max(needed)
+    widths = {rows / sentences for rows, sentences in toy.calls[1:]}
+    assert len(widths) <= 1 and max(widths, default=1) <= 3
+    for step, (_, sentences) in enumerate(toy.calls):
+        running = sum(steps > step for steps in needed)
+        assert running <= sentences <= 20 and not leaving_pays(sentences - running, sentences)
+    assert toy.calls[-1][1] < 20
+
+
+@every_option
+def test_when_sentences_leave_and_how_often_the_host_looks_change_nothing(
+    option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy, strategy = Trigrams(), build_wide(option, 3)
+    expected = strategy.decode(**toy.arguments())
+    for share, look in ((0, 1), (10**9, 1), (16, 4)):  # never leave, leave at once, look seldom as on a GPU
+        monkeypatch.setattr(state, "LEAVING_SHARE", share)
+        for module in (rowwise, beam):
+            monkeypatch.setattr(module, "look_due", lambda step, _, look=look: step % look == look - 1)
+        decoded = strategy.decode(**toy.arguments())
+        assert outputs(decoded) == outputs(expected)
+
+
+@every_option
+def test_the_signature_is_one_word_that_names_every_option(option: str) -> None:
+    strategy = build(option)
+    assert strategy.signature().startswith(f"{strategy.name}|") and not set(strategy.signature()) & set(" \t\n")
+    others = {
+        "stopping": "optimal_bound",
+        "length_penalty": {"_target_": "s2s_lab.decoding.length_penalty.GNMT", "alpha": 0.3},
+    }
+    for key, value in OPTIONS[option].items():
+        if key.startswith("_"):
+            continue
+        if key in others:
+            other = others[key]
+        elif value is None:
+            other = 2
+        else:
+            other = value / 2 if isinstance(value, float) else value + 1
+        assert build(option, **{key: other}).signature() != strategy.signature(), key
+
+
+@every_option
+def test_a_state_without_any_tensor_and_a_row_count_of_one_are_fine(option: str) -> None:
+    scores = torch.randn(1, 8)
+    decoded = build(option, max_length=5).decode(
+        lambda previous, state, memory: (scores.expand(len(previous), -1), state, None),
+        (),
+        (scores,),
+        source_lengths=torch.tensor([4]),
+        sentence_index=torch.tensor([0]),
+    )
+    assert batch_size((scores,)) == len(decoded) == 1 and math.isfinite(decoded[0][0].log_prob)

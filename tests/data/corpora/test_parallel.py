@@ -1,0 +1,60 @@
+"""Laws of the corpus of anybody's own files."""
+
+from pathlib import Path
+
+import pytest
+
+from s2s_lab.data.corpora.parallel import ParallelCorpus
+from s2s_lab.faults import RequestError
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "s.txt").write_text("one\ntwo\n", encoding="utf-8")
+    (tmp_path / "t.txt").write_text("eins\nzwei\n", encoding="utf-8")
+    (tmp_path / "b.tsv").write_text("one\teins\ntwo\tzwei\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_both_forms_mix_and_are_found_in_the_current_folder_or_in_paths_data(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two, one = {"source": "s.txt", "target": "t.txt", "tsv": None}, {"source": None, "target": None, "tsv": "b.tsv"}
+    monkeypatch.chdir(files)
+    here = ParallelCorpus(train=two, validation=one, test=one)
+    monkeypatch.chdir(files.parent)
+    there = ParallelCorpus(train=one, validation=two, root=str(files))
+    assert here.splits() == ("train", "validation", "test")
+    assert there.splits() == ("train", "validation")
+    found = [list(corpus.pairs(split)) for corpus in (here, there) for split in ("train", "validation")]
+    assert found == [[("one", "eins"), ("two", "zwei")]] * 4
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ({"source": None, "target": None, "tsv": None}, r"data\.train: source=FILE and target=FILE.* found nothing"),
+        ({"source": "s.txt"}, "found source"),
+        ({"source": "s.txt", "target": "t.txt", "tsv": "b.tsv"}, "found source, target, tsv"),
+        ({"tsv": "no.tsv"}, r"data\.train\.tsv=no\.tsv: no such file.*paths\.data"),
+    ],
+)
+def test_a_split_in_neither_form_or_a_missing_file_is_named(files: Path, node: dict, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        ParallelCorpus(train=node, validation={"tsv": "b.tsv"}, root=str(files))
+
+
+def test_a_corpus_without_a_test_set_says_so(files: Path) -> None:
+    corpus = ParallelCorpus(train={"tsv": "b.tsv"}, validation={"tsv": "b.tsv"}, root=str(files))
+    with pytest.raises(RequestError, match="split=test: corpus parallel has no such split"):
+        corpus.pairs("test")
+
+
+def test_the_fingerprint_follows_the_bytes(files: Path) -> None:
+    def prints() -> dict[str, str]:
+        return ParallelCorpus(train={"tsv": "b.tsv"}, validation={"tsv": "b.tsv"}, root=str(files)).fingerprint()
+
+    before = prints()
+    assert before == prints()
+    (files / "b.tsv").write_text("one\teins\ntwo\tdrei\n", encoding="utf-8")
+    assert before != prints()

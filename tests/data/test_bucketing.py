@@ -1,0 +1,207 @@
+"""Laws of the batches: complete, seeded, resumable, shared by ranks, full, and within their limits."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s2s_lab.data.bucketing import BucketedBatches, Rows
+from s2s_lab.faults import RequestError
+
+LIMITS = [{"max_sentences": 16}, {"max_tokens": 300}, {"max_sentences": 16, "max_tokens": 300}]
+
+
+def lengths(count: int, seed: int = 0, longest: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    noise = np.random.default_rng(seed)
+    sources = np.clip(noise.normal(14, 5, count).round(), 2, longest).astype(np.int32)
+    targets = np.clip(sources + noise.integers(-3, 4, count), 2, longest).astype(np.int32)
+    return sources, targets
+
+
+def batches(count: int = 1000, **options: object) -> BucketedBatches:
+    sources, targets = lengths(count)
+    settings_: dict = {"max_sentences": 16, "shuffle": True, "seed": 1, **options}
+    return BucketedBatches(source_lengths=sources, target_lengths=targets, **settings_)
+
+
+def as_lists(rows: list[Rows]) -> list[list[int]]:
+    return [batch.indices.tolist() for batch in rows]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_sentence_comes_exactly_once_an_epoch_over_all_ranks_and_no_rank_goes_without(
+    world_size: int, limits: dict, shuffle: bool
+) -> None:
+    options = {"max_sentences": None, **limits, "shuffle": shuffle}
+    for epoch in range(3):
+        seen: list[int] = []
+        per_rank = []
+        for rank in range(world_size):
+            sampler = batches(**options, rank=rank, world_size=world_size)
+            sampler.set_epoch(epoch)
+            per_rank.append(list(sampler))
+            assert len(per_rank[-1]) == len(sampler)
+            assert all(len(rows.indices) for rows in per_rank[-1])
+            seen += [index for rows in per_rank[-1] for index in rows.indices.tolist()]
+        assert sorted(seen) == list(range(1000))
+        for step in zip(*per_rank, strict=True):
+            assert sum(len(rows.indices) for rows in step) == step[0].global_rows
+            assert len({(rows.global_rows, rows.global_tokens) for rows in step}) == 1
+
+
+@pytest.mark.parametrize("limits", LIMITS[:1], ids=str)
+def test_ranks_share_the_global_batches_of_a_single_rank(limits: dict) -> None:
+    whole = list(batches(**limits))
+    shares = [list(batches(**limits, rank=rank, world_size=3)) for rank in range(3)]
+    for step, rows in enumerate(whole):
+        assert all(np.array_equal(shares[rank][step].indices, rows.indices[rank::3]) for rank in range(3))
+        assert rows.global_rows == len(rows.indices)
+        assert rows.global_tokens == lengths(1000)[1][rows.indices].sum()
+
+
+@settings(database=None, max_examples=200, deadline=None)
+@given(st.data())
+def test_limits_hold_and_nobody_is_lost_for_any_lengths(data: st.DataObject) -> None:
+    pairs = data.draw(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=3, max_size=120))
+    sources, targets = (np.asarray(side, np.int32) for side in zip(*pairs, strict=True))
+    ranks = data.draw(st.integers(1, 3))
+    least = 2 * ranks - 1
+    sentences = data.draw(st.one_of(st.none(), st.integers(least, 20)))
+    tokens = data.draw(st.integers(30 * least, 600)) if sentences is None else data.draw(
+        st.one_of(st.none(), st.integers(30 * least, 600))
+    )  # fmt: skip
+    shuffle, seed = data.draw(st.booleans()), data.draw(st.integers(0, 5))
+    seen: list[int] = []
+    for rank in range(ranks):
+        sampler = BucketedBatches(
+            source_lengths=sources, target_lengths=targets, max_sentences=sentences, max_tokens=tokens,
+            shuffle=shuffle, seed=seed, rank=rank, world_size=ranks,
+        )  # fmt: skip
+        rows = list(sampler)
+        assert len(rows) == len(sampler)
+        for batch in rows:
+            assert len(batch.indices)
+            assert sentences is None or batch.global_rows <= sentences
+            if tokens is not None:
+                width = max(sources[batch.indices].max(), targets[batch.indices].max())
+                assert width * len(batch.indices) <= tokens
+                assert ranks > 1 or width * batch.global_rows <= tokens
+        seen += [index for batch in rows for index in batch.indices.tolist()]
+    assert sorted(seen) == list(range(len(pairs)))
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_the_order_follows_from_seed_and_epoch_alone(limits: dict) -> None:
+    options = {"max_sentences": None, **limits}
+
+    def epoch(seed: int, number: int) -> list[list[int]]:
+        sampler = batches(**options, seed=seed)
+        sampler.set_epoch(number)
+        return as_lists(list(sampler))
+
+    assert epoch(1, 0) == epoch(1, 0)
+    assert epoch(1, 0) != epoch(1, 1)
+    assert epoch(1, 0) != epoch(2, 0)
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_the_number_of_batches_is_the_same_in_every_epoch(limits: dict) -> None:
+    sampler = batches(2000, **{"max_sentences": None, **limits})
+    for epoch in range(8):
+        sampler.set_epoch(epoch)
+        assert sum(1 for _ in sampler) == len(sampler)
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_other_sentences_meet_in_each_epoch(limits: dict) -> None:
+    sampler = batches(29000, **{"max_sentences": None, **limits, "max_tokens": limits.get("max_tokens") and 4096})
+    first = [frozenset(rows.indices.tolist()) for rows in sampler]
+    sampler.set_epoch(1)
+    home = {index: frozenset(rows.indices.tolist()) for rows in sampler for index in rows.indices.tolist()}
+    again = [len(batch & home[min(batch)]) / len(batch) for batch in first if len(batch) > 1]
+    assert np.mean(again) < 0.5
+
+
+def test_without_shuffling_the_longest_come_first_and_iterating_again_gives_the_same() -> None:
+    sampler = batches(shuffle=False)
+    first = list(sampler)
+    widths = [lengths(1000)[1][rows.indices].max() for rows in first]
+    assert all(longer >= shorter for longer, shorter in pairwise(widths))
+    assert as_lists(list(sampler)) == as_lists(first)
+
+
+def test_a_subset_gives_its_own_sentences_only() -> None:
+    chosen = np.asarray([5, 900, 17, 333, 42])
+    rows = list(batches(subset=chosen, shuffle=False, max_sentences=2))
+    assert sorted(index for batch in rows for index in batch.indices.tolist()) == sorted(chosen.tolist())
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("done", [0, 1, 7, None])
+def test_a_restored_state_gives_exactly_the_batches_that_were_left(limits: dict, done: int | None) -> None:
+    options = {"max_sentences": None, **limits}
+    original = batches(**options)
+    original.set_epoch(2)
+    total = len(original) if done is None else done
+    stream = iter(original)
+    for _ in range(total):
+        next(stream)
+    state = original.state_dict()
+    assert state["position"] == total
+    left = as_lists(list(stream))
+    restored = batches(**options)
+    restored.load_state_dict(state)
+    restored.set_epoch(2)
+    assert as_lists(list(restored)) == left
+    restored.set_epoch(3)
+    original.set_epoch(3)
+    assert as_lists(list(restored)) == as_lists(list(original))
+
+
+def test_a_position_behind_a_loader_that_fetched_ahead_can_be_stated() -> None:
+    original, restored = batches(), batches()
+    everything = as_lists(list(original))
+    restored.load_state_dict(original.state_dict(position=4))
+    assert as_lists(list(restored)) == everything[4:]
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"max_sentences": 8}, {"count": 999}, {"shuffle": False}], ids=str)
+def test_a_state_of_other_data_or_settings_is_refused(change: dict) -> None:
+    with pytest.raises(RequestError, match="other data, batch settings or seed"):
+        batches(**change).load_state_dict(batches().state_dict())
+
+
+def test_a_position_counted_by_sentences_may_be_resumed_on_another_number_of_ranks() -> None:
+    state = batches().state_dict(position=3)
+    restored = batches(rank=1, world_size=2)
+    restored.load_state_dict(state)
+    assert len(list(restored)) == len(restored) - 3
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_fill_is_real_tokens_over_padded_tokens(limits: dict) -> None:
+    sampler = batches(**{"max_sentences": None, **limits})
+    real, padded = {}, {}
+    for side, values in zip(("source", "target"), lengths(1000), strict=True):
+        real[side] = values.sum()
+        padded[side] = sum(values[rows.indices].max() * len(rows.indices) for rows in sampler)
+        assert sampler.fill(side) == pytest.approx(real[side] / padded[side])
+    assert sampler.fill() == pytest.approx(sum(real.values()) / sum(padded.values()))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_sentences": None}, r"max_sentences or data\.batch\.max_tokens must be given"),
+        ({"max_sentences": 2, "world_size": 2}, r"max_sentences=2: at least 3"),
+        ({"max_tokens": 39}, r"max_tokens=39: at least \d+ for the longest sentence of \d+ tokens"),
+        ({"count": 2, "world_size": 3}, r"2 sentences cannot be shared by trainer\.devices=3"),
+    ],
+)
+def test_limits_that_cannot_be_kept_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        batches(**options)
