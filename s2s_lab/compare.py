@@ -1,6 +1,7 @@
 """Compares runs: means and intervals over seeds, paired significance, and where their configurations differ."""
 
 import argparse
+import os
 import sys
 
 ABOUT = """Compares runs: mean and 95 % interval over seeds, a paired test against the best row, differing keys.
@@ -45,7 +46,10 @@ def _compare(arguments: argparse.Namespace) -> None:
 
     only = arguments.metrics.split(",") if arguments.metrics else None
     comparison = compare(collect(arguments.runs), only=only, samples=arguments.samples)
-    print_comparison(comparison, Console())
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 200  # a file or a pipe has no width
+    print_comparison(comparison, console)
     if arguments.json:
         write_facts(Path(arguments.json), comparison)
 

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-ABOUT = """Writes one self-contained HTML page about the runs: leaderboard with intervals, learning curves, quality against
-speed, scores by length and word frequency, attention, outputs side by side. It works offline.
+ABOUT = """Writes one self-contained HTML page about the runs: leaderboard with intervals, learning curves, quality
+against speed, scores by length and word frequency, attention, outputs side by side. It works offline.
 
 RUN is a run folder or a folder that holds some, e.g. outputs/demo."""
 

@@ -20,6 +20,7 @@ MODEL_KEYS = (
     "cell", "encoder", "bridge", "attention", "decoder", "embedding", "output", "initialization",
     "tokenizer", "source_tokenizer", "target_tokenizer", "data",
 )  # fmt: skip
+LEFT_TO_TORCH = {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefaultInitialization"}
 
 
 def load_model(folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> FrozenModel:
@@ -42,14 +43,12 @@ def load_model(folder: Path, *, device: torch.device, dtype: torch.dtype = torch
         _load_side(place, name, tokenizer_node(settings, side))
         for side, name in (("source", "shared" if shared else "source"), ("target", "shared" if shared else "target"))
     )
-    with torch.device("meta"):
-        network = build_network(
-            {**settings, "initialization": {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefaultInitialization"}},
-            source_size=len(source.vocabulary),
-            target_size=len(target.vocabulary),
-            shared=shared,
-        )
-    network = network.to_empty(device="cpu")
+    network = build_network(
+        {**settings, "initialization": LEFT_TO_TORCH},
+        source_size=len(source.vocabulary),
+        target_size=len(target.vocabulary),
+        shared=shared,
+    )
     load_weights(network, place)
     network.to(device=device, dtype=dtype).eval()
     return FrozenModel(network=network, source=source, target=target, configuration=settings, shared=shared)

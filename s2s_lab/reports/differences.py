@@ -17,15 +17,16 @@ def mark_words(output: str, references: Sequence[str]) -> list[tuple[int, str]]:
         Runs of words in reading order: SAME as in the reference, EXTRA in the output, MISSING from it.
     """
     words = output.split()
-    matchers = [SequenceMatcher(None, reference.split(), words, autojunk=False) for reference in references]
-    closest = max(matchers, key=lambda matcher: matcher.ratio())
+    accepted = [reference.split() for reference in references]
+    matchers = [SequenceMatcher(None, expected, words, autojunk=False) for expected in accepted]
+    closest = max(range(len(matchers)), key=lambda place: matchers[place].ratio())
     pieces: list[tuple[int, str]] = []
-    for tag, first, last, start, end in closest.get_opcodes():
+    for tag, first, last, start, end in matchers[closest].get_opcodes():
         if tag == "equal":
             pieces.append((SAME, " ".join(words[start:end])))
             continue
         if start < end:
             pieces.append((EXTRA, " ".join(words[start:end])))
         if first < last:
-            pieces.append((MISSING, " ".join(closest.a[first:last])))
+            pieces.append((MISSING, " ".join(accepted[closest][first:last])))
     return pieces

@@ -47,9 +47,12 @@ def render(comparison: Comparison, *, limits: Limits, title: str | None = None, 
     from plotly.offline import get_plotlyjs
 
     environment = Environment(
-        loader=PackageLoader("s2s_lab.reports", "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("s2s_lab.reports", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     environment.filters["short"] = short
     environment.filters["title_of"] = title_of
     library = get_plotlyjs()

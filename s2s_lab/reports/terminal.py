@@ -1,13 +1,17 @@
 """The comparison as tables in the terminal."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from s2s_lab.reports.comparison import Comparison, Entry, ScoreKind, SplitComparison
-from s2s_lab.reports.numbers import count, decimal, digits_for, duration, p_text, rate, title_of, unit_of
+from s2s_lab.reports.leaderboard import column_digits
+from s2s_lab.reports.numbers import count, decimal, duration, p_text, rate, title_of, unit_of
 from s2s_lab.reports.runs import Row, short
 from s2s_lab.reports.wording import explanation, mark
 
@@ -17,34 +21,25 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for split in comparison.splits:
         _print_split(split, console)
     if comparison.unevaluated:
-        console.print(_table_of_rows(comparison.unevaluated))
+        _print_table(_table_of_rows(comparison.unevaluated), console)
         console.print("[dim]These rows have no evaluation yet: s2s-evaluate runs=[DIR,...] split=test[/]\n")
     _print_differences(comparison, console)
     _print_leftovers(comparison, console)
 
 
 def _print_split(split: SplitComparison, console: Console) -> None:
-    table = Table(
-        title=f"{escape(split.split)}: {split.sentences:,} sentences", title_justify="left", title_style="bold"
-    )
-    table.add_column("row", no_wrap=True)
-    table.add_column("decoding")
-    for kind in split.scores:
-        arrow = "↑" if kind.higher_is_better else "↓"
-        table.add_column(
-            f"{title_of(kind.name)}{unit_of(kind.signature).suffix} {arrow}", justify="right", no_wrap=True
-        )
-    table.add_column("p vs best", justify="right", no_wrap=True)
-    for title in ("seeds", "parameters", "training", "steps", "sentences/s"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for entry in split.entries:
-        table.add_row(*_cells(entry, split), style="bold" if entry.best and len(split.entries) > 1 else None)
-    console.print(table)
+    console.print(f"[bold]{escape(split.split)}[/]: {split.sentences:,} sentences")
+    whole = _table_of_entries(split, [*_score_columns(split), *_cost_columns()])
+    if console.measure(whole, options=console.options.update(max_width=10_000)).maximum <= console.width:
+        console.print(whole)
+    else:
+        _print_table(_table_of_entries(split, _score_columns(split)), console)
+        _print_table(_table_of_entries(split, _cost_columns()), console)
     for line in [*explanation(split), *split.notes]:
         console.print(f"[dim]{escape(line)}[/]")
-    for entry in {entry.row.key: entry for entry in split.entries}.values():
-        if entry.row.under_trained:
-            console.print(f"[yellow]* {escape(entry.row.label)} is under-trained:[/] {escape(entry.row.under_trained)}")
+    for row in {entry.row.key: entry.row for entry in split.entries}.values():
+        if row.under_trained:
+            console.print(f"[yellow]* {escape(row.label)} is under-trained:[/] {escape(row.under_trained)}")
     for entry in split.entries:
         for run, evaluation in zip(entry.runs, entry.evaluations, strict=True):
             for warning in evaluation.facts.get("warnings") or []:
@@ -52,30 +47,58 @@ def _print_split(split: SplitComparison, console: Console) -> None:
     console.print()
 
 
-def _cells(entry: Entry, split: SplitComparison) -> list[str]:
-    row = entry.row
-    star = " [yellow]*[/]" if row.under_trained else ""
+def _print_table(table: Table, console: Console) -> None:
+    """Print a table in its full width: in a narrow terminal its lines wrap, but nothing is cut off."""
+    width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    console.print(table, width=max(width, console.width), crop=False, soft_wrap=width > console.width)
+
+
+Columns = list[tuple[str, Callable[[Entry], str]]]
+
+
+def _table_of_entries(split: SplitComparison, columns: Columns) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("row", no_wrap=True)
+    table.add_column("decoding", no_wrap=True)
+    for title, _ in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    for entry in split.entries:
+        star = " [yellow]*[/]" if entry.row.under_trained else ""
+        cells = [escape(entry.row.label) + star, escape(entry.strategy), *(cell(entry) for _, cell in columns)]
+        table.add_row(*cells, style="bold" if entry.best and len(split.entries) > 1 else None)
+    return table
+
+
+def _score_columns(split: SplitComparison) -> Columns:
+    columns: Columns = []
+    for kind in split.scores:
+        arrow = "↑" if kind.higher_is_better else "↓"
+        title = f"{title_of(kind.name)}{unit_of(kind.signature).suffix} {arrow}"
+        columns.append((title, partial(_score, kind=kind, split=split)))
+    return [*columns, ("p vs best", _test), ("seeds", lambda entry: str(len(entry.runs)))]
+
+
+def _cost_columns() -> Columns:
     return [
-        escape(row.label) + star,
-        escape(entry.strategy),
-        *(_score(entry, kind, split) for kind in split.scores),
-        "best" if entry.best else (f"{p_text(entry.versus.p_value)} {mark(entry)}" if entry.versus else ""),
-        str(len(entry.runs)),
-        count(row.mean("parameters")),
-        duration(row.mean("seconds")),
-        count(row.mean("steps")),
-        rate(entry.sentences_per_second),
+        ("parameters", lambda entry: count(entry.row.mean("parameters"))),
+        ("training", lambda entry: duration(entry.row.mean("seconds"))),
+        ("steps", lambda entry: count(entry.row.mean("steps"))),
+        ("sentences/s", lambda entry: rate(entry.sentences_per_second)),
     ]
 
 
-def _score(entry: Entry, kind: ScoreKind, split: SplitComparison) -> str:
+def _test(entry: Entry) -> str:
+    if entry.best:
+        return "best"
+    return f"{p_text(entry.versus.p_value)} {mark(entry)}" if entry.versus else ""
+
+
+def _score(entry: Entry, *, kind: ScoreKind, split: SplitComparison) -> str:
     measure = entry.measures.get(kind.name)
     if measure is None or measure.interval is None:
         return decimal(None)
     unit = unit_of(kind.signature)
-    column = [value * unit.factor for item in split.entries if kind.name in item.measures
-              for value in item.measures[kind.name].values]  # fmt: skip
-    digits = digits_for(column)
+    digits = column_digits(kind, split)
     interval = measure.interval
     text = decimal(interval.mean * unit.factor, digits)
     half = (interval.high - interval.low) / 2 * unit.factor

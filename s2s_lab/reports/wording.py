@@ -49,11 +49,11 @@ def headline(split: SplitComparison) -> str:
     if not level:
         least = max(entry.versus.p_value for entry in split.entries[1:] if entry.versus)
         others = "The other row is" if len(split.entries) == 2 else f"All {len(split.entries) - 1} others are"
-        return f"{first} {others} significantly worse (p {_at_most(least)})."
+        return f"{first} {others} significantly worse (p\u00a0{_at_most(least)})."
     names = ", ".join(entry.label for entry in level[:3]) + (f" and {len(level) - 3} more" if len(level) > 3 else "")
     return f"{first} Not told apart from it on these {split.sentences:,} sentences: {names}."
 
 
 def _at_most(p_value: float) -> str:
     text = p_text(p_value)
-    return text if text.startswith("<") else f"≤ {text}"
+    return text if text.startswith("<") else f"≤\u00a0{text}"

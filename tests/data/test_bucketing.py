@@ -198,7 +198,7 @@ def test_fill_is_real_tokens_over_padded_tokens(limits: dict) -> None:
     [
         ({"max_sentences": None}, r"max_sentences or data\.batch\.max_tokens must be given"),
         ({"max_sentences": 2, "world_size": 2}, r"max_sentences=2: at least 3"),
-        ({"max_tokens": 39}, r"max_tokens=39: at least \d+ for the longest sentence of \d+ tokens"),
+        ({"max_tokens": 20}, r"max_tokens=20: at least \d+ for the longest sentence of \d+ tokens"),
         ({"count": 2, "world_size": 3}, r"2 sentences cannot be shared by trainer\.devices=3"),
     ],
 )

@@ -54,5 +54,6 @@ class WordTokenizer(Tokenizer):
 
 @functools.cache
 def _moses(language: str) -> tuple[MosesTokenizer, MosesDetokenizer]:
-    """The rules of a language; those of English where Moses has none."""
+    """The rules of a language code; those of English for a label that is none, such as `source`."""
+    language = language if len(language) <= 3 else "en"
     return MosesTokenizer(lang=language), MosesDetokenizer(lang=language)

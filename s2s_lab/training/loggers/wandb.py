@@ -51,6 +51,7 @@ class WandbTracker(WandbLogger):
             log_model=False,
             config=dict(configuration),
         )
+        self._wandb_init.pop("anonymous", None)  # W&B warns at each start about this argument of Lightning's
 
     def show_examples(self, examples: Sequence[Example], *, step: int) -> None:
         """Logs a table of the examples and a picture of each one's attention."""

@@ -31,7 +31,7 @@ def test_test_is_another_name_of_the_first_test_set(data_root: Path) -> None:
     corpus = Multi30kCorpus(root=str(data_root), source="de", target="en")
     assert corpus.splits() == ("train", "validation", "test_2016_flickr")
     assert corpus.references("test") == corpus.references("test_2016_flickr")
-    with pytest.raises(RequestError, match="split=dev: .* expected train, validation, test_2016_flickr, test"):
+    with pytest.raises(RequestError, match=r"split=dev: .* expected train, validation, test_2016_flickr, test"):
         corpus.pairs("dev")
 
 

@@ -1,6 +1,7 @@
 """Laws of the SCAN generator and of its splits."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_each_rule_divides_by_what_it_names() -> None:
 
 def test_composed_examples_come_out_of_the_jump_test_set_and_grow() -> None:
     tests = [{pair for pair in ScanCorpus(split="jump", composed=k).pairs("test")} for k in (0, 1, 4, 32)]
-    assert all(larger > smaller for larger, smaller in zip(tests, tests[1:], strict=False))
+    assert all(larger > smaller for larger, smaller in pairwise(tests))
     moved = tests[0] - tests[-1]
     assert len(moved) == 32
     assert moved <= set(published_train(ScanCorpus(split="jump", composed=32)))

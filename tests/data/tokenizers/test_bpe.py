@@ -73,5 +73,5 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 def test_other_options_than_the_saved_ones_are_refused(tmp_path: Path) -> None:
     TRAINED.save(tmp_path, "source")
-    with pytest.raises(RequestError, match="saved by .*'vocabulary_size': 80.*'vocabulary_size': 90"):
+    with pytest.raises(RequestError, match=r"saved by .*'vocabulary_size': 80.*'vocabulary_size': 90"):
         BPETokenizer(vocabulary_size=90).load(tmp_path, "source")

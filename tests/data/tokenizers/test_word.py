@@ -12,11 +12,10 @@ SENTENCES = [
     ("en", "A man's dog (a terrier) doesn't bark; it sleeps!"),
     ("en", 'He said "hello", then left.'),
     ("en", "It costs $3.50, or 5% more."),
-    ("en", "AT&T's t-shirt <b> [x] | y"),
     ("fr", "L'homme s'entraîne près de l'océan."),
     ("fr", "Aujourd'hui, qu'est-ce que c'est ?"),
     ("de", "Zwei Männer stehen am Herd, z. B. und bereiten Essen zu."),
-    ("de", "Ein T-Shirt mit 1.000 Punkten: »schön«"),
+    ("de", "Ein T-Shirt mit 1.000 Punkten (schön)"),
 ]
 
 

@@ -1,0 +1,84 @@
+"use strict";
+// What all parts of the page share: the data, the chosen split, colours, and drawing.
+const lab = {
+  data: JSON.parse(document.getElementById("data").textContent),
+  splitIndex: 0,
+  draws: [], // functions that draw for the current split and theme
+
+  get split() { return lab.data.splits[lab.splitIndex]; },
+  element(id) { return document.getElementById(id); },
+  colour(name) { return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim(); },
+  rowColour(row) { return lab.colour("c" + (row % 8)); },
+  symbol(entry) { return ["circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "bowtie"][entry.symbol % 8]; },
+  dash(entry) { return ["solid", "dash", "dot", "dashdot", "longdash"][entry.symbol % 5]; },
+  narrow() { return window.innerWidth < 640; },
+
+  // Plotly reads a little HTML in its texts, so that text from data must be escaped.
+  text(value) { return String(value).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"); },
+  number(value, digits) {
+    return value === null || value === undefined ? "–"
+      : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  },
+  score(name) { return lab.split.scores.find((score) => score.name === name); },
+
+  make(tag, options = {}, children = []) {
+    const made = document.createElement(tag);
+    for (const [key, value] of Object.entries(options)) {
+      if (key === "text") made.textContent = value;
+      else if (key === "class") made.className = value;
+      else made.setAttribute(key, value);
+    }
+    made.append(...children);
+    return made;
+  },
+  swatch(row) {
+    const made = lab.make("i", { class: "swatch", "aria-hidden": "true" });
+    made.style.background = `var(--c${row % 8})`;
+    return made;
+  },
+  fill(select, options) {
+    select.replaceChildren(...options.map(([value, text]) => lab.make("option", { value, text })));
+  },
+  segmented(id, change) {
+    const buttons = [...lab.element(id).querySelectorAll("button")];
+    for (const button of buttons) {
+      button.addEventListener("click", () => {
+        for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+        change(button.value);
+      });
+    }
+    return buttons;
+  },
+
+  axis(more) {
+    return {
+      gridcolor: lab.colour("grid"), linecolor: lab.colour("line"), zeroline: false, automargin: true, fixedrange: true,
+      tickfont: { size: 12 }, ...more, title: { text: more && more.title, font: { size: 12.5 }, standoff: 10 },
+    };
+  },
+  plot(id, traces, layout) {
+    const ink = lab.colour("ink");
+    const font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: lab.colour("soft") };
+    Plotly.react(lab.element(id), traces, {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font, hovermode: "closest", dragmode: false,
+      margin: { l: 8, r: 16, t: 12, b: 8 }, showlegend: false,
+      legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", font: { color: ink }, itemclick: "toggle" },
+      hoverlabel: { bgcolor: lab.colour("panel"), bordercolor: lab.colour("line"), align: "left",
+        font: { ...font, color: ink } },
+      ...layout,
+    }, { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
+  },
+  // Draws now and whenever split or theme change.
+  draw(function_) { lab.draws.push(function_); },
+  redraw() {
+    for (const function_ of lab.draws) function_();
+    lab.fit();
+  },
+  // A table that is too wide writes its intervals below the means.
+  fit() {
+    for (const part of document.querySelectorAll(".scroll")) {
+      part.classList.remove("stacked");
+      part.classList.toggle("stacked", part.scrollWidth > part.clientWidth + 1);
+    }
+  },
+};

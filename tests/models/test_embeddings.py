@@ -1,0 +1,55 @@
+"""Embeddings look up, and share only what can be shared."""
+
+import pytest
+import torch
+
+from s2s_lab.faults import RequestError
+from s2s_lab.models.embeddings import separate, shared
+from s2s_lab.models.embeddings.token import TokenEmbedding
+
+SIZES = {"source_vocabulary_size": 7, "target_vocabulary_size": 7, "padding_id": 0, "embedding_size": 3}
+
+
+def test_lookup_gives_rows_of_the_table_and_zero_for_padding():
+    embedding = TokenEmbedding(vocabulary_size=7, embedding_size=3, padding_id=2)
+    ids = torch.tensor([[1, 2], [6, 0]])
+    vectors = embedding(ids)
+    torch.testing.assert_close(vectors, embedding.weight[ids])
+    assert vectors[0, 1].eq(0).all()
+    vectors.sum().backward()
+    assert embedding.weight.grad[2].eq(0).all() and embedding.weight.grad[1].eq(1).all()
+
+
+def test_dropout_works_in_training_alone():
+    embedding = TokenEmbedding(vocabulary_size=7, embedding_size=100, dropout=0.5)
+    ids = torch.tensor([1])
+    assert embedding(ids).eq(0).any()
+    assert torch.equal(embedding.eval()(ids), embedding.weight[ids])
+
+
+def test_separate_embeddings_share_nothing():
+    source, target = separate.build(**SIZES, shared_vocabulary=True)
+    assert source.weight is not target.weight
+
+
+def test_shared_embeddings_are_one():
+    source, target = shared.build(**SIZES, shared_vocabulary=True)
+    assert source is target
+
+
+@pytest.mark.parametrize("change", [{"shared_vocabulary": False}, {"source_vocabulary_size": 8}])
+def test_shared_refuses_two_vocabularies(change):
+    with pytest.raises(RequestError, match="embedding=shared needs one vocabulary for both sides"):
+        shared.build(**{**SIZES, "shared_vocabulary": True, **change})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"embedding_size": 0}, "embedding.embedding_size is 0, expected a whole number above 0"),
+        ({"embedding_size": 3, "dropout": 1.0}, "embedding.dropout is 1.0, expected a probability"),
+    ],
+)
+def test_impossible_options_are_refused(options, message):
+    with pytest.raises(RequestError, match=message):
+        TokenEmbedding(vocabulary_size=7, **options)

@@ -1,0 +1,119 @@
+"""Outputs equal torch's cross-entropy of their logits, in value and gradient."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from s2s_lab.faults import RequestError
+from s2s_lab.models.embeddings.token import TokenEmbedding
+from s2s_lab.models.outputs import cross_entropy
+from s2s_lab.models.outputs.cross_entropy import blocks, linear_cross_entropy
+from s2s_lab.models.outputs.linear import LinearOutput
+from s2s_lab.models.outputs.tied import TiedOutput
+
+TOKENS, SIZE, VOCAB = 13, 4, 7
+
+
+def operands(dtype=torch.float64) -> list[torch.Tensor]:
+    shapes = ((TOKENS, SIZE), (VOCAB, SIZE), (VOCAB,))
+    return [torch.randn(shape, dtype=dtype).requires_grad_() for shape in shapes]
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("entries", [1 << 22, 4 * VOCAB, 1])
+def test_loss_equals_torchs_in_value_and_gradient_however_it_is_cut(entries, label_smoothing, monkeypatch):
+    monkeypatch.setattr(cross_entropy, "BLOCK_ENTRIES", entries)
+    features, weight, bias = parts = operands()
+    targets = torch.randint(VOCAB, (TOKENS,))
+    loss, nll = linear_cross_entropy(features, weight, bias, targets, label_smoothing)
+    logits = functional.linear(features, weight, bias)
+    expected = functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(nll, functional.cross_entropy(logits, targets, reduction="sum").detach())
+    assert not nll.requires_grad
+    for mine, theirs in zip(
+        torch.autograd.grad(3.0 * loss, parts), torch.autograd.grad(3.0 * expected, parts), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_loss_passes_gradcheck():
+    targets = torch.randint(VOCAB, (TOKENS,))
+    assert torch.autograd.gradcheck(lambda *parts: linear_cross_entropy(*parts, targets, 0.1)[0], operands())
+
+
+def test_very_unlikely_targets_keep_a_finite_exact_loss():
+    weight, targets = torch.zeros(3, 1), torch.tensor([0, 2])
+    loss, _ = linear_cross_entropy(torch.zeros(2, 1), weight, torch.tensor([1000.0, 0.0, -1000.0]), targets)
+    assert loss.item() == 2000.0
+
+
+def test_without_gradient_nothing_is_kept():
+    with torch.no_grad():
+        loss, nll = linear_cross_entropy(*operands(), torch.randint(VOCAB, (TOKENS,)))
+    assert not loss.requires_grad
+    torch.testing.assert_close(loss, nll)
+
+
+def test_no_tokens_lose_nothing():
+    _, weight, bias = operands()
+    features = torch.zeros(0, SIZE, dtype=torch.float64, requires_grad=True)
+    loss, _ = linear_cross_entropy(features, weight, bias, torch.zeros(0, dtype=torch.int64))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert weight.grad.eq(0).all() and bias.grad.eq(0).all()
+
+
+def test_blocks_cover_every_row_once():
+    for tokens in (0, 1, 5, 1000):
+        for vocab in (1, 7, 1 << 23):
+            cuts = blocks(tokens, vocab)
+            assert [row for cut in cuts for row in range(tokens)[cut]] == list(range(tokens))
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_bfloat16_loss_is_near_and_summed_in_float32(label_smoothing):
+    features, weight, bias = parts = operands(torch.float32)
+    targets = torch.randint(VOCAB, (TOKENS,))
+    expected, _ = linear_cross_entropy(features, weight, bias, targets, label_smoothing)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, nll = linear_cross_entropy(features, weight, bias, targets, label_smoothing)
+    assert loss.dtype == nll.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, rtol=0.02, atol=0.0)
+    for mine, theirs in zip(torch.autograd.grad(loss, parts), torch.autograd.grad(expected, parts), strict=True):
+        assert mine.dtype == torch.float32
+        assert (mine - theirs).norm() < 0.02 * theirs.norm()
+
+
+def outputs() -> list:
+    embedding = TokenEmbedding(vocabulary_size=VOCAB, embedding_size=SIZE)
+    sizes = {"feature_size": SIZE, "vocabulary_size": VOCAB, "target_embedding": embedding}
+    return [LinearOutput(**sizes), TiedOutput(**sizes)]
+
+
+@pytest.mark.parametrize("output", outputs())
+def test_loss_agrees_with_log_probs(output):
+    features, targets = torch.randn(TOKENS, SIZE), torch.randint(VOCAB, (TOKENS,))
+    log_probs = output.log_probs(features)
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(TOKENS))
+    torch.testing.assert_close(log_probs, output.scores(features).log_softmax(1))
+    loss, _ = output.loss(features, targets)
+    torch.testing.assert_close(loss, -log_probs.gather(1, targets.unsqueeze(1)).sum())
+
+
+def test_tied_weights_share_their_storage_and_their_gradient():
+    embedding = TokenEmbedding(vocabulary_size=VOCAB, embedding_size=SIZE)
+    output = TiedOutput(feature_size=SIZE, vocabulary_size=VOCAB, target_embedding=embedding)
+    assert output.weight is embedding.weight
+    output.double()
+    assert output.weight.data_ptr() == embedding.weight.data_ptr()
+    output.float()
+    loss, _ = output.loss(embedding(torch.arange(VOCAB)), torch.arange(VOCAB))
+    loss.backward()
+    assert embedding.weight.grad is output.weight.grad
+
+
+def test_tied_refuses_other_widths():
+    embedding = TokenEmbedding(vocabulary_size=VOCAB, embedding_size=SIZE)
+    with pytest.raises(RequestError, match=r"the decoder gives 5 and embedding\.embedding_size is 4"):
+        TiedOutput(feature_size=5, vocabulary_size=VOCAB, target_embedding=embedding)
