@@ -49,7 +49,7 @@ test-gpu: $(INSTALLED) ## run the tests that need a CUDA device
 lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(INSTALLED) ## put code into the house's format
 	$(BIN)/ruff check --fix .

@@ -5,6 +5,10 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from s2s_lab.records.run_folder import RunFolder
 
 
 def main() -> None:
@@ -43,12 +47,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _end(folder, status: str, text: str) -> None:
+def _end(folder: "RunFolder", status: str, text: str) -> None:
     folder.error_file.write_text(text + "\n", encoding="utf-8")
-    if folder.run_file.exists():
-        folder.finish(status)
-    else:
-        folder.start({"status": status})
+    folder.finish(status)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ def main() -> None:
 
         nonlocal done
         seconds_left = (time.monotonic() - began) / done * (total - done - 1) if done else None
-        folder = freeze(
-            configuration, HydraConfig.get(), position=done + 1, total=total, seconds_left=seconds_left
-        )
+        folder = freeze(configuration, HydraConfig.get(), position=done + 1, total=total, seconds_left=seconds_left)
         print(f"run {folder.path}", flush=True)
         done += 1
         run_job(folder)

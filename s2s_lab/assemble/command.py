@@ -72,7 +72,11 @@ def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None
     if faults:
         kind = next((type(fault) for fault in faults if not isinstance(fault, RequestError)), RequestError)
         fault = next(fault for fault in faults if isinstance(fault, kind))
-        raise kind(f"{len(faults)} of {len(jobs)} jobs failed; one of them: {one_line(fault)}") if len(jobs) > 1 else fault
+        raise (
+            kind(f"{len(faults)} of {len(jobs)} jobs failed; one of them: {one_line(fault)}")
+            if len(jobs) > 1
+            else fault
+        )
 
 
 def _end(program: str, error: BaseException, code: int) -> NoReturn:

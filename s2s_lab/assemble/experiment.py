@@ -23,6 +23,7 @@ from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.records.word_counts import words
 from s2s_lab.training.callbacks.examples import ExampleLogging
 from s2s_lab.training.callbacks.progress import TrainingProgress
 from s2s_lab.training.callbacks.run_record import RunRecord
@@ -111,6 +112,7 @@ def _prepare(settings: Mapping[str, Any]) -> tuple[PreparedData, Any]:
         max_source_length=data["max_source_length"],
         max_target_length=data["max_target_length"],
         cache=Path(settings["paths"]["cache"]),
+        words=words,
     )
     log.info("data ready in %.1f s: %d training pairs", time.perf_counter() - began, len(prepared.splits["train"]))
     return prepared, corpus
@@ -247,14 +249,8 @@ def _start_record(
 ) -> None:
     job, data = settings["job"], settings["data"]
     devices = [torch.cuda.get_device_name()] if torch.cuda.is_available() else ["cpu"]
-    folder.start(
+    folder.update(
         {
-            "name": settings["name"],
-            "experiment": settings["experiment_name"],
-            "seed": settings["seed"],
-            "job_hash": job["hash"],
-            "row_hash": job["row_hash"],
-            "choices": job["choices"],
             "git": git(),
             "versions": versions(),
             "machine": machine(devices),
@@ -271,7 +267,6 @@ def _start_record(
             },
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "tracker": {name: job["tracker_id"] for name, node in settings["logger"].items() if node is not None},
-            "command": job["command"],
         }
     )
     folder.write_word_counts(prepared.word_counts)

@@ -76,14 +76,30 @@ def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds
         "corpus_fingerprint": fingerprint,
     }
     folder.write_configuration(settings)
+    folder.start(
+        {
+            "name": settings["name"],
+            "experiment": settings["experiment_name"],
+            "seed": settings["seed"],
+            "job_hash": job_hash,
+            "row_hash": settings["job"]["row_hash"],
+            "choices": chosen,
+            "command": settings["job"]["command"],
+            "data": {key: settings["data"][key] for key in ("name", "source", "target")},
+        }
+    )
     return folder
 
 
 def with_absolute_paths(configuration: Any) -> dict[str, Any]:
-    """The plain settings, with the folders of `paths` absolute, so that any other folder can use the run."""
+    """The plain settings, with `paths` and files of one's own absolute, so that any other folder can use the run."""
     own = copy.deepcopy(configuration)
     OmegaConf.set_readonly(own, False)
     for key, value in own.paths.items():
         if value is not None:
             own.paths[key] = str(Path(value).resolve())
+    for split in ("train", "validation", "test"):
+        for key, value in (own.data.get(split) or {}).items():
+            if value is not None and Path(value).exists():
+                own.data[split][key] = str(Path(value).resolve())
     return plain(own)

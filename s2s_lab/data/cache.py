@@ -36,7 +36,11 @@ class CacheFolder:
             # Where locks are not supported, the rename alone keeps readers from half-made folders.
             with contextlib.suppress(OSError):
                 fcntl.flock(stream, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    fcntl.flock(stream, fcntl.LOCK_UN)  # closing alone leaves it to children forked meanwhile
 
     @contextlib.contextmanager
     def rebuilding(self) -> Iterator[Path]:

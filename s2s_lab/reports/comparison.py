@@ -210,7 +210,7 @@ def _compare_split(
 def _check_same_data(split: str, items: Sequence[tuple[Row, Run, Evaluation]]) -> None:
     _, first_run, first = items[0]
     for _, run, evaluation in items[1:]:
-        for fact, what in (("sentences", "sentences"), ("data_fingerprint", "data")):
+        for fact, what in (("sentences", "numbers of sentences"), ("data_fingerprint", "data")):
             ours, theirs = first.facts.get(fact), evaluation.facts.get(fact)
             if ours != theirs:
                 raise RequestError(

@@ -33,9 +33,9 @@ def bucket_of(lengths: np.ndarray, buckets: Sequence[tuple[int, int]]) -> np.nda
 
 
 def bucket_label(bucket: tuple[int, int]) -> str:
-    """Write a range: `7` or `8 to 11`."""
+    """Write a range: `7`, or `8` and `11` joined by an en dash."""
     start, end = bucket
-    return str(start) if start == end else f"{start} to {end}"
+    return str(start) if start == end else f"{start}\u2013{end}"
 
 
 def score_in_buckets(

@@ -1,6 +1,7 @@
 """How numbers are written in tables and on the page: units, digits, intervals, durations."""
 
 import math
+import re
 from typing import NamedTuple
 
 from s2s_lab.metrics.base import signature_kind
@@ -8,7 +9,7 @@ from s2s_lab.metrics.base import signature_kind
 SHARES = frozenset({"exact_match", "token_accuracy", "word_error_rate"})
 """Kinds of scores that are shares, shown in per cent."""
 
-BOUNDED = frozenset({"exact_match", "token_accuracy", "bleu", "chrf", "tokenized_bleu"})
+BOUNDED = re.compile(r"exact_match|token_accuracy|(\w+_)?BLEU|chrF\d+\+*")
 """Kinds of scores that lie between 0 and 100 as shown."""
 
 ACRONYMS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "tokenized_bleu": "Tokenized BLEU"}
@@ -34,7 +35,7 @@ def unit_of(signature: str) -> Unit:
     """Tell how a score is shown from its signature."""
     kind = signature_kind(signature)
     share = kind in SHARES
-    return Unit(100.0 if share else 1.0, " %" if share else "", 0.0, 100.0 if kind in BOUNDED else None)
+    return Unit(100.0 if share else 1.0, " %" if share else "", 0.0, 100.0 if BOUNDED.fullmatch(kind) else None)
 
 
 def title_of(name: str) -> str:

@@ -49,8 +49,10 @@ def _print_split(split: SplitComparison, console: Console) -> None:
 
 def _print_table(table: Table, console: Console) -> None:
     """Print a table in its full width: in a narrow terminal its lines wrap, but nothing is cut off."""
-    width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-    console.print(table, width=max(width, console.width), crop=False, soft_wrap=width > console.width)
+    width = max(console.width, console.measure(table, options=console.options.update(max_width=10_000)).maximum)
+    system = console.color_system
+    wide = Console(file=console.file, width=width, force_terminal=console.is_terminal, color_system=system)  # type: ignore[arg-type]
+    wide.print(table)
 
 
 Columns = list[tuple[str, Callable[[Entry], str]]]
@@ -106,7 +108,8 @@ def _score(entry: Entry, *, kind: ScoreKind, split: SplitComparison) -> str:
 
 
 def _table_of_rows(rows: tuple[Row, ...]) -> Table:
-    table = Table("row", "seeds", "parameters", "training", "steps", "best in validation")
+    headings = ("row", "seeds", "parameters", "training", "steps", "best in validation")
+    table = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         best = row.runs[0].facts.get("best") or {}
         value = f"{best.get('metric')} {decimal(best.get('value'), 4)} at step {best.get('step')}" if best else ""

@@ -69,7 +69,6 @@ class Seq2SeqModule(pl.LightningModule):
         self.throughput = Throughput()
         self.validation_nll, self.validation_tokens = SumMetric(), SumMetric()
         self.examples: list[Example] = []
-        self.gradient_norm = math.nan
         self.validation_schedulers: list[Any] = []
 
     # Training.
@@ -99,22 +98,17 @@ class Seq2SeqModule(pl.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clips the gradient's norm, keeps the norm for the log, and stops at one that is not finite.
+        """Clips the gradient's norm, logs what the update is made with, and stops at a norm that is not finite.
 
         Raises:
             RunError: at a gradient that is not finite; the checkpoints written before stay.
         """
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip or math.inf)
-        self.gradient_norm = float(norm)
-        if not math.isfinite(self.gradient_norm):
-            raise RunError(
-                f"the gradient is not finite at optimizer step {self.global_step + 1}; the last good checkpoint is kept"
-            )
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Logs what the update is made with."""
-        if (self.global_step + 1) % self.log_every == 0:
-            self.log("train/gradient_norm", self.gradient_norm, batch_size=1)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip or math.inf))
+        step = self.global_step + 1
+        if not math.isfinite(norm):
+            raise RunError(f"the gradient is not finite at optimizer step {step}; the last good checkpoint is kept")
+        if step % self.log_every == 0:
+            self.log("train/gradient_norm", norm, batch_size=1)
             self.log("train/learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
 
     # Validation.

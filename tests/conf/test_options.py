@@ -135,7 +135,9 @@ def test_a_users_own_option_is_found_and_a_missing_folder_is_refused(tmp_path: P
 
 def test_a_sweep_composes_the_product_of_its_values() -> None:
     jobs = compose_jobs("train", ["model=rnn,lstm", "seed=1,2,3"], multirun=True, folder=None)
-    assert {(choices(job.hydra)["model"], job.seed) for job in jobs} == {(m, s) for m in ("rnn", "lstm") for s in (1, 2, 3)}
+    assert {(choices(job.hydra)["model"], job.seed) for job in jobs} == {
+        (m, s) for m in ("rnn", "lstm") for s in (1, 2, 3)
+    }
 
 
 def test_a_wrong_value_in_a_late_job_of_a_sweep_is_found_first() -> None:

@@ -4,6 +4,7 @@ import importlib
 import itertools
 from collections.abc import Iterator
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,24 @@ def options(group: str) -> list[str]:
 
 
 def settings(group: str, name: str) -> dict[str, Any]:
-    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    merged: dict[str, Any] = {}
+    for parent in node.pop("defaults", []):
+        if parent != "_self_":
+            merged |= settings(group, parent)
+    return merged | node
 
 
-def ways(group: str, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+def ways(group: str, keys: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
+    """Give every option in every way of working, leaving out those that an earlier one equals."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
     for name in options(group):
-        chosen = [key for key in keys if key in settings(group, name)]
+        node = settings(group, name)
+        chosen = [key for key in keys if key in node]
         for values in itertools.product(*(WAYS[key] for key in chosen)):
-            yield name, dict(zip(chosen, values, strict=True))
+            changes = dict(zip(chosen, values, strict=True))
+            found.setdefault(repr(sorted((node | changes).items())), (name, changes))
+    return list(found.values())
 
 
 def make(group: str, name: str, **changes: Any) -> Any:
@@ -133,8 +144,8 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
     return torch.stack(all_scores, 1), None if all_weights[0] is None else torch.stack(all_weights, 1)
 
 
-ENCODERS = list(ways("encoder", ("bidirectional",)))
-DECODERS = list(ways("decoder", ("input_feeding", "readout")))
+ENCODERS = ways("encoder", ("bidirectional",))
+DECODERS = ways("decoder", ("input_feeding", "readout"))
 COMBINATIONS = list(itertools.product(options("attention"), DECODERS))
 
 
@@ -173,7 +184,7 @@ def test_steps_equal_forward(cell, encoder, bridge, attention, decoder):
 
 
 @pytest.mark.parametrize(("attention", "decoder"), COMBINATIONS)
-@pytest.mark.parametrize("encoder", list(ways("encoder", ("bidirectional", "reverse_source"))))
+@pytest.mark.parametrize("encoder", ways("encoder", ("bidirectional", "reverse_source")))
 @pytest.mark.parametrize("cell", options("cell"))
 def test_padding_and_order_in_the_batch_change_nothing(cell, encoder, attention, decoder):
     network = built_or_refused(cell=cell, encoder=encoder, attention=attention, decoder=decoder)
@@ -210,11 +221,10 @@ def test_hypotheses_share_the_memory_of_their_sentence(cell, attention, decoder)
         wide = replace(wide, lambda part: part + 0.1 * torch.randn_like(part))
         scores, following, weights = network.step(previous_ids.flatten(), wide, memory)
         for index in range(width):
-            rows = slice(index, None, width)
-            alone = network.step(previous_ids[:, index], replace(wide, lambda part: part[rows]), memory)
-            torch.testing.assert_close(scores[rows], alone[0])
-            torch.testing.assert_close(replace(following, lambda part: part[rows]), alone[1])
-            torch.testing.assert_close(None if weights is None else weights[rows], alone[2])
+            alone = network.step(previous_ids[:, index], replace(wide, itemgetter(slice(index, None, width))), memory)
+            together = replace((scores, following), itemgetter(slice(index, None, width)))
+            torch.testing.assert_close(together, alone[:2])
+            torch.testing.assert_close(None if weights is None else weights[index::width], alone[2])
     assert all(part.shape[0] == BATCH for part in tensors(memory))
 
 

@@ -24,7 +24,9 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, name: str, *words: str, text: str | bytes | None = None, code: int = 0) -> subprocess.CompletedProcess:
+    def __call__(
+        self, name: str, *words: str, text: str | bytes | None = None, code: int = 0
+    ) -> subprocess.CompletedProcess:
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         done = subprocess.run(
             [sys.executable, "-W", "error::DeprecationWarning:s2s_lab", "-m", f"s2s_lab.{name}", *words],
@@ -44,7 +46,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Commands, Path]:
     """A GRU with attention that has learnt to reverse; the folder commands run in, and the run folder."""
     commands = Commands(tmp_path_factory.mktemp("user"))
     done = commands(
-        "train", *SMALL, "model=gru_attention", "trainer.max_steps=600", "trainer.validate_every=200", "trainer.num_threads=1"
+        "train",
+        *SMALL,
+        "model=gru_attention",
+        "trainer.max_steps=600",
+        "trainer.validate_every=200",
+        "trainer.num_threads=1",
     )
     run = next(line.removeprefix("run ") for line in done.stdout.splitlines() if line.startswith("run "))
     return commands, commands.folder / run

@@ -30,7 +30,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_installed_package_is_not_the_checkout(environment: Path, tmp_path: Path) -> None:
     code = "import s2s_lab, pathlib; print(pathlib.Path(s2s_lab.__file__).parent / 'conf')"
-    done = subprocess.run([environment / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [environment / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     conf = Path(done.stdout.strip())
     assert not conf.is_relative_to(REPOSITORY)
     assert (conf / "train.yaml").is_file()
@@ -39,7 +41,9 @@ def test_the_installed_package_is_not_the_checkout(environment: Path, tmp_path: 
 def test_it_trains_on_scan_from_any_folder_with_an_option_of_the_users_own(environment: Path, tmp_path: Path) -> None:
     own = tmp_path / "own" / "model"
     own.mkdir(parents=True)
-    (own / "mine.yaml").write_text("# @package _global_\ndefaults:\n  - gru\nencoder:\n  hidden_size: 24\n", encoding="utf-8")
+    (own / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - gru\nencoder:\n  hidden_size: 24\n", encoding="utf-8"
+    )
     words = [
         "data=scan", "model=mine", "decoder.hidden_size=24", "trainer.max_steps=2", "trainer.validate_every=1",
         "trainer.validation_sentences=4", "logger=csv", "--config-dir", "own",

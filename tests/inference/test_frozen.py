@@ -54,7 +54,11 @@ def test_a_saved_model_is_rebuilt_exactly(tmp_path: Path, words: tuple[str, ...]
 def test_tied_weights_stay_one_tensor(tmp_path: Path) -> None:
     save_model(model("output=tied", "embedding=shared", shared=True), tmp_path / "model")
     rebuilt = load_model(tmp_path / "model", device=CPU)
-    names = {value.data_ptr() for name, value in rebuilt.network.state_dict().items() if "embedding" in name or name == "output.weight"}
+    names = {
+        value.data_ptr()
+        for name, value in rebuilt.network.state_dict().items()
+        if "embedding" in name or name == "output.weight"
+    }
     assert len(names) == 1
 
 

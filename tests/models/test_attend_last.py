@@ -96,9 +96,12 @@ def test_what_is_fed_back_is_taken_before_dropout():
     prepared = built.attention.prepare(encoded)
     embedded = torch.randn(1, EMBEDDING, dtype=torch.float64)
     state = built.initial_state(start, prepared)
-    _, dropped, _ = built.step(embedded, state, prepared)
-    _, whole, _ = built.eval().step(embedded, state, prepared)
+    features, dropped, _ = built.step(embedded, state, prepared)
+    whole_features, whole, _ = built.eval().step(embedded, state, prepared)
     assert torch.equal(dropped.feedback, whole.feedback)
+    assert torch.equal(whole_features, whole.feedback)
+    assert ((features == 0) | torch.isclose(features, 2 * whole_features)).all()
+    assert not torch.equal(features, whole_features)
 
 
 @pytest.mark.parametrize(

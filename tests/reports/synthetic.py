@@ -96,7 +96,8 @@ def write_run(
     """Write one run with curves, word counts and an evaluation on `test` for each strategy."""
     values = configuration(model, seed, **(settings or {}))
     row_hash = configuration_hash(values, without=("seed",))
-    folder = RunFolder.create(root, f"20261121-01000{seed}-{configuration_hash(values)}")
+    order = len(list(root.glob("*"))) if root.is_dir() else 0
+    folder = RunFolder.create(root, f"20261121-{order:06d}-{configuration_hash(values)}")
     folder.write_configuration(values)
     folder.start(
         {

@@ -23,7 +23,7 @@ def test_rows_are_appended_and_new_columns_fill_in(tmp_path: Path) -> None:
     found = rows(path)
     assert [row["train/loss"] for row in found] == ["2.0", "1.0", ""]
     assert [row["validation/bleu"] for row in found] == ["", "", "3.5"]
-    assert [row["step"] for row in found] == ["1", "2", "2"]
+    assert [row["step"] for row in found] == ["2", "3", "3"]
 
 
 def test_values_of_one_step_logged_before_a_flush_share_a_row(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def _at_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
 def sentences() -> list[tuple[np.ndarray, np.ndarray]]:
     generator = np.random.default_rng(3)
     lengths = [(3, 2), (5, 6), (2, 4), (4, 1), (1, 3)]
-    return [(np.append(generator.integers(4, SIZE, s), 3), np.append(generator.integers(4, SIZE, t), 3)) for s, t in lengths]
+    return [
+        (np.append(generator.integers(4, SIZE, s), 3), np.append(generator.integers(4, SIZE, t), 3)) for s, t in lengths
+    ]
 
 
 def batch(rows: list[int], everything: list[int]) -> Batch:
@@ -63,7 +65,9 @@ def batch(rows: list[int], everything: list[int]) -> Batch:
 def gradient(built: torch.nn.Module, loss: torch.Tensor) -> torch.Tensor:
     built.zero_grad()
     loss.backward()
-    return torch.cat([p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()).double() for p in built.parameters()])
+    return torch.cat(
+        [p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()).double() for p in built.parameters()]
+    )
 
 
 @pytest.mark.parametrize("model", ["gru", "lstm_attention", "bahdanau"])
@@ -74,7 +78,9 @@ def test_ranks_together_give_the_gradient_of_one_process(model: str, shares: lis
     everything = list(range(5))
     alone = gradient(built, module(built).training_step(batch(everything, everything), 0))
     parts = [
-        gradient(built, module(built, world_size=len(shares)).training_step(batch(rows, everything), 0)) for rows in shares if rows
+        gradient(built, module(built, world_size=len(shares)).training_step(batch(rows, everything), 0))
+        for rows in shares
+        if rows
     ]
     assert torch.allclose(torch.stack(parts).sum(0) / len(shares), alone, atol=1e-12)
 
@@ -115,9 +121,12 @@ def test_clipping_scales_the_whole_gradient_and_keeps_its_norm() -> None:
     built = network("gru")
     made = module(built)
     made.gradient_clip = 0.01
+    logged = {}
+    made.log = lambda name, value, **_: logged.__setitem__(name, value)
     loss = made.training_step(batch([0, 1], [0, 1]), 0)
     before = gradient(built, loss)
+    made.log_every = 1
     made.configure_gradient_clipping(torch.optim.SGD(built.parameters(), lr=1.0))
     after = torch.cat([p.grad.flatten() for p in built.parameters() if p.grad is not None])
-    assert made.gradient_norm == pytest.approx(float(before.norm()), rel=1e-9)
+    assert logged["train/gradient_norm"] == pytest.approx(float(before.norm()), rel=1e-9)
     assert float(after.norm()) == pytest.approx(0.01, rel=1e-3)

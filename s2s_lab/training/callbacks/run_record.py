@@ -68,7 +68,8 @@ class RunRecord(pl.Callback):
 
 def _epochs(trainer: pl.Trainer) -> float:
     batches = trainer.num_training_batches
-    return trainer.fit_loop.epoch_loop.total_batch_idx / batches if isinstance(batches, int) and batches else 0.0
+    done = trainer.global_step * trainer.accumulate_grad_batches
+    return done / batches if isinstance(batches, int) and batches else 0.0
 
 
 def _peak_memory_mb() -> float:

@@ -1,6 +1,7 @@
 """Learning curves as metrics.csv in the run folder."""
 
 import csv
+import time
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 
 class CurvesLogger(Logger):
-    """One row for each logged step: epoch, step, then a column for each value; empty where nothing was logged.
+    """One row for each logged step: epoch, step, seconds since the start, then a column for each value, or nothing.
+
+    `step` counts the optimizer steps done, so the first row of a run that logs every 50 steps says 50.
 
     Rows are appended; the file is written anew when a value is logged for the first time.
 
@@ -22,7 +25,8 @@ class CurvesLogger(Logger):
     def __init__(self, *, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.columns = ["epoch", "step"]
+        self.columns = ["epoch", "step", "seconds"]
+        self.began = time.perf_counter()
         self.rows: list[dict[str, Any]] = []
         self.written = 0
 
@@ -48,10 +52,11 @@ class CurvesLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Adds values to the row of a step."""
+        """Adds values to the row of a step, which Lightning counts from 0."""
+        step = None if step is None else step + 1
         row = self.rows[-1] if self.rows and self.rows[-1]["step"] == step else None
         if row is None or self.written == len(self.rows):
-            row = {"step": step}
+            row = {"step": step, "seconds": round(time.perf_counter() - self.began, 2)}
             self.rows.append(row)
         row.update({name: float(value) for name, value in metrics.items()})
         row["epoch"] = int(row.get("epoch", 0))

@@ -1,0 +1,40 @@
+"""--help answers in under a second and pays for no heavy import."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.end_to_end.conftest import REPOSITORY
+
+COMMANDS = ("train", "evaluate", "translate", "compare", "report")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_answers_in_under_a_second(name: str) -> None:
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", f"s2s_lab.{name}", "--help"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        seconds.append(time.perf_counter() - began)
+    assert f"s2s-{name}" in done.stdout
+    assert min(seconds) < 1.0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_imports_neither_torch_nor_lightning(name: str) -> None:
+    code = (
+        f"import sys; sys.argv = ['s2s-{name}', '--help']\n"
+        f"from s2s_lab.{name} import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'lightning', 'wandb', 'torchmetrics', 'plotly'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True, capture_output=True)

@@ -1,0 +1,239 @@
+"""The report opened in a real browser: every chart draws, controls work, and nothing is asked of the network."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.page import write_page
+from s2s_lab.reports.page_data import Limits
+from s2s_lab.reports.runs import collect
+from tests.reports.synthetic import evaluate, sentences, write_comparison, write_run
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHARTS = {
+    "dots-chart": 6,
+    "curves-chart": 6,
+    "speed-chart": 6,
+    "source-lengths-chart": 6,
+    "reference-lengths-chart": 6,
+    "frequency-chart": 6,
+}
+"""Chart -> least number of marks or lines: six entries, six runs."""
+
+
+UNMARKED = """said => [...said.childNodes]
+    .filter(node => !['INS', 'SPAN'].includes(node.nodeName)).map(node => node.textContent).join('')"""
+
+
+def executable(playwright: Playwright) -> str:
+    """The machine's Chromium, or the one Playwright installed; having none is a failure, not a reason to skip."""
+    own = Path(playwright.chromium.executable_path)
+    found = next(filter(None, map(shutil.which, BROWSERS)), str(own) if own.is_file() else None)
+    if found is None:
+        pytest.fail(f"no browser: none of {', '.join(BROWSERS)} is on the PATH; `make browser` installs one")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        started = playwright.chromium.launch(executable_path=executable(playwright), args=arguments, headless=True)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    comparison = compare(collect([write_comparison(folder / "runs")]), samples=50)
+    write_page(folder / "report.html", comparison, limits=Limits(sentences=30))
+    return folder / "report.html"
+
+
+class Opened:
+    """A page in the browser with everything that went wrong or was asked for."""
+
+    def __init__(self, browser: Browser, path: Path, *, width: int = 1280, scheme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",
+        )
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.context.route("**/*", self._only_files)
+        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]")
+
+    def _only_files(self, route) -> None:
+        if route.request.url.startswith(("file:", "data:", "blob:")):
+            route.continue_()
+            return
+        self.requests.append(route.request.url)
+        route.abort()
+
+    def texts(self, selector: str) -> list[str]:
+        return [text.strip() for text in self.page.locator(selector).all_inner_texts()]
+
+    def box(self, selector: str) -> tuple[float, float]:
+        found = self.page.locator(selector).first.bounding_box()
+        assert found is not None, f"{selector} is not visible"
+        return found["width"], found["height"]
+
+
+@pytest.fixture
+def opened(browser: Browser, report: Path) -> Iterator[Opened]:
+    page = Opened(browser, report)
+    yield page
+    page.context.close()
+    assert page.requests == []
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_chart_draws_without_complaint_or_request(
+    browser: Browser, report: Path, width: int, scheme: str
+) -> None:
+    opened = Opened(browser, report, width=width, scheme=scheme)
+    for chart, least in CHARTS.items():
+        across, down = opened.box(f"#{chart} svg.main-svg")
+        assert across > 200 and down > 150, chart
+        marks = opened.page.locator(f"#{chart} .scatterlayer .trace").count()
+        assert marks >= least, chart
+        assert any(min(opened_box(opened, chart, place)) > 2 for place in range(marks)), chart
+    across, down = opened.box("#attention-chart .heatmaplayer image, #attention-chart .heatmaplayer path")
+    assert across > 50 and down > 50
+    assert opened.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+        "the page scrolls sideways"
+    )
+    assert (opened.requests, opened.complaints) == ([], [])
+    opened.context.close()
+
+
+def opened_box(opened: Opened, chart: str, place: int) -> tuple[float, float]:
+    found = opened.page.locator(f"#{chart} .scatterlayer .trace").nth(place).bounding_box()
+    return (0, 0) if found is None else (found["width"], found["height"])
+
+
+def test_text_of_the_data_does_not_act(opened: Opened) -> None:
+    assert opened.page.evaluate("window.hacked") is None
+    assert opened.page.locator("img").count() == 0
+    opened.page.fill("#outputs-filter", "window.hacked")
+    expect(opened.page.locator(".sentence")).to_have_count(1)
+    said = opened.texts(".sentence .said")
+    assert said[0].startswith("</script><img src=x onerror=")
+    opened.page.select_option("#attention-sentence", "1")
+    assert "</script><img" in opened.page.locator("#attention-chart").inner_text()
+    assert opened.page.locator("img").count() == 0
+    assert opened.page.evaluate("window.hacked") is None
+
+
+def test_the_filter_finds_text_in_all_columns(opened: Opened) -> None:
+    assert opened.page.locator(".sentence").count() == 20
+    opened.page.click("#outputs-more")
+    assert opened.page.locator(".sentence").count() == 30
+    assert not opened.page.locator("#outputs-more").is_visible()
+    opened.page.fill("#outputs-filter", "STATION")
+    expect(opened.page.locator("#outputs-count")).not_to_contain_text("30 of 30")
+    shown = opened.texts(".sentence")
+    assert shown and all("station" in text.lower() for text in shown)
+    assert opened.texts("#outputs-count")[0].startswith(f"{len(shown)} of 30 sentences, a sample")
+    opened.page.fill("#outputs-filter", "no such text anywhere")
+    expect(opened.page.locator(".sentence")).to_have_count(0)
+
+
+def test_the_switches_leave_what_they_say(opened: Opened) -> None:
+    opened.page.check("#outputs-differ")
+    for index in range(opened.page.locator(".sentence").count()):
+        assert opened.page.locator(".sentence").nth(index).locator(".who:has(.swatch)").count() > 1
+    opened.page.uncheck("#outputs-differ")
+    opened.page.check("#outputs-wrong")
+    for index in range(opened.page.locator(".sentence").count()):
+        assert opened.page.locator(".sentence").nth(index).locator("ins, del").count() > 0
+    opened.page.uncheck("#outputs-wrong")
+    for _ in range(3):
+        opened.page.locator("#outputs-entries button[aria-pressed=true]").first.click()
+    assert opened.page.locator(".sentence .swatch").count() == 0
+
+
+def test_differences_are_marked_word_by_word(opened: Opened) -> None:
+    for sentence in opened.page.locator(".sentence").all()[:10]:
+        reference = sentence.locator(".reference").inner_text().split()
+        for said in sentence.locator(".said:not(.reference)").all()[1:]:
+            kept = said.evaluate(UNMARKED)
+            assert kept.split() == reference, "what is not marked as extra is the reference"
+
+
+def test_the_leaderboard_sorts_by_click(opened: Opened) -> None:
+    def column(number: int) -> list[float]:
+        cells = opened.page.locator(f".leaderboard tbody tr td:nth-child({number})").all()
+        return [float(cell.get_attribute("data-key") or "nan") for cell in cells]
+
+    heads = opened.page.locator(".leaderboard thead button")
+    heads.nth(2).click()
+    assert column(3) == sorted(column(3), reverse=True)
+    assert opened.page.locator(".leaderboard thead th").nth(2).get_attribute("aria-sort") == "descending"
+    heads.nth(2).click()
+    assert column(3) == sorted(column(3))
+    heads.nth(0).click()
+    names = opened.texts(".leaderboard tbody th")
+    assert names == sorted(names)
+    assert opened.page.locator(".leaderboard thead th[aria-sort]").count() == 1
+
+
+def test_charts_follow_their_controls(opened: Opened) -> None:
+    opened.page.select_option("#dots-score", "exact_match")
+    assert "Exact match" in opened.page.locator("#dots-chart").inner_text()
+    opened.page.select_option("#curves-name", "train/loss")
+    opened.page.click("#curves-over button[value=seconds]")
+    assert "Seconds of training" in opened.page.locator("#curves-chart").inner_text()
+    opened.page.click("#frequency-measure button[value=recall]")
+    assert "Word recall" in opened.page.locator("#frequency-chart").inner_text()
+
+
+def test_attention_is_told_where_the_pointer_is(opened: Opened) -> None:
+    before = opened.page.input_value("#attention-sentence")
+    opened.page.click("#attention-next")
+    opened.page.click("#attention-next")
+    assert opened.page.input_value("#attention-sentence") != before
+    opened.page.locator("#attention-chart").scroll_into_view_if_needed()
+    opened.page.locator("#attention-chart .nsewdrag").hover()
+    opened.page.wait_for_selector("#attention-chart .hoverlayer .hovertext")
+    assert "attended to" in (opened.page.locator("#attention-chart .hoverlayer").text_content() or "")
+
+
+def test_another_split_changes_the_whole_page(browser: Browser, tmp_path: Path) -> None:
+    made, other = sentences(12, hostile=False), sentences(5, seed=1, hostile=False)
+    for model in ("gru", "lstm"):
+        run = write_run(tmp_path / "runs", model, 1, made=made, strategies=("greedy",))
+        evaluate(run, "beam", other, 0.7, 1, split="unseen", fingerprint="else")
+    write_page(tmp_path / "page.html", compare(collect([tmp_path / "runs"]), samples=20))
+    opened = Opened(browser, tmp_path / "page.html")
+    assert opened.page.locator("#attention").count() == 0
+    assert opened.page.locator(".sentence").count() == 12
+    opened.page.select_option("#split", label="unseen")
+    assert opened.page.locator(".sentence").count() == 5
+    assert opened.page.locator(".leaderboard:visible").count() == 1
+    assert "beam" in opened.texts(".lead:visible")[0]
+    assert "gru · beam" in opened.page.locator("#dots-chart").inner_text()
+    assert (opened.requests, opened.complaints) == ([], [])
+    opened.context.close()
+
+
+def test_a_page_without_scores_opens(browser: Browser, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs", "gru", 1, made=sentences(2), strategies=())
+    write_page(tmp_path / "page.html", compare(collect([tmp_path / "runs"])))
+    opened = Opened(browser, tmp_path / "page.html")
+    assert opened.box("#curves-chart svg.main-svg")[1] > 150
+    assert (opened.requests, opened.complaints) == ([], [])
+    opened.context.close()

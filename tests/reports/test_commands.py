@@ -1,0 +1,106 @@
+"""s2s-compare and s2s-report: what they print, write and refuse."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import s2s_lab.compare
+import s2s_lab.report
+from s2s_lab.metrics.bleu import BLEU
+from tests.reports.synthetic import evaluate, sentences, write_run
+
+MAINS = {"compare": s2s_lab.compare.main, "report": s2s_lab.report.main}
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def call(name: str, *words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [f"s2s-{name}", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            MAINS[name]()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def test_compare_prints_rows_tests_differences_and_leftovers(run, runs: Path, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = run("compare", runs, "--samples", 50)
+    assert (code, err) == (0, "")
+    for text in ("gru_attention", "best", "▼", "95 % t-interval over 2 seeds", "Holm-corrected over 5 tests", "1.30 M",
+                 "lstm is under-trained", "attention._target_: NoAttention (lstm, gru); AdditiveAttention",
+                 "rnn seed 1: failed: ValueError: <b>loss</b> is NaN"):  # fmt: skip
+        assert text in out, text
+
+
+def test_compare_cuts_nothing_off_in_a_narrow_terminal(run, runs: Path, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = run("compare", runs, "--samples", 50)
+    assert "…" not in out
+    for text in ("Exact match % ↑", "sentences/s", "gru_attention"):
+        assert text in " ".join(out.split()), text
+
+
+def test_json_holds_the_same_facts(run, runs: Path, tmp_path: Path) -> None:
+    run("compare", runs, "--json", tmp_path / "facts.json", "--samples", 50)
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    (split,) = facts["splits"]
+    assert split["monitor"] == "bleu"
+    assert split["entries"][0]["best"] and split["entries"][0]["versus_best"] is None
+    first = split["entries"][0]["scores"]["bleu"]
+    assert first["low"] <= first["mean"] <= first["high"] and len(first["values"]) == 2
+    assert split["entries"][5]["versus_best"]["p_holm"] <= 1
+    assert [item["reason"] for item in facts["leftovers"]][1] == "interrupted"
+    assert len(facts["rows"]) == 3
+
+
+def test_report_writes_the_page_and_says_where(run, runs: Path, tmp_path: Path) -> None:
+    code, out, err = run("report", runs, "-o", tmp_path / "page.html", "--title", "A <title>", "--samples", 50)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"report {tmp_path / 'page.html'} (")
+    assert "<h1>A &lt;title&gt;</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_wrong_requests_are_one_line_and_exit_2(run, runs: Path, tmp_path: Path) -> None:
+    for name in MAINS:
+        code, out, err = run(name, tmp_path / "nowhere")
+        assert (code, out) == (2, "")
+        assert err.startswith(f"s2s-{name}: ") and "no such folder" in err and err.count("\n") == 1
+    assert run("report", runs, "-o", tmp_path / "no" / "page.html")[0] == 2
+    assert run("report", runs, "-o", tmp_path / "page.html", "--sentences", -1)[0] == 2
+    assert run("compare", runs, "--samples", 0)[0] == 2
+    assert run("compare")[0] == 2
+
+
+def test_scores_that_cannot_be_compared_exit_2(run, tmp_path: Path) -> None:
+    made = sentences(4)
+    write_run(tmp_path, "gru", 1, made=made, strategies=("greedy",))
+    evaluate(write_run(tmp_path, "lstm", 1, made=made, strategies=()), "greedy", made, 0.5, 1, metrics=[BLEU()])
+    code, _, err = run("compare", tmp_path)
+    assert code == 2
+    assert "different signatures (case:lc and case:mixed)" in err
+
+
+def test_a_file_that_cannot_be_written_exits_1(run, runs: Path, tmp_path: Path) -> None:
+    code, _, err = run("compare", runs, "--samples", 50, "--json", tmp_path / "no" / "facts.json")
+    assert code == 1
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", sorted(MAINS))
+def test_help_imports_nothing_heavy(name: str) -> None:
+    code = (
+        f"import sys; sys.argv = ['x', '--help']\nimport s2s_lab.{name} as command\n"
+        "try:\n    command.main()\nexcept SystemExit:\n    pass\n"
+        "assert not {'numpy', 'rich', 'jinja2', 'yaml', 'torch', 'scipy'} & set(sys.modules)"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "usage: s2s-" in done.stdout
+    assert time.monotonic() - began < 5

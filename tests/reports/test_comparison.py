@@ -1,0 +1,158 @@
+"""Comparisons agree with the metrics they are made of, and refuse what cannot be compared."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from s2s_lab.faults import RequestError
+from s2s_lab.metrics.bleu import BLEU
+from s2s_lab.metrics.exact_match import ExactMatch
+from s2s_lab.metrics.perplexity import perplexity
+from s2s_lab.metrics.significance import t_interval
+from s2s_lab.records.durable import read_json, write_json
+from s2s_lab.reports.comparison import Comparison, compare, statistics_of
+from s2s_lab.reports.runs import collect
+from tests.reports.synthetic import evaluate, sentences, write_run
+
+MADE = sentences(12, hostile=False)
+
+
+def change_scores(folder: Path, **changes) -> None:
+    write_json(folder / "scores.json", {**read_json(folder / "scores.json"), **changes})
+
+
+def test_entries_are_ranked_and_every_other_is_tested_against_the_best(comparison: Comparison) -> None:
+    (split,) = comparison.splits
+    assert split.monitor is not None and split.monitor.name == "bleu"
+    means = [entry.measures["bleu"].interval.mean for entry in split.entries]
+    assert means == sorted(means, reverse=True)
+    assert [entry.best for entry in split.entries] == [True] + [False] * 5
+    assert split.entries[0].label == "gru_attention · beam"
+    for entry in split.entries[1:]:
+        assert entry.versus is not None
+        assert entry.versus.p_value >= entry.versus.test.p_value, "Holm's correction never lowers a p-value"
+        difference = entry.measures["bleu"].interval.mean - means[0]
+        assert entry.versus.test.difference == pytest.approx(difference, abs=1e-9)
+
+
+def test_intervals_are_those_of_the_recorded_scores(comparison: Comparison) -> None:
+    for entry in comparison.splits[0].entries:
+        values = [
+            next(score["value"] for score in item.facts["scores"] if score["name"] == "bleu")
+            for item in entry.evaluations
+        ]
+        assert entry.measures["bleu"].interval == t_interval(values)
+
+
+def test_recorded_statistics_give_the_recorded_score(comparison: Comparison) -> None:
+    evaluation = comparison.splits[0].entries[0].evaluations[0]
+    for score, metric in zip(evaluation.facts["scores"], (BLEU(lowercase=True), ExactMatch()), strict=True):
+        statistics = statistics_of(evaluation, score["name"])
+        assert float(metric.aggregate(statistics.sum(axis=0))) == pytest.approx(score["value"], abs=1e-9)
+
+
+def test_one_run_alone_is_shown_without_test_or_interval(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
+    (split,) = compare(collect([run.path])).splits
+    (entry,) = split.entries
+    assert entry.best and entry.versus is None
+    assert math.isnan(entry.measures["bleu"].interval.low)
+
+
+def test_rows_without_evaluation_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path, "gru", 1, made=MADE, strategies=())
+    found = compare(collect([tmp_path]))
+    assert found.splits == ()
+    assert [row.label for row in found.unevaluated] == ["gru"]
+
+
+def test_equal_outputs_are_not_told_apart(tmp_path: Path) -> None:
+    write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
+    write_run(tmp_path, "lstm", 1, made=MADE, strategies=("greedy",))
+    (split,) = compare(collect([tmp_path]), samples=100).splits
+    versus = split.entries[1].versus
+    assert versus is not None
+    assert (versus.test.difference, versus.p_value, versus.worse) == (0.0, 1.0, False)
+
+
+def test_different_signatures_are_refused_by_their_difference(tmp_path: Path) -> None:
+    write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
+    other = write_run(tmp_path, "lstm", 1, made=MADE, strategies=())
+    evaluate(other, "greedy", MADE, 0.5, 1, metrics=(BLEU(lowercase=False), ExactMatch()))
+    with pytest.raises(
+        RequestError, match=r"bleu of gru and of lstm have different signatures \(case:lc and case:mixed"
+    ):
+        compare(collect([tmp_path]))
+    (split,) = compare(collect([tmp_path]), only=["exact_match"], samples=10).splits
+    assert [kind.name for kind in split.scores] == ["exact_match"]
+    assert "bleu" in split.notes[0], "that another score than the monitored one ranks must be said"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data_fingerprint": "other"}, "different data .*other"),
+        ({"sentences": 11}, r"different numbers of sentences \(12 and 11\)"),
+    ],
+)
+def test_different_data_is_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
+    other = write_run(tmp_path, "lstm", 1, made=MADE, strategies=())
+    change_scores(evaluate(other, "greedy", MADE, 0.5, 1), **changes)
+    with pytest.raises(RequestError, match=message):
+        compare(collect([tmp_path]))
+
+
+def test_perplexities_of_different_vocabularies_are_left_out_and_said(tmp_path: Path) -> None:
+    for vocabulary, model in (("a", "gru"), ("b", "lstm")):
+        run = write_run(tmp_path, model, 1, made=MADE, strategies=())
+        folder = evaluate(run, "greedy", MADE, 0.6, 1)
+        score = perplexity([-1.0] * 12, [3] * 12, vocabulary=vocabulary)
+        kept = {"name": score.name, "value": score.value, "signature": score.signature, "higher_is_better": False}
+        change_scores(folder, scores=[*read_json(folder / "scores.json")["scores"], kept])
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert [kind.name for kind in split.scores] == ["bleu", "exact_match"]
+    assert split.notes == ("perplexity is left out: it was measured over different vocabularies",)
+
+
+def test_settings_of_one_strategy_are_told_apart(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=("beam",))
+    folder = evaluate(run, "beam", MADE, 0.9, 1)
+    change_scores(folder, signature="beam|size:10|max_length:200")
+    folder.rename(folder.with_name("beam-ten"))
+    evaluate(run, "beam", MADE, 0.7, 1)
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert {entry.strategy for entry in split.entries} == {"beam (size 10)", "beam (size 5)"}
+
+
+def test_a_score_that_is_not_finite_is_shown_but_does_not_rank(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
+    folder = evaluate(run, "greedy", MADE, 0.6, 1)
+    scores = read_json(folder / "scores.json")["scores"]
+    change_scores(folder, scores=[{**scores[0], "value": None}, scores[1]])
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert "bleu" not in split.entries[0].measures
+    assert split.monitor is not None and split.monitor.name == "exact_match"
+
+
+def test_an_unknown_score_is_named(runs: Path) -> None:
+    with pytest.raises(RequestError, match="--metrics meteor: no evaluation has it; recorded are bleu, exact_match"):
+        compare(collect([runs]), only=["meteor"])
+
+
+def test_missing_statistics_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
+    other = write_run(tmp_path, "lstm", 1, made=MADE, strategies=("greedy",))
+    (folder,) = other.evaluation_folders()
+    (folder / "segments.jsonl").write_text('{"statistics": {}}\n' * 12)
+    with pytest.raises(RequestError, match=r"segments\.jsonl, line 1: no statistics of bleu"):
+        compare(collect([tmp_path]), samples=10)
+
+
+def test_statistics_have_one_row_a_sentence(comparison: Comparison) -> None:
+    split = comparison.splits[0]
+    statistics = statistics_of(split.entries[0].evaluations[0], "exact_match")
+    assert statistics.shape == (split.sentences, 2)
+    assert statistics.dtype == np.float64
