@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 ABOUT = """Translates standard input, one line for each line: s2s-translate run=DIR decoding=beam < in.txt > out.txt.
-nbest=3 prints scored alternatives, attention=FILE writes the attention weights as JSON lines."""
+nbest=3 prints scored alternatives, attention_file=FILE writes the attention weights as JSON lines."""
 
 
 def translate(configuration: Any) -> None:
@@ -25,7 +25,7 @@ def translate(configuration: Any) -> None:
     settings = plain(configuration)
     with ExitStack() as stack:
         file = (
-            stack.enter_context(open(settings["attention"], "w", encoding="utf-8")) if settings["attention"] else None
+            stack.enter_context(open(settings["attention_file"], "w", encoding="utf-8")) if settings["attention_file"] else None
         )
         for texts, attention in translate_lines(_lines(), settings):
             sys.stdout.write("\n".join(texts) + "\n")

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_device, load_model
@@ -148,7 +149,8 @@ def _scored_batches(
     source_ids = [model.source.ids(line) for line in sources]
     order = iter(sorted(range(len(sources)), key=lambda index: (-len(source_ids[index]), -len(target_ids[index]))))
     while rows := list(islice(order, sentences)):
-        yield collate([source_ids[row] for row in rows], [target_ids[row] for row in rows], rows)
+        sources_of_rows = [np.asarray(source_ids[row]) for row in rows]
+        yield collate(sources_of_rows, [np.asarray(target_ids[row]) for row in rows], rows)
 
 
 def _metrics(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]:

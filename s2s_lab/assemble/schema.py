@@ -157,7 +157,7 @@ class Translation:
     decoding: Node
     batch_sentences: int
     nbest: int
-    attention: str | None
+    attention_file: str | None
     accelerator: Literal["auto", "cpu", "gpu"]
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None

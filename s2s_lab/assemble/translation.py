@@ -42,7 +42,7 @@ def translate_lines(lines: Iterable[str], settings: Mapping[str, Any]) -> Iterat
         )
     stream = iter(lines)
     while chunk := list(islice(stream, settings["batch_sentences"] * CHUNK)):
-        kept = frozenset(range(len(chunk))) if settings["attention"] else frozenset()
+        kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
         batches = model.batches(chunk, sentences=settings["batch_sentences"])
         decoded = decode(model.network, strategy, batches, device=device, weights_of=kept)
         for index, line in enumerate(chunk):
@@ -53,7 +53,7 @@ def translate_lines(lines: Iterable[str], settings: Mapping[str, Any]) -> Iterat
             texts = [model.target.line(item.ids) for item in nbest]
             if wanted > 1:
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
-            yield texts, _attention_line(model, line, nbest[0]) if settings["attention"] else None
+            yield texts, _attention_line(model, line, nbest[0]) if settings["attention_file"] else None
 
 
 def _attention_line(model: Any, line: str, best: Any) -> str:

@@ -48,9 +48,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Commands, Path]:
     done = commands(
         "train",
         *SMALL,
+        "data.size=5000",
         "model=gru_attention",
-        "trainer.max_steps=600",
-        "trainer.validate_every=200",
+        "optimizer.lr=0.004",
+        "learning_rate=cosine",
+        "trainer.max_steps=900",
+        "trainer.validate_every=300",
         "trainer.num_threads=1",
     )
     run = next(line.removeprefix("run ") for line in done.stdout.splitlines() if line.startswith("run "))
