@@ -25,7 +25,9 @@ def translate(configuration: Any) -> None:
     settings = plain(configuration)
     with ExitStack() as stack:
         file = (
-            stack.enter_context(open(settings["attention_file"], "w", encoding="utf-8")) if settings["attention_file"] else None
+            stack.enter_context(open(settings["attention_file"], "w", encoding="utf-8"))
+            if settings["attention_file"]
+            else None
         )
         for texts, attention in translate_lines(_lines(), settings):
             sys.stdout.write("\n".join(texts) + "\n")

@@ -15,7 +15,8 @@ from s2s_lab.decoding.length_penalty import LengthPenalty, NoPenalty
 from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
 from s2s_lab.faults import RequestError
 
-STOPPING_RULES = ("first_finished", "all_finished", "optimal_bound")
+STOPPING_RULES = ("outscored", "first_finished", "all_finished", "optimal_bound")
+TRACKING_RULES = ("outscored", "optimal_bound")  # those that compare live hypotheses with the best finished ones
 
 
 class BeamState(NamedTuple):
@@ -48,12 +49,15 @@ class BeamSearch(DecodingStrategy):
     ranked by the length penalty's score (ties: the earlier one). At the length limit unfinished hypotheses
     compete with the finished ones, as finished=False. A sentence ends at its limit or by the stopping rule:
 
+    - `outscored`: `num_hypotheses` have finished and no live one, scored at its present length, beats the worst of
+      the best `num_hypotheses`; a live one that a penalty would still lift with its length may be given up.
     - `first_finished`: `num_hypotheses` hypotheses have finished.
-    - `all_finished`: `size` hypotheses have finished.
+    - `all_finished`: `size` hypotheses have finished. A confident model then often ends with poor ones: at every
+      step one of the candidates may end early, and `size` of those outrun the best hypothesis.
     - `optimal_bound`: `num_hypotheses` have finished and no live one can beat the worst of the best
       `num_hypotheses`, by the penalty's bound; the result is that of searching on up to the limit.
 
-    Without a penalty or with stopping first_finished or all_finished, size 1 is greedy search. Sentences that
+    Without a penalty or with another rule than optimal_bound, size 1 is greedy search. Sentences that
     ended leave the batch by the rule of `state.leaving_pays`.
 
     Paper: Graves 2012, arXiv 1211.3711, section 2.5; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
@@ -91,7 +95,7 @@ class BeamSearch(DecodingStrategy):
         size: int = 5,
         length_penalty: LengthPenalty | None = None,
         num_hypotheses: int = 1,
-        stopping: Literal["first_finished", "all_finished", "optimal_bound"] = "all_finished",
+        stopping: Literal["outscored", "first_finished", "all_finished", "optimal_bound"] = "outscored",
     ) -> None:
         super().__init__(
             bos=bos,
@@ -163,7 +167,7 @@ class BeamSearch(DecodingStrategy):
 
     def _start(self, limits: Tensor, log_probs: Tensor) -> BeamState:
         """Starts with the one empty hypothesis of each sentence."""
-        tracked = self.num_hypotheses if self.stopping == "optimal_bound" else 0
+        tracked = self.num_hypotheses if self.stopping in TRACKING_RULES else 0
         return BeamState(
             live=log_probs.new_zeros((len(limits), 1)),
             ids=torch.full_like(limits, self.bos),
@@ -202,10 +206,10 @@ class BeamSearch(DecodingStrategy):
         live_codes = codes.gather(1, order)
         finished = beam.count + (ending > -torch.inf).sum(1)
         kept = beam.kept
-        if self.stopping == "optimal_bound":
+        if self.stopping in TRACKING_RULES:
             scores = self.length_penalty.score(ending, t + 1)
             kept = torch.cat((kept, scores), 1).topk(self.num_hypotheses, -1).values
-            done = beam.done | (kept[:, -1] >= self.length_penalty.bound(live[:, 0], beam.limits))
+            done = beam.done | (kept[:, -1] >= self._best_to_come(live[:, 0], t, beam.limits))
         else:
             enough = self.num_hypotheses if self.stopping == "first_finished" else size
             done = beam.done | (finished >= enough)
@@ -213,6 +217,12 @@ class BeamSearch(DecodingStrategy):
             done |= beam.limits <= t + 1
         ids = live_codes.remainder(vocab).flatten()
         return BeamState(live, ids, beam.limits, finished, kept, done), codes[:, :size], live_codes, ending
+
+    def _best_to_come(self, live: Tensor, t: int, limits: Tensor) -> Tensor:
+        """Scores the best live log-probabilities (batch,) as the stopping rule sees what they may become."""
+        if self.stopping == "optimal_bound":
+            return self.length_penalty.bound(live, limits)
+        return self.length_penalty.score(live, t + 1)
 
     def _found(self, history: History, limits: Tensor, vocab: int) -> Found:
         """Ranks what finished and what was cut, and walks back to read the ids of the best."""

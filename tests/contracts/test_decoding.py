@@ -197,8 +197,9 @@ def test_narrowed_to_one_row_a_search_that_draws_nothing_is_greedy(option: str) 
 
 @pytest.mark.parametrize("option", [option for option, keys in OPTIONS.items() if "size" in keys])
 def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
+    """Under the stopping rule that promises what searching to the limit gives."""
     toy, limit = Trigrams(vocab=6, batch=4), 4
-    strategy = build(option, size=4**limit, num_hypotheses=5, max_length=limit)
+    strategy = build(option, size=4**limit, num_hypotheses=5, max_length=limit, stopping="optimal_bound")
     for sentence, found in enumerate(strategy.decode(**toy.arguments())):
         space = []
         for length in range(limit + 1):
@@ -305,7 +306,7 @@ def test_the_signature_is_one_word_that_names_every_option(option: str) -> None:
     strategy = build(option)
     assert strategy.signature().startswith(f"{strategy.name}|") and not set(strategy.signature()) & set(" \t\n")
     others = {
-        "stopping": "optimal_bound",
+        "stopping": "all_finished",
         "length_penalty": {"_target_": "s2s_lab.decoding.length_penalty.GNMT", "alpha": 0.3},
     }
     for key, value in OPTIONS[option].items():

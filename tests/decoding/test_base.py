@@ -27,7 +27,11 @@ WRONG = [
     (BeamSearch, {"size": 2.0}, "size is 2.0, expected a whole number"),
     (BeamSearch, {"size": 2, "num_hypotheses": 3}, "num_hypotheses is 3, expected at most decoding.size (2)"),
     (BeamSearch, {"num_hypotheses": 0}, "num_hypotheses is 0, expected a whole number of at least 1"),
-    (BeamSearch, {"stopping": "soon"}, "stopping is 'soon', expected one of first_finished, all_finished, opt"),
+    (
+        BeamSearch,
+        {"stopping": "soon"},
+        "stopping is 'soon', expected one of outscored, first_finished, all_finished, opt",
+    ),
     (BeamSearch, {"length_penalty": "gnmt"}, "length_penalty is 'gnmt', expected a LengthPenalty or null"),
     (Sampling, {"temperature": -1.0}, "temperature is -1.0, expected a number above 0"),
     (Sampling, {"temperature": 0}, "temperature is 0, expected a number above 0"),

@@ -89,10 +89,9 @@ def plain_search(toy: Any, sentence: int, strategy: BeamSearch, limit: int) -> l
                 finished.append((score_of(penalty, log_prob, length), ids[:-1], True))
         live = [candidate for candidate in candidates if candidate[1][-1] != 3][:size]
         best = sorted((entry[0] for entry in finished), reverse=True)
-        enough = {"first_finished": num, "all_finished": size, "optimal_bound": num}[strategy.stopping]
-        if len(finished) >= enough and (
-            strategy.stopping != "optimal_bound" or best[num - 1] >= score_of(penalty, live[0][0], limit)
-        ):
+        enough = size if strategy.stopping == "all_finished" else num
+        seen_at = {"outscored": length, "optimal_bound": limit}.get(strategy.stopping)
+        if len(finished) >= enough and (seen_at is None or best[num - 1] >= score_of(penalty, live[0][0], seen_at)):
             break
     if length == limit:
         finished += [(score_of(penalty, log_prob, limit), ids, False) for log_prob, ids, _ in live]
@@ -125,6 +124,33 @@ def test_the_batched_search_equals_the_plain_one(
         limit = min(12, int(toy.source_lengths[sentence]) + 5)
         expected = plain_search(toy, sentence, strategy, limit)
         assert [(hypothesis.ids, hypothesis.finished) for hypothesis in found] == expected
+
+
+@by_name
+@pytest.mark.parametrize("stopping", ["outscored", "optimal_bound"])
+@pytest.mark.parametrize("size", [2, 5, 8])
+def test_poor_early_ends_do_not_keep_a_confident_model_from_its_best_output(
+    special_ids: dict[str, Any], penalty: LengthPenalty, stopping: str, size: int
+) -> None:
+    """The model all but knows ten symbols; at every step an end has probability 0.001."""
+    right = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 3]
+    table = torch.full((len(right), 14), 1e-6)
+    table[:, 3] = 1e-3
+    table[torch.arange(len(right)), torch.tensor(right)] = 0.99
+
+    def step(previous: torch.Tensor, state: tuple[torch.Tensor], memory: Any) -> Any:
+        (position,) = state
+        return table[position.clamp(max=len(right) - 1)].log(), (position + 1,), None
+
+    search = BeamSearch(**special_ids, size=size, length_penalty=penalty, stopping=stopping)
+    ((best,),) = search.decode(
+        step,
+        (torch.zeros(1, dtype=torch.int64),),
+        (torch.zeros(1, 1),),
+        source_lengths=torch.tensor([10]),
+        sentence_index=torch.tensor([0]),
+    )
+    assert best.ids == tuple(right[:-1])
 
 
 @by_name
