@@ -47,6 +47,7 @@ def train(folder: RunFolder) -> None:
     Raises:
         RequestError: if the data or the combination of parts is wrong.
         RunError: if the training cannot go on.
+        KeyboardInterrupt: if it was interrupted; its state is in checkpoints/last.ckpt.
     """
     settings = folder.configuration()
     check_targets({key: value for key, value in settings.items() if key != "job"})
@@ -79,7 +80,10 @@ def train(folder: RunFolder) -> None:
     module = _module(settings, network, sample, total_steps)
     _start_record(folder, settings, prepared, network, batches.fill())
     trainer = _trainer(settings, folder, module, total_steps, len(batches))
-    trainer.fit(module, datamodule=datamodule)
+    try:
+        trainer.fit(module, datamodule=datamodule)
+    except SystemExit as error:  # after an interrupt or a SIGTERM Lightning would end the process itself
+        raise KeyboardInterrupt from error
     if trainer.interrupted:
         raise KeyboardInterrupt
     _finish(folder, frozen, trainer)
