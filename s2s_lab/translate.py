@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 ABOUT = """Translates standard input, one line for each line: s2s-translate run=DIR decoding=beam < in.txt > out.txt.
 nbest=3 prints scored alternatives, attention_file=FILE writes the attention weights as JSON lines."""

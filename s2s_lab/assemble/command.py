@@ -48,6 +48,9 @@ def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None
     from s2s_lab.assemble.configuration import compose_jobs, conf_folder
 
     arguments = get_args_parser().parse_args(words)
+    for option in ("config_name", "config_path", "experimental_rerun"):
+        if getattr(arguments, option):
+            raise RequestError(f"--{option.replace('_', '-')} is not supported; --config-dir DIR adds your own options")
     jobs: list[Any] = []
     if not arguments.shell_completion:
         jobs = compose_jobs(name, arguments.overrides, multirun=arguments.multirun, folder=arguments.config_dir)

@@ -78,7 +78,11 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
     try:
         overrides = OverridesParser.create().parse_overrides(list(words))
     except HydraException as error:
-        raise RequestError(f"cannot read the words of the command line: {_one_line(error)}") from error
+        reason = _one_line(error).removeprefix("LexerNoViableAltException: ")
+        raise RequestError(
+            f"cannot read the words of the command line: {reason} (a value with spaces, quotes or other letters than "
+            f"a-z needs quotes of its own: 'KEY=\"VALUE\"')"
+        ) from error
     for override in overrides:
         _check_word(override)
         if override.key_or_group == "hydra.searchpath":

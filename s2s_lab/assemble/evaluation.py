@@ -44,7 +44,8 @@ def evaluate_runs(settings: Mapping[str, Any]) -> Iterator[tuple[RunFolder, Path
     """
     if not settings["runs"]:
         raise RequestError("runs=[DIR,...] is missing: name run folders, or folders that hold them")
-    runs = find_runs(settings["runs"])
+    named = settings["runs"]
+    runs = find_runs([named] if isinstance(named, str) else named)
     unfinished = [str(run.path) for run in runs if run.read()["status"] != "finished"]
     runs = [run for run in runs if str(run.path) not in unfinished]
     if not runs:

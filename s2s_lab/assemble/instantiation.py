@@ -1,8 +1,9 @@
 """Builds objects from `_target_` nodes, under an allow-list, after checking every key against the target's signature.
 
-A configuration file from somebody else must not be able to run code: only classes and functions of this package, of
-`torch.optim` and of the packages named in the environment variable S2S_LAB_TRUST are built, and the object reached by
-a path must be the one that is defined there (`torch.optim.adam.torch.load` is refused).
+A configuration file from somebody else must not be able to run code: only public classes and functions of the rooms
+that hold parts, of `torch.optim` and of the packages named in the environment variable S2S_LAB_TRUST are built (other
+rooms write files and start processes), and the object reached by a path must be the one that is defined there
+(`torch.optim.adam.torch.load` is refused). Interpolations are refused too: they could hide a node from the check.
 """
 
 import difflib
@@ -16,7 +17,10 @@ from typing import Any
 
 from s2s_lab.faults import RequestError
 
-ALLOWED_PACKAGES = ("s2s_lab", "torch.optim")
+ALLOWED_PACKAGES = (
+    "s2s_lab.models", "s2s_lab.decoding", "s2s_lab.data.corpora", "s2s_lab.data.tokenizers", "s2s_lab.metrics",
+    "s2s_lab.training", "torch.optim",
+)  # fmt: skip
 RESERVED_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_")
 SCALARS = (bool, int, float, str, type(None))
 
@@ -43,6 +47,8 @@ def locate(path: Any, place: str) -> Any:
     packages = trusted_packages()
     if not any(path.startswith(package + ".") for package in packages):
         raise RequestError(f"{refused}: only {', '.join(packages)} are allowed (S2S_LAB_TRUST=PACKAGE adds one)")
+    if any(part.startswith("_") for part in path.split(".")):
+        raise RequestError(f"{refused}: it is private")
     module_name, _, name = path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name)
@@ -70,7 +76,7 @@ def target_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str,
 
 
 def check_targets(configuration: Mapping[str, Any]) -> None:
-    """Checks every `_target_` node: allowed, known keys, scalar values of the annotated types.
+    """Checks every `_target_` node: allowed, known keys, scalar values of the annotated types, no interpolations.
 
     Args:
         configuration: plain containers, resolved.
@@ -80,6 +86,21 @@ def check_targets(configuration: Mapping[str, Any]) -> None:
     """
     for place, node in target_nodes(configuration):
         check_keys(locate(node["_target_"], place), node, place)
+        for value in _texts(node):
+            if "${" in value:  # instantiate would resolve it, maybe to a node that nobody has checked
+                raise RequestError(f"{place}: {value!r} is an interpolation; a resolved value is expected")
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """Yields every string in nested containers, keys included."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from (*_texts(key), *_texts(value))
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _texts(value)
 
 
 def check_keys(target: Any, node: Mapping[str, Any], place: str) -> None:
@@ -110,16 +131,16 @@ def check_keys(target: Any, node: Mapping[str, Any], place: str) -> None:
 
 
 def check_type(value: Any, hint: Any, where: str) -> None:
-    """Checks a scalar, or a sequence of scalars, against an annotation made of them; other annotations pass.
+    """Checks a value against an annotation made of scalars; other annotations, and nested nodes, pass.
 
     Raises:
         RequestError: naming the place, the value and the types expected.
     """
     accepted = _scalar_types(hint)
-    if accepted is None or isinstance(value, Mapping | list | tuple):
+    if accepted is None or (isinstance(value, Mapping) and "_target_" in value):
         return
     literal = [item for item in accepted if not isinstance(item, type)]
-    if value in literal and isinstance(value, str | int):
+    if isinstance(value, str | int) and value in literal:
         return
     types = tuple(item for item in accepted if isinstance(item, type))
     fits = isinstance(value, types) or (float in types and isinstance(value, int))

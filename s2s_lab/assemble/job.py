@@ -2,12 +2,14 @@
 
 import copy
 import secrets
+import shlex
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain
+from s2s_lab.assemble.inference import build_metrics, build_strategy
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.vocabulary import NUM_SPECIALS
@@ -20,13 +22,13 @@ NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
 
 
 def check_parts(configuration: Any) -> None:
-    """Builds what a job needs without reading its data: the corpus, and the network on the meta device.
+    """Builds what a job needs without reading its data: all its parts, the network on the meta device.
 
     Args:
         configuration: a composed and checked training configuration (DictConfig).
 
     Raises:
-        RequestError: if a file is missing, or if two parts cannot be combined.
+        RequestError: if a file is missing, a value is out of its range, or two parts cannot be combined.
     """
     import torch
 
@@ -35,9 +37,29 @@ def check_parts(configuration: Any) -> None:
     shared = settings["data"]["vocabulary"]["shared"]
     with torch.device("meta"):
         build_network(settings, source_size=NUM_SPECIALS + 1, target_size=NUM_SPECIALS + 1, shared=shared)
+    for name in ("objective", "learning_rate", "teacher_forcing"):
+        build(settings[name], name)
+    build_strategy(settings["decoding"])
+    build_metrics(settings["metrics"])
+    _check_optimizer(settings)
     monitor, scores = settings["metrics"]["monitor"], [*settings["metrics"]["scores"], "loss"]
     if monitor not in scores:
         raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")
+
+
+def _check_optimizer(settings: dict[str, Any]) -> None:
+    """Builds the optimizer over one parameter: torch checks its values."""
+    import torch
+
+    clip = settings["trainer"]["gradient_clip"]
+    if clip is not None and not clip > 0.0:
+        raise RequestError(f"trainer.gradient_clip={clip}: a number above 0 is expected, or null for none")
+    try:
+        build(settings["optimizer"], "optimizer", params=[torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"optimizer: {error}") from error
 
 
 def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds_left: float | None) -> RunFolder:
@@ -70,7 +92,7 @@ def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds
         "hash": job_hash,
         "row_hash": configuration_hash(of_the_job, without=(*NOT_OF_THE_ROW, "data.corpus.root")),
         "choices": chosen,
-        "command": " ".join(["s2s-train", *hydra.overrides.task]),
+        "command": shlex.join(["s2s-train", *hydra.overrides.task]),
         "sweep": {"position": position, "total": total, "seconds_left": seconds_left},
         "tracker_id": secrets.token_hex(4),
         "corpus_fingerprint": fingerprint,

@@ -163,6 +163,29 @@ class Translation:
     num_threads: int | None
 
 
+LEAST = {
+    "seed": 0,
+    "data.num_workers": 0,
+    "data.batch.max_sentences": 1,
+    "data.batch.max_tokens": 1,
+    "callbacks.examples": 0,
+    "callbacks.attention_pictures": 0,
+    "trainer.max_steps": -1,
+    "trainer.max_epochs": 1,
+    "trainer.validate_every": 1,
+    "trainer.validation_sentences": 1,
+    "trainer.patience": 0,
+    "trainer.accumulate": 1,
+    "trainer.devices": 1,
+    "trainer.num_threads": 1,
+    "trainer.log_every": 1,
+    "batch_sentences": 1,
+    "attention_sentences": 0,
+    "nbest": 1,
+    "num_threads": 1,
+}
+"""The least value of each number by its dotted place; a null stays a null."""
+
 SECTIONS: dict[str, type] = {"train": Training, "evaluate": Evaluation, "translate": Translation}
 
 
@@ -188,6 +211,8 @@ def _check_section(node: Mapping[str, Any], section: type, place: str) -> None:
         if value is None:
             if not _admits_none(hint):
                 raise RequestError(f"{where} is null, but a value is needed")
+        elif where in LEAST and value < LEAST[where]:
+            raise RequestError(f"{where}={value}: at least {LEAST[where]} is expected")
         elif inner is not None:
             if not isinstance(value, Mapping):
                 raise RequestError(f"{where}={value!r}: a section with keys is expected")

@@ -59,7 +59,11 @@ def run_job(folder: RunFolder) -> None:
     settings = folder.configuration()
     command = [sys.executable, "-m", "s2s_lab.job", str(folder.configuration_file)]
     child = subprocess.Popen(
-        command, env=environment(settings["trainer"]), process_group=0, preexec_fn=_die_with_parent
+        command,
+        stdin=subprocess.DEVNULL,  # a process group of the background that asks the terminal is stopped for ever
+        env=environment(settings["trainer"]),
+        process_group=0,
+        preexec_fn=_die_with_parent,
     )
     terminated = False
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import warnings
 from pathlib import Path
 
 import pytest
@@ -26,10 +25,7 @@ def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
     )[0]
     check_parts(configuration)
     made = freeze(configuration, configuration.hydra, position=1, total=1, seconds_left=None)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
-        train(made)
+    train(made)
     return made
 
 

@@ -25,6 +25,10 @@ from s2s_lab.faults import RequestError
         "torch.optim.adam.Adam.step",
         "torch.optim.adam.nothing",
         "s2s_lab.nothing.Thing",
+        "s2s_lab.records.durable.write_json",
+        "s2s_lab.records.environment.git",
+        "s2s_lab.data.corpora.parallel._find",
+        "s2s_lab.data.corpora.tanaka.Path",
         "hydra.utils.get_method",
         "",
         None,
@@ -45,6 +49,17 @@ def test_refusals_hold_for_nested_and_partial_nodes() -> None:
         build(node, "objective")
     with pytest.raises(RequestError, match=r"listed\[1\]"):
         check_targets({"listed": [{}, {"_target_": "os.getcwd"}]})
+
+
+def test_an_interpolation_cannot_hide_a_node() -> None:
+    hidden = "${oc.create:{_target_: os.getcwd}}"
+    node = {
+        "_target_": "s2s_lab.models.bridges.zero.ZeroBridge",
+        "encoder_state_sizes": [hidden],
+        "decoder_state_sizes": [],
+    }
+    with pytest.raises(RequestError, match="interpolation"):
+        build(node, "bridge")
 
 
 def test_a_trusted_package_may_be_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ def test_a_million_pairs_train_within_the_limit(commands: Commands) -> None:
     commands(
         "train", "data=reverse", "data.size=1000000", "embedding.embedding_size=32", "encoder.hidden_size=64",
         "decoder.hidden_size=64", "data.batch.max_sentences=128", "trainer.max_steps=100", "trainer.validate_every=50",
-        "trainer.validation_sentences=50", "trainer.num_threads=1", "trainer.allocator=default", "trainer.matmul_precision=highest",
-        "logger=csv",
+        "trainer.validation_sentences=50", "trainer.num_threads=1", "trainer.allocator=default",
+        "trainer.matmul_precision=highest", "logger=csv",
     )  # fmt: skip
     (path,) = commands.folder.glob("outputs/reverse/*/run.json")
     facts = json.loads(path.read_text())
