@@ -15,7 +15,7 @@ def translate(configuration: Any) -> None:
         configuration: the composed configuration with Hydra's node (DictConfig).
 
     Raises:
-        RequestError: if the model cannot be used.
+        RequestError: if the model cannot be used or the file of attention weights cannot be written.
     """
     from contextlib import ExitStack
 
@@ -24,16 +24,26 @@ def translate(configuration: Any) -> None:
 
     settings = plain(configuration)
     with ExitStack() as stack:
-        file = (
-            stack.enter_context(open(settings["attention_file"], "w", encoding="utf-8"))
-            if settings["attention_file"]
-            else None
-        )
+        file = stack.enter_context(_opened(settings["attention_file"])) if settings["attention_file"] else None
         for texts, attention in translate_lines(_lines(), settings):
-            sys.stdout.write("\n".join(texts) + "\n")
+            sys.stdout.buffer.write(("\n".join(texts) + "\n").encode())  # UTF-8 in any locale, as it is read
             if file is not None:
                 file.write((attention or "null") + "\n")
-        sys.stdout.flush()
+        sys.stdout.buffer.flush()
+
+
+def _opened(path: str) -> TextIO:
+    """The file of attention weights, open for writing.
+
+    Raises:
+        RequestError: if it cannot be written.
+    """
+    from s2s_lab.faults import RequestError
+
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"attention_file={path}: cannot be written ({error.strerror or error})") from error
 
 
 def _lines() -> Iterator[str]:

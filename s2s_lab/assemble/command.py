@@ -56,18 +56,18 @@ def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None
         jobs = compose_jobs(name, arguments.overrides, multirun=arguments.multirun, folder=arguments.config_dir)
         if check is not None and not (arguments.cfg or arguments.info):
             check(jobs)
-    faults: list[RequestError | RunError | KeyboardInterrupt] = []
+    faults: list[RequestError | RunError | KeyboardInterrupt | BrokenPipeError] = []
 
     @functools.wraps(task)
     def kept_going(configuration: Any) -> None:
-        """Runs one job; a fault is told at once and ends this job alone, an interrupt ends the sweep."""
-        if any(isinstance(fault, KeyboardInterrupt) for fault in faults):
+        """Runs one job; a fault is told at once and ends this job alone, an interrupt or a closed pipe the sweep."""
+        if any(isinstance(fault, KeyboardInterrupt | BrokenPipeError) for fault in faults):
             return
         try:
             task(configuration)
-        except (RequestError, RunError, KeyboardInterrupt) as fault:
+        except (RequestError, RunError, KeyboardInterrupt, BrokenPipeError) as fault:
             faults.append(fault)
-            if len(jobs) > 1 and not isinstance(fault, KeyboardInterrupt):
+            if len(jobs) > 1 and not isinstance(fault, KeyboardInterrupt | BrokenPipeError):
                 print(one_line(fault), file=sys.stderr, flush=True)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -50,6 +51,8 @@ def evaluate_runs(settings: Mapping[str, Any]) -> Iterator[tuple[RunFolder, Path
     runs = [run for run in runs if str(run.path) not in unfinished]
     if not runs:
         raise RequestError(f"{unfinished[0]}: this run has no finished model")
+    for path in unfinished:
+        print(f"left out, no finished model: {path}", file=sys.stderr)
     device = choose_device(settings["accelerator"])
     torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
     torch.set_float32_matmul_precision(settings["matmul_precision"])

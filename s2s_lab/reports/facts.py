@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_lab.records.durable import write_json
-from s2s_lab.reports.comparison import LEVEL, Comparison, Entry, SplitComparison
+from s2s_lab.reports.entries import LEVEL, Comparison, Entry, SplitComparison
 from s2s_lab.reports.wording import explanation, headline
 
 SCHEMA = 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from s2s_lab.reports.comparison import Entry, ScoreKind, SplitComparison
+from s2s_lab.reports.entries import Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.numbers import count, decimal, digits_for, duration, p_text, rate, title_of, unit_of
 from s2s_lab.reports.wording import explanation, headline, mark
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from s2s_lab.metrics.recorded import aggregate_of
-from s2s_lab.reports.comparison import ScoreKind
+from s2s_lab.reports.entries import ScoreKind
 
 MOST_BUCKETS = 8
 

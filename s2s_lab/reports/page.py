@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from s2s_lab.records.durable import plain, write_durably
-from s2s_lab.reports.comparison import Comparison
+from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.leaderboard import leaderboard
 from s2s_lab.reports.numbers import title_of
 from s2s_lab.reports.page_data import Limits, page_data

@@ -9,8 +9,9 @@ import numpy as np
 
 from s2s_lab.metrics.significance import Interval
 from s2s_lab.records.curves import curve, read_curves
-from s2s_lab.reports.comparison import Comparison, Entry, ScoreKind, SplitComparison, statistics_of
+from s2s_lab.reports.comparison import statistics_of
 from s2s_lab.reports.differences import mark_words
+from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.frequency import EDGES, frequency_scores, group_label, training_counts
 from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets, score_in_buckets
 from s2s_lab.reports.numbers import digits_for, title_of, unit_of

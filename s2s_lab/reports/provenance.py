@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from s2s_lab.reports.comparison import Comparison
+from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.runs import Run
 
 SHOWN_PACKAGES = ("s2s-lab", "python", "torch", "lightning", "sacrebleu")

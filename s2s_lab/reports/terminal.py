@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from s2s_lab.reports.comparison import Comparison, Entry, ScoreKind, SplitComparison
+from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.leaderboard import column_digits
 from s2s_lab.reports.numbers import count, decimal, duration, p_text, rate, title_of, unit_of
 from s2s_lab.reports.runs import Row, short

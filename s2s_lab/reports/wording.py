@@ -1,6 +1,6 @@
 """The sentences that explain a comparison, the same in the terminal and on the page."""
 
-from s2s_lab.reports.comparison import LEVEL, Entry, SplitComparison
+from s2s_lab.reports.entries import LEVEL, Entry, SplitComparison
 from s2s_lab.reports.numbers import decimal, digits_for, p_text, title_of, unit_of
 
 

@@ -11,7 +11,7 @@ from s2s_lab.assemble.configuration import compose_jobs
 REPOSITORY = Path(__file__).resolve().parents[2]
 FENCES = re.findall(r"```(?:sh|bash)\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 LINES = [line.split(" #")[0].strip() for fence in FENCES for line in fence.replace("\\\n", " ").splitlines()]
-COMMANDS = [line for line in LINES if re.match(r"s2s-(train|evaluate|translate)\b", line)]
+COMMANDS = [line for line in LINES if re.match(r"s2s-(train|evaluate|translate)\b(?! --help)", line)]
 
 
 def test_the_readme_shows_every_command() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from s2s_lab.reports.comparison import Comparison, compare
+from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.runs import collect
 from tests.reports.synthetic import write_comparison
 

@@ -12,7 +12,8 @@ from s2s_lab.metrics.exact_match import ExactMatch
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.durable import read_json, write_json
-from s2s_lab.reports.comparison import Comparison, compare, statistics_of
+from s2s_lab.reports.comparison import compare, statistics_of
+from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.runs import collect
 from tests.reports.synthetic import evaluate, sentences, write_run
 

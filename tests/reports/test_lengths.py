@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from s2s_lab.metrics.bleu import BLEU
 from s2s_lab.metrics.exact_match import ExactMatch
-from s2s_lab.reports.comparison import ScoreKind
+from s2s_lab.reports.entries import ScoreKind
 from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets, score_in_buckets
 
 LENGTHS = st.lists(st.integers(0, 60), min_size=1, max_size=80).map(np.array)

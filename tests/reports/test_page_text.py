@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from s2s_lab.reports.comparison import Comparison, compare
+from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.page import embedded, render, write_page
 from s2s_lab.reports.page_data import MOST_POINTS, Limits, curves, page_data
 from s2s_lab.reports.runs import collect
