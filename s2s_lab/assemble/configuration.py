@@ -101,6 +101,7 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         composed = [compose(name, [*search, *job], return_hydra_config=True) for job in jobs]
     for configuration in composed:
         _check_search_path(configuration.hydra.searchpath)
+        _check_choices(configuration)
         check(plain(configuration), SECTIONS[name])
     return composed
 
@@ -117,6 +118,14 @@ def _check_word(override: Override) -> None:
     if known is not None and not override.is_sweep_override() and not none_is_an_option:
         if not isinstance(value, str | list) or not value:
             raise RequestError(f"{word}: an option of the group {key} is expected (known: {', '.join(known)})")
+
+
+def _check_choices(configuration: DictConfig) -> None:
+    """Refuses an unknown option of an optional group, which Hydra leaves out in silence."""
+    for group, option in choices(configuration.hydra).items():
+        name, _, place = group.partition("@")
+        if (place or name) in configuration and configuration[place or name] is None:
+            raise RequestError(_unknown_option(name, option))
 
 
 def _check_search_path(entries: Any) -> None:

@@ -38,6 +38,11 @@ def load_model(folder: Path, *, device: torch.device, dtype: torch.dtype = torch
     if not place.is_dir():
         raise RequestError(f"{folder}: no model in it; a run folder with model/ or a model folder is expected")
     settings = read_configuration(place / CONFIGURATION)
+    missing = [key for key in MODEL_KEYS if key not in settings and not key.endswith("_tokenizer")]
+    if missing:
+        raise RequestError(
+            f"{place / CONFIGURATION}: {missing[0]} is missing; the configuration of a model is expected"
+        )
     shared = bool(settings["data"]["vocabulary"]["shared"])
     source, target = (
         _load_side(place, name, tokenizer_node(settings, side))

@@ -40,6 +40,8 @@ def under_trained(
     before = [sign * value for step, value in values if step <= border] or [sign * values[0][1]]
     after = [sign * value for step, value in values if step > border]
     gain = max(after) - max(before)
+    if gain > 0 and max(before) == 0.0:
+        return Verdict(True, f"in the last {tail:.0%} of the steps the monitored value left 0")
     share = gain / max(abs(max(before)), 1e-12)
     if share > tolerance:
         return Verdict(True, f"in the last {tail:.0%} of the steps the monitored value still improved by {share:.1%}")
