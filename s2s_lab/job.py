@@ -34,7 +34,8 @@ def main() -> None:
         _end(folder, "failed", line)
         sys.exit(2 if isinstance(error, RequestError) else 1)
     except KeyboardInterrupt:
-        print(f"s2s-train: interrupted; what was trained is kept in {folder.path}", file=sys.stderr)
+        kept = "its last checkpoint is kept" if any(folder.checkpoints.glob("*.ckpt")) else "nothing was trained yet"
+        print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
         _end(folder, "interrupted", "interrupted")
         sys.exit(128 + signal.SIGINT)
     except Exception as error:

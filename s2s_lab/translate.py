@@ -25,8 +25,11 @@ def translate(configuration: Any) -> None:
     settings = plain(configuration)
     with ExitStack() as stack:
         file = stack.enter_context(_opened(settings["attention_file"])) if settings["attention_file"] else None
-        for texts, attention in translate_lines(_lines(), settings):
+        interactive = sys.stdin.isatty()
+        for texts, attention in translate_lines(_lines(), settings, interactive=interactive):
             sys.stdout.buffer.write(("\n".join(texts) + "\n").encode())  # UTF-8 in any locale, as it is read
+            if interactive:
+                sys.stdout.buffer.flush()
             if file is not None:
                 file.write((attention or "null") + "\n")
         sys.stdout.buffer.flush()
@@ -47,9 +50,15 @@ def _opened(path: str) -> TextIO:
 
 
 def _lines() -> Iterator[str]:
-    """Lines of standard input; what is no UTF-8 becomes the replacement character."""
-    for line in sys.stdin.buffer:
-        yield line.rstrip(b"\r\n").decode("utf-8", errors="replace")
+    """Lines of standard input; bytes that are no UTF-8 become the replacement character, and are told of at the end."""
+    mended, first = 0, 0
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        text = line.rstrip(b"\r\n").decode("utf-8", errors="replace")
+        if "\ufffd" in text and "\ufffd".encode() not in line:
+            mended, first = mended + 1, first or number
+        yield text
+    if mended:
+        print(f"s2s-translate: {mended} lines were not valid UTF-8, the first is line {first}", file=sys.stderr)
 
 
 def main() -> None:

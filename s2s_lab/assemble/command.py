@@ -28,7 +28,7 @@ def run_command(
         _print_help(program, about)
         sys.exit(0)
     try:
-        _run(name, task, check, words)
+        _run(name, program, task, check, words)
     except RequestError as error:
         _end(program, error, 2)
     except RunError as error:
@@ -41,7 +41,9 @@ def run_command(
     sys.exit(0)
 
 
-def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None, words: list[str]) -> None:
+def _run(
+    name: str, program: str, task: Callable[..., None], check: Callable[..., None] | None, words: list[str]
+) -> None:
     import hydra
     from hydra._internal.utils import get_args_parser
 
@@ -56,7 +58,7 @@ def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None
         jobs = compose_jobs(name, arguments.overrides, multirun=arguments.multirun, folder=arguments.config_dir)
         if check is not None and not (arguments.cfg or arguments.info):
             check(jobs)
-    faults: list[RequestError | RunError | KeyboardInterrupt | BrokenPipeError] = []
+    faults: list[BaseException] = []
 
     @functools.wraps(task)
     def kept_going(configuration: Any) -> None:
@@ -65,10 +67,12 @@ def _run(name: str, task: Callable[..., None], check: Callable[..., None] | None
             return
         try:
             task(configuration)
-        except (RequestError, RunError, KeyboardInterrupt, BrokenPipeError) as fault:
+        except (RequestError, RunError, KeyboardInterrupt, MemoryError, OSError) as error:
+            known = isinstance(error, RequestError | RunError | KeyboardInterrupt | BrokenPipeError)
+            fault = error if known else RunError(f"{type(error).__name__}: {error}")
             faults.append(fault)
             if len(jobs) > 1 and not isinstance(fault, KeyboardInterrupt | BrokenPipeError):
-                print(one_line(fault), file=sys.stderr, flush=True)
+                print(f"{program}: {one_line(fault)}", file=sys.stderr, flush=True)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
     hydra.main(config_path=str(conf_folder()), config_name=name, version_base="1.3")(kept_going)()

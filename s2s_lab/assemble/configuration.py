@@ -11,7 +11,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -85,6 +85,8 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         ) from error
     for override in overrides:
         _check_word(override)
+        if multirun and override.value_type == ValueType.GLOB_CHOICE_SWEEP:
+            raise RequestError(f"{override.input_line}: glob is not supported; name the options with commas")
         if override.key_or_group == "hydra.searchpath":
             _check_search_path(override.value())
     if multirun:

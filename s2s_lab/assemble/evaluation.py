@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     """
     model = load_model(run.path, device=device, dtype=DTYPES[settings["precision"]])
     strategy = build_strategy(settings["decoding"])
-    sources, references = _texts(run, settings)
+    split, sources, references, warnings = _texts(run, settings)
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
     decoded = _decode(model, strategy, sources, settings["batch_sentences"], device, kept)
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
@@ -85,7 +85,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
     fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()
     facts = {
-        "split": settings["split"],
+        "split": split,
         "strategy": strategy.name,
         "signature": strategy.signature(),
         "configuration": settings["decoding"],
@@ -95,7 +95,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         "seconds": round(decoded.seconds, 4),
         "sentences_per_second": round(len(sources) / decoded.seconds, 2),
         "tokens_per_second": round(decoded.tokens / decoded.seconds, 2),
-        "warnings": quality_warnings(hypotheses, references),
+        "warnings": [*warnings, *quality_warnings(hypotheses, references)],
         "scores": [
             {
                 "name": score.name,
@@ -107,7 +107,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         ],
     }
     identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
-    folder = run.evaluation(settings["split"], strategy.name, configuration_hash(identity))
+    folder = run.evaluation(split, strategy.name, configuration_hash(identity))
     write_evaluation(
         folder,
         facts=facts,
@@ -118,20 +118,40 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         segments=_segments(model, sources, target_ids, decoded, scores),
         attention=_alignments(model, sources, decoded, kept),
     )
-    run.update({"scores": {f"{settings['split']}/{folder.name}": {score.name: score.value for score in scores}}})
+    run.update({"scores": {f"{split}/{folder.name}": {score.name: score.value for score in scores}}})
     return folder, facts
 
 
-def _texts(run: RunFolder, settings: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Raw sources and accepted references of the split, from the run's own corpus or from `paths.data`."""
-    data = dict(run.configuration()["data"])
-    corpus_node = dict(data["corpus"])
+class _Texts(NamedTuple):
+    """What is decoded and what it is compared with.
+
+    Attributes:
+        split: canonical name of the split.
+        sources: raw source lines.
+        references: accepted references of each, raw.
+        warnings: what a reader of the scores should know of them.
+    """
+
+    split: str
+    sources: list[str]
+    references: list[tuple[str, ...]]
+    warnings: list[str]
+
+
+def _texts(run: RunFolder, settings: Mapping[str, Any]) -> _Texts:
+    """Texts of the split, from the run's own corpus or from `paths.data`."""
+    configuration = run.configuration()
+    corpus_node = dict(configuration["data"]["corpus"])
     own = settings["paths"].get("data")
     if own is not None and "root" in corpus_node:
         corpus_node["root"] = str(Path(own).resolve())
     corpus = build(corpus_node, "data.corpus")
-    sources = [source for source, _ in corpus.pairs(settings["split"])]
-    return sources, [tuple(accepted) for accepted in corpus.references(settings["split"])]
+    split = corpus.canonical(settings["split"])
+    trained_on = (configuration.get("job") or {}).get("corpus_fingerprint")
+    changed = trained_on is not None and trained_on != corpus.fingerprint()
+    warnings = ["the corpus is not the one that the model was trained on: its files differ"] if changed else []
+    sources = [source for source, _ in corpus.pairs(split)]
+    return _Texts(split, sources, [tuple(accepted) for accepted in corpus.references(split)], warnings)
 
 
 def _decode(

@@ -17,7 +17,12 @@ from s2s_lab.faults import RequestError
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.run_folder import RunFolder, run_name, utc_now
 
-NOT_OF_THE_JOB = ("paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job")
+PLACES_OF_DATA = tuple(
+    f"{node}.{key}" for node in ("data", "data.corpus") for key in ("train", "validation", "test", "root")
+)
+NOT_OF_THE_JOB = (
+    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job", *PLACES_OF_DATA,
+)  # fmt: skip
 NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
 
 
@@ -32,7 +37,7 @@ def check_parts(configuration: Any) -> None:
     """
     import torch
 
-    settings = plain(configuration)
+    settings = with_absolute_paths(configuration)
     build(settings["data"]["corpus"], "data.corpus")
     shared = settings["data"]["vocabulary"]["shared"]
     with torch.device("meta"):
@@ -84,13 +89,13 @@ def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds
     settings["experiment_name"] = settings["experiment_name"] or chosen.get("experiment") or settings["data"]["name"]
     fingerprint = build(settings["data"]["corpus"], "data.corpus").fingerprint()
     of_the_job = {**settings, "fingerprint": fingerprint}
-    job_hash = configuration_hash(of_the_job, without=(*NOT_OF_THE_JOB, "data.corpus.root"))
+    job_hash = configuration_hash(of_the_job, without=NOT_OF_THE_JOB)
     folder = RunFolder.create(Path(settings["paths"]["outputs"]) / settings["experiment_name"], run_name(job_hash))
     settings["job"] = {
         "folder": str(folder.path.resolve()),
         "created": utc_now(),
         "hash": job_hash,
-        "row_hash": configuration_hash(of_the_job, without=(*NOT_OF_THE_ROW, "data.corpus.root")),
+        "row_hash": configuration_hash(of_the_job, without=NOT_OF_THE_ROW),
         "choices": chosen,
         "command": shlex.join(["s2s-train", *hydra.overrides.task]),
         "sweep": {"position": position, "total": total, "seconds_left": seconds_left},
@@ -119,9 +124,9 @@ def with_absolute_paths(configuration: Any) -> dict[str, Any]:
     OmegaConf.set_readonly(own, False)
     for key, value in own.paths.items():
         if value is not None:
-            own.paths[key] = str(Path(value).resolve())
+            own.paths[key] = str(Path(value).expanduser().resolve())
     for split in ("train", "validation", "test"):
         for key, value in (own.data.get(split) or {}).items():
-            if value is not None and Path(value).exists():
-                own.data[split][key] = str(Path(value).resolve())
+            if value is not None and Path(value).expanduser().exists():
+                own.data[split][key] = str(Path(value).expanduser().resolve())
     return plain(own)

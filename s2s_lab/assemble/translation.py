@@ -16,16 +16,20 @@ from s2s_lab.inference.decode import decode
 CHUNK = 16  # batches read ahead, so that lines of like length can be decoded together
 
 
-def translate_lines(lines: Iterable[str], settings: Mapping[str, Any]) -> Iterator[tuple[list[str], str | None]]:
+def translate_lines(
+    lines: Iterable[str], settings: Mapping[str, Any], *, interactive: bool = False
+) -> Iterator[tuple[list[str], str | None]]:
     """Translates lines as they come.
 
     Args:
         lines: source text, without line ends.
         settings: plain conf/translate.yaml.
+        interactive: whether each line is answered before the next one is read.
 
     Yields:
-        For each line its best `nbest` outputs, best first, each as text or, with nbest > 1, as
-        `score<TAB>text`; and, where attention is asked for, a JSON line with tokens and weights.
+        For each line exactly `nbest` outputs, best first, each as text or, with nbest > 1, as `score<TAB>text`; empty
+        ones for an empty line and where the strategy found fewer; and, where attention is asked for, a JSON line with
+        tokens and weights.
 
     Raises:
         RequestError: if the model cannot be read or nbest is more than the strategy keeps.
@@ -41,18 +45,20 @@ def translate_lines(lines: Iterable[str], settings: Mapping[str, Any]) -> Iterat
             f"nbest={wanted}: decoding={strategy.name} keeps {strategy.num_hypotheses}; set decoding.num_hypotheses"
         )
     stream = iter(lines)
-    while chunk := list(islice(stream, settings["batch_sentences"] * CHUNK)):
+    ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
+    while chunk := list(islice(stream, ahead)):
         kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
         batches = model.batches(chunk, sentences=settings["batch_sentences"])
         decoded = decode(model.network, strategy, batches, device=device, weights_of=kept)
         for index, line in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
             if not line.strip():
-                yield [""] * (1 if wanted == 1 else len(nbest)), None
+                yield [""] * wanted, None
                 continue
             texts = [model.target.line(item.ids) for item in nbest]
             if wanted > 1:
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
+            texts += [""] * (wanted - len(texts))
             yield texts, _attention_line(model, line, nbest[0]) if settings["attention_file"] else None
 
 

@@ -25,8 +25,9 @@ def score_targets(network: Seq2Seq, batches: Iterable[Batch], *, device: torch.d
         with torch.inference_mode():
             features, _ = network(moved.sources, moved.inputs)
             mask = moved.mask
-            log_probs = torch.zeros(mask.shape, device=device)  # (batch, target_len)
-            log_probs[mask] = target_log_probs(network, features[mask], moved.targets[mask])
+            found = target_log_probs(network, features[mask], moved.targets[mask])
+            log_probs = found.new_zeros(mask.shape)  # (batch, target_len)
+            log_probs[mask] = found
             sums = log_probs.double().sum(1).tolist()
         lengths = batch.target_lengths.tolist()
         scored.update(zip(batch.index.tolist(), zip(sums, lengths, strict=True), strict=True))
@@ -43,10 +44,10 @@ def target_log_probs(network: Seq2Seq, features: torch.Tensor, targets: torch.Te
         rows: tokens in a chunk.
 
     Returns:
-        (tokens,) float32.
+        (tokens,), at least float32.
     """
     parts = [
-        network.output.log_probs(part).float().gather(1, ids[:, None])[:, 0]
+        network.output.log_probs(part).gather(1, ids[:, None])[:, 0]
         for part, ids in zip(features.split(rows), targets.split(rows), strict=True)
     ]
     return torch.cat(parts) if parts else features.new_zeros(0)

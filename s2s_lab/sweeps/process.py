@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -22,6 +23,7 @@ DISTRIBUTED_VARIABLES = (
 )
 RETAINING_ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"
 PR_SET_PDEATHSIG = 1
+PRCTL = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
 
 
 def environment(settings: dict[str, Any]) -> dict[str, str]:
@@ -63,7 +65,7 @@ def run_job(folder: RunFolder) -> None:
         stdin=subprocess.DEVNULL,  # a process group of the background that asks the terminal is stopped for ever
         env=environment(settings["trainer"]),
         process_group=0,
-        preexec_fn=_die_with_parent,
+        preexec_fn=_dying_with(os.getpid()),
     )
     terminated = False
 
@@ -94,5 +96,12 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
             child.send_signal(signal.SIGINT)  # its own process group hears no terminal: it saves its state, then ends
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _dying_with(parent: int) -> Callable[[], None]:
+    """What a child runs before its program: ask for SIGTERM at its parent's death, and end if that came already."""
+
+    def ask() -> None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+
+    return ask
