@@ -38,7 +38,7 @@ demo: $(INSTALLED) ## train and compare four models on SCAN, write the report; u
 	$(BIN)/s2s-report outputs/$(DEMO) -o outputs/$(DEMO)/report.html
 
 test: $(INSTALLED) $(BROWSER) ## run the tests
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 test-slow: $(INSTALLED) $(BROWSER) ## run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow

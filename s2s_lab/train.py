@@ -30,9 +30,10 @@ def main() -> None:
         from s2s_lab.sweeps.process import run_job
 
         nonlocal done
-        seconds_left = (time.monotonic() - began) / done * (total - done - 1) if done else None
-        folder = freeze(configuration, HydraConfig.get(), position=done + 1, total=total, seconds_left=seconds_left)
-        print(f"run {folder.path}", flush=True)
+        folder = freeze(configuration, HydraConfig.get(), position=done + 1, total=total)
+        rest = (time.monotonic() - began) / done * (total - done) if done else None
+        left = "" if rest is None else f", about {rest / 60:.0f} min left for all"
+        print(f"run {folder.path}" + (f" ({done + 1} of {total}{left})" if total > 1 else ""), flush=True)
         done += 1
         run_job(folder)
 

@@ -221,13 +221,10 @@ def _trainer(
 
 
 def _title(settings: Mapping[str, Any]) -> str:
-    """What the progress bar says is trained, with its place in the sweep and the time the other jobs will take."""
+    """What the progress bar says is trained, with its place in the sweep."""
     sweep = settings["job"]["sweep"]
-    title = f"{settings['name']} seed {settings['seed']}"
-    if sweep["total"] == 1:
-        return title
-    then = "" if sweep["seconds_left"] is None else f", the rest about {sweep['seconds_left'] / 60:.1f} min"
-    return f"[{sweep['position']}/{sweep['total']}{then}] {title}"
+    place = f"{sweep['position']}/{sweep['total']} " if sweep["total"] > 1 else ""
+    return f"{place}{settings['name']} seed {settings['seed']}"
 
 
 def _loggers(settings: Mapping[str, Any], folder: RunFolder) -> list[Any]:

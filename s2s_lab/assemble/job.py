@@ -67,7 +67,7 @@ def _check_optimizer(settings: dict[str, Any]) -> None:
         raise RequestError(f"optimizer: {error}") from error
 
 
-def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds_left: float | None) -> RunFolder:
+def freeze(configuration: Any, hydra: Any, *, position: int, total: int) -> RunFolder:
     """Makes the run folder of one job and writes its whole configuration there.
 
     Args:
@@ -75,7 +75,6 @@ def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds
         hydra: Hydra's own node of the job (DictConfig).
         position: which job of its sweep this is, from 1.
         total: how many jobs the sweep has.
-        seconds_left: estimate for the jobs after this one, or None.
 
     Returns:
         The new run folder; its config.yaml is what `python -m s2s_lab.job` takes.
@@ -98,7 +97,7 @@ def freeze(configuration: Any, hydra: Any, *, position: int, total: int, seconds
         "row_hash": configuration_hash(of_the_job, without=NOT_OF_THE_ROW),
         "choices": chosen,
         "command": shlex.join(["s2s-train", *hydra.overrides.task]),
-        "sweep": {"position": position, "total": total, "seconds_left": seconds_left},
+        "sweep": {"position": position, "total": total},
         "tracker_id": secrets.token_hex(4),
         "corpus_fingerprint": fingerprint,
     }

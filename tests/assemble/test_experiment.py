@@ -24,7 +24,7 @@ def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
         "train", [*TINY, f"logger={logger}", *words, f"paths.outputs={folder}"], multirun=False, folder=None
     )[0]
     check_parts(configuration)
-    made = freeze(configuration, configuration.hydra, position=1, total=1, seconds_left=None)
+    made = freeze(configuration, configuration.hydra, position=1, total=1)
     train(made)
     return made
 

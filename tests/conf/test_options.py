@@ -53,7 +53,7 @@ def test_a_single_part_of_a_named_model_can_be_chosen_alone() -> None:
 def test_a_sides_own_cell_is_taken() -> None:
     from s2s_lab.assemble.network import build_network
 
-    configuration = one("model=gru", "bridge=projected", "+cell@encoder.cell=lstm", *SMALL)
+    configuration = one("model=gru", "bridge=projected", "cell@encoder.cell=lstm", *SMALL)
     network = build_network(plain(configuration), source_size=7, target_size=9, shared=False)
     assert [len(parts) for parts in network.encoder.state_sizes] == [2]
     assert [len(parts) for parts in network.decoder.state_sizes] == [1]

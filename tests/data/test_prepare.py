@@ -181,7 +181,7 @@ def test_a_matching_cache_is_reused_without_reading_the_corpus(
         {"tokenizer": CharacterTokenizer()},
         {"words": list},
     ],
-    ids=str,
+    ids=["min_freq", "shared", "max_source_length", "tokenizer", "words"],
 )
 def test_other_settings_get_another_cache(tmp_path: Path, parallel, changes: dict) -> None:
     corpus = parallel(train=TRAIN)

@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class TrainingProgress(pl.Callback):
@@ -34,11 +34,10 @@ class TrainingProgress(pl.Callback):
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("{task.description}", markup=False, style="bold"),
-                BarColumn(bar_width=24),
-                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-                TimeElapsedColumn(),
+                BarColumn(bar_width=16),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                TimeRemainingColumn(compact=True),
                 TextColumn("left"),
-                TimeRemainingColumn(),
                 TextColumn("{task.fields[shown]}"),
                 console=self.console,
                 refresh_per_second=4,
