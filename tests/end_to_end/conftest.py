@@ -15,6 +15,7 @@ SMALL = [
     "encoder.hidden_size=64",
     "decoder.hidden_size=64",
     "data.batch.max_sentences=64",
+    "trainer.num_threads=1",
 ]
 
 
@@ -25,7 +26,7 @@ class Commands:
         self.folder = folder
 
     def __call__(
-        self, name: str, *words: str, text: str | bytes | None = None, code: int = 0
+        self, name: str, *words: str, text: str | bytes | None = None, code: int = 0, seconds: float = 300
     ) -> subprocess.CompletedProcess:
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         done = subprocess.run(
@@ -34,7 +35,7 @@ class Commands:
             env=environment,
             input=text.encode() if isinstance(text, str) else text,
             capture_output=True,
-            timeout=300,
+            timeout=seconds,
         )
         done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
         assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
@@ -54,7 +55,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Commands, Path]:
         "learning_rate=cosine",
         "trainer.max_steps=900",
         "trainer.validate_every=300",
-        "trainer.num_threads=1",
     )
     run = next(line.removeprefix("run ") for line in done.stdout.splitlines() if line.startswith("run "))
     return commands, commands.folder / run

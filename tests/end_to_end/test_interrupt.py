@@ -17,7 +17,6 @@ from tests.end_to_end.conftest import REPOSITORY, SMALL, Commands
 def test_an_interrupt_leaves_a_checkpoint_and_a_true_record(commands: Commands, number: signal.Signals) -> None:
     words = [
         *SMALL, "logger=csv", "trainer.max_steps=100000", "trainer.validate_every=20", "trainer.validation_sentences=8",
-        "trainer.num_threads=1",
     ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "s2s_lab.train", *words],

@@ -1,0 +1,30 @@
+"""Training and decoding on a CUDA device agree with the CPU."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from s2s_lab.assemble.inference import build_strategy, load_model
+from s2s_lab.inference.decode import decode
+from tests.assemble.test_experiment import curve, run
+
+GREEDY = {"_target_": "s2s_lab.decoding.greedy.GreedySearch"}
+BEAM = {"_target_": "s2s_lab.decoding.beam.BeamSearch", "size": 4}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("model", ["gru", "lstm_attention", "bahdanau"])
+def test_a_gpu_gives_the_losses_and_outputs_of_the_cpu(tmp_path: Path, model: str) -> None:
+    on_cpu = run(tmp_path / "cpu", f"model={model}", "trainer.matmul_precision=highest", "trainer.accelerator=cpu")
+    on_gpu = run(tmp_path / "gpu", f"model={model}", "trainer.matmul_precision=highest", "trainer=gpu")
+    assert curve(on_gpu, "train/loss") == pytest.approx(curve(on_cpu, "train/loss"), rel=1e-3)
+    lines = ["a b c", "b", "c a b d e f"]
+    for node in (GREEDY, BEAM):
+        found = []
+        for name in ("cpu", "cuda"):
+            device = torch.device(name)
+            frozen = load_model(on_cpu.path, device=device, dtype=torch.float64)
+            decoded = decode(frozen.network, build_strategy(node), frozen.batches(lines, sentences=2), device=device)
+            found.append([best.ids for best in decoded.best])
+        assert found[0] == found[1]
