@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 
 from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, tokenizer_node
 from s2s_lab.assemble.instantiation import build, check_targets
@@ -78,7 +79,8 @@ def train(folder: RunFolder) -> None:
     batches = datamodule.training_batches()
     total_steps = _total_steps(settings["trainer"], len(batches))
     module = _module(settings, network, sample, total_steps)
-    _start_record(folder, settings, prepared, network, batches.fill())
+    if rank_zero_only.rank == 0:
+        _start_record(folder, settings, prepared, network, batches.fill())
     trainer = _trainer(settings, folder, module, total_steps, len(batches))
     try:
         trainer.fit(module, datamodule=datamodule)
@@ -93,7 +95,9 @@ def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
     """Threads, arithmetic, the log file, and the third-party warnings that a user cannot act on."""
     torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
     torch.set_float32_matmul_precision(settings["matmul_precision"])
-    handler = logging.FileHandler(folder.log_file, encoding="utf-8")
+    rank = rank_zero_only.rank
+    log_file = folder.log_file if rank == 0 else folder.log_file.with_name(f"log-rank{rank}.txt")
+    handler = logging.FileHandler(log_file, encoding="utf-8")
     logging.basicConfig(
         level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )

@@ -26,6 +26,7 @@ class Seq2SeqModule(pl.LightningModule):
 
     Loss of a step: the objective summed over the real target tokens of this rank's rows, divided by the real target
     tokens of the global batch; so the gradient is the mean over the tokens of the global batch on any number of ranks.
+    With accumulation an optimizer step takes the mean of its batches' means.
 
     Args:
         network: the network.
