@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import sys
@@ -247,11 +248,13 @@ def operations_and_calls(strategy: DecodingStrategy, batch: int, steps: int) -> 
         nonlocal calls
         calls += event in ("call", "c_call")
 
+    gc.disable()  # a collection's finalizers and callbacks are no work of the search
     sys.setprofile(count)
     try:
         run()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return operations.count, calls
 
 
