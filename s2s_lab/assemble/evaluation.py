@@ -5,21 +5,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_device, load_model
 from s2s_lab.assemble.instantiation import build
-from s2s_lab.data.batch import Batch
-from s2s_lab.data.collate import collate
-from s2s_lab.decoding.base import DecodingStrategy
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded, decode
-from s2s_lab.inference.frozen import FrozenModel
+from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 from s2s_lab.inference.score import score_targets
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
@@ -76,11 +71,13 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     strategy = build_strategy(settings["decoding"])
     split, sources, references, warnings = _texts(run, settings)
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
-    decoded = _decode(model, strategy, sources, settings["batch_sentences"], device, kept)
+    source_ids = [model.source.ids(line) for line in sources]
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
-    likelihoods = score_targets(
-        model.network, _scored_batches(model, sources, target_ids, settings["batch_sentences"]), device=device
-    )
+    size = settings["batch_sentences"]
+    batches = length_sorted_batches(source_ids, sentences=size)
+    decoded = decode(model.network, strategy, batches, device=device, weights_of=kept)
+    scored = length_sorted_batches(source_ids, target_ids, sentences=size)
+    likelihoods = score_targets(model.network, scored, device=device)
     hypotheses = [model.target.line(best.ids) for best in decoded.best]
     scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
     fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()
@@ -115,8 +112,8 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         references=references,
         hypotheses=hypotheses,
         nbest=_nbest(model, decoded),
-        segments=_segments(model, sources, target_ids, decoded, scores),
-        attention=_alignments(model, sources, decoded, kept),
+        segments=_segments(source_ids, target_ids, decoded, scores),
+        attention=_alignments(model, source_ids, decoded, kept),
     )
     run.update({"scores": {f"{split}/{folder.name}": {score.name: score.value for score in scores}}})
     return folder, facts
@@ -152,27 +149,6 @@ def _texts(run: RunFolder, settings: Mapping[str, Any]) -> _Texts:
     warnings = ["the corpus is not the one that the model was trained on: its files differ"] if changed else []
     sources = [source for source, _ in corpus.pairs(split)]
     return _Texts(split, sources, [tuple(accepted) for accepted in corpus.references(split)], warnings)
-
-
-def _decode(
-    model: FrozenModel,
-    strategy: DecodingStrategy,
-    sources: Sequence[str],
-    sentences: int,
-    device: torch.device,
-    kept: frozenset[int],
-) -> Decoded:
-    return decode(model.network, strategy, model.batches(sources, sentences=sentences), device=device, weights_of=kept)
-
-
-def _scored_batches(
-    model: FrozenModel, sources: Sequence[str], target_ids: Sequence[Sequence[int]], sentences: int
-) -> Iterator[Batch]:
-    source_ids = [model.source.ids(line) for line in sources]
-    order = iter(sorted(range(len(sources)), key=lambda index: (-len(source_ids[index]), -len(target_ids[index]))))
-    while rows := list(islice(order, sentences)):
-        sources_of_rows = [np.asarray(source_ids[row]) for row in rows]
-        yield collate(sources_of_rows, [np.asarray(target_ids[row]) for row in rows], rows)
 
 
 def _metrics(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]:
@@ -213,8 +189,7 @@ def _nbest(model: FrozenModel, decoded: Decoded) -> Iterable[list[dict[str, Any]
 
 
 def _segments(
-    model: FrozenModel,
-    sources: Sequence[str],
+    source_ids: Sequence[Sequence[int]],
     target_ids: Sequence[Sequence[int]],
     decoded: Decoded,
     scores: Sequence[Score],
@@ -222,7 +197,7 @@ def _segments(
     for index, best in enumerate(decoded.best):
         yield {
             "index": index,
-            "source_length": len(model.source.ids(sources[index])) - 1,
+            "source_length": len(source_ids[index]) - 1,
             "reference_length": len(target_ids[index]) - 1,
             "hypothesis_length": len(best.ids),
             "log_prob": best.log_prob,
@@ -232,14 +207,14 @@ def _segments(
 
 
 def _alignments(
-    model: FrozenModel, sources: Sequence[str], decoded: Decoded, kept: frozenset[int]
+    model: FrozenModel, source_ids: Sequence[Sequence[int]], decoded: Decoded, kept: frozenset[int]
 ) -> dict[int, Alignment]:
     found = {}
     for index in sorted(kept):
         best = decoded.hypotheses[index][0]
         if best.weights is None:
             continue
-        source_tokens = [*model.source.tokens(model.source.ids(sources[index])), "</s>"]
+        source_tokens = [*model.source.tokens(source_ids[index]), "</s>"]
         target_tokens = [*model.target.tokens(best.ids), *(["</s>"] if best.finished else [])]
         weights = best.weights.float().cpu().numpy()[: len(target_tokens), : len(source_tokens)]
         found[index] = Alignment(weights, source_tokens, target_tokens)

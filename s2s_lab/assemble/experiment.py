@@ -105,7 +105,6 @@ def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*You defined a `validation_step` but have no `val_dataloader`.*")
 
 
 def _prepare(settings: Mapping[str, Any]) -> tuple[PreparedData, Any]:

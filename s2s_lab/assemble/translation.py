@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import torch
 
 from s2s_lab.assemble.inference import build_strategy, choose_device, load_model
+from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import decode
+from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 
 CHUNK = 16  # batches read ahead, so that lines of like length can be decoded together
 
@@ -48,7 +50,8 @@ def translate_lines(
     ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
     while chunk := list(islice(stream, ahead)):
         kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
-        batches = model.batches(chunk, sentences=settings["batch_sentences"])
+        source_ids = [model.source.ids(line) for line in chunk]
+        batches = length_sorted_batches(source_ids, sentences=settings["batch_sentences"])
         decoded = decode(model.network, strategy, batches, device=device, weights_of=kept)
         for index, line in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
@@ -59,12 +62,12 @@ def translate_lines(
             if wanted > 1:
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
             texts += [""] * (wanted - len(texts))
-            yield texts, _attention_line(model, line, nbest[0]) if settings["attention_file"] else None
+            yield texts, _attention_line(model, source_ids[index], nbest[0]) if settings["attention_file"] else None
 
 
-def _attention_line(model: Any, line: str, best: Any) -> str:
+def _attention_line(model: FrozenModel, source_ids: Sequence[int], best: Hypothesis) -> str:
     weights = None if best.weights is None else [[round(value, 4) for value in row] for row in best.weights.tolist()]
-    source = [*model.source.tokens(model.source.ids(line)), "</s>"]
+    source = [*model.source.tokens(source_ids), "</s>"]
     target = [*model.target.tokens(best.ids), *(["</s>"] if best.finished else [])]
     if weights is not None:
         weights = [row[: len(source)] for row in weights[: len(target)]]

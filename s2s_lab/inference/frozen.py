@@ -37,13 +37,29 @@ class FrozenModel:
     configuration: dict[str, Any]
     shared: bool
 
-    def batches(self, lines: Sequence[str], *, sentences: int) -> Iterator[Batch]:
-        """Batches of lines of text, sorted by source length, longest first; indices are positions in `lines`."""
-        ids = [np.asarray(self.source.ids(line)) for line in lines]
-        order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
-        for start in range(0, len(order), sentences):
-            rows = order[start : start + sentences]
-            yield collate([ids[row] for row in rows], None, rows)
+
+def length_sorted_batches(
+    sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]] | None = None, *, sentences: int
+) -> Iterator[Batch]:
+    """Batches of encoded sentences, the longest sources first (then the longest targets).
+
+    Args:
+        sources: ids of each source, eos included.
+        targets: ids of each target, eos included, or None.
+        sentences: in a batch.
+
+    Yields:
+        Batches whose `index` is the position in `sources`.
+    """
+
+    def length(index: int) -> tuple[int, int]:
+        return len(sources[index]), 0 if targets is None else len(targets[index])
+
+    order = sorted(range(len(sources)), key=length, reverse=True)
+    for start in range(0, len(order), sentences):
+        rows = order[start : start + sentences]
+        of_rows = None if targets is None else [np.asarray(targets[row]) for row in rows]
+        yield collate([np.asarray(sources[row]) for row in rows], of_rows, rows)
 
 
 def save_model(model: FrozenModel, folder: Path) -> None:

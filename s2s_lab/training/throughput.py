@@ -6,7 +6,7 @@ import time
 class Throughput:
     """Tokens seen and tokens per second.
 
-    A token is a source word, a target word or a target's end symbol; padding never counts.
+    A token is a token of a source or of a target, or a target's end symbol; padding never counts.
 
     Attributes:
         tokens: all tokens seen.

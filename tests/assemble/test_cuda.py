@@ -7,6 +7,7 @@ import torch
 
 from s2s_lab.assemble.inference import build_strategy, load_model
 from s2s_lab.inference.decode import decode
+from s2s_lab.inference.frozen import length_sorted_batches
 from tests.assemble.test_experiment import curve, run
 
 GREEDY = {"_target_": "s2s_lab.decoding.greedy.GreedySearch"}
@@ -25,6 +26,7 @@ def test_a_gpu_gives_the_losses_and_outputs_of_the_cpu(tmp_path: Path, model: st
         for name in ("cpu", "cuda"):
             device = torch.device(name)
             frozen = load_model(on_cpu.path, device=device, dtype=torch.float64)
-            decoded = decode(frozen.network, build_strategy(node), frozen.batches(lines, sentences=2), device=device)
+            batches = length_sorted_batches([frozen.source.ids(line) for line in lines], sentences=2)
+            decoded = decode(frozen.network, build_strategy(node), batches, device=device)
             found.append([best.ids for best in decoded.best])
         assert found[0] == found[1]

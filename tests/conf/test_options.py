@@ -73,14 +73,14 @@ def test_a_sides_own_cell_is_taken() -> None:
         (["seed=abc"], r"seed='abc': int is expected"),
         (["encoder.hidden_size=big"], r"encoder\.hidden_size='big': int is expected"),
         (["trainer.precision=16"], r"trainer\.precision=16"),
-        (["trainer=null"], r"trainer"),
+        (["trainer=null"], r"trainer=null: an option of the group trainer is expected"),
         (["seed=1,2"], r"seed=1,2 asks for several jobs: add -m"),
         (["encoder._target_=os.system"], r"encoder\._target_='os\.system' may not be built"),
         (["optimizer._target_=torch.optim.adam.torch.load"], r"may not be built"),
-        (["seed="], r"seed"),
+        (["seed="], r"seed='': int is expected"),
         (["=3"], r"cannot read"),
         (["hydra.searchpath=[/no/such/folder]"], r"there is no folder /no/such/folder"),
-        (["data=parallel"], r"data"),
+        (["data=parallel"], r"data\.train: source=FILE and target=FILE, or tsv=FILE is expected"),
     ],
 )
 def test_wrong_words_get_one_line(words: list[str], expected: str) -> None:

@@ -12,7 +12,7 @@ from s2s_lab.data.tokenizers.whitespace import WhitespaceTokenizer
 from s2s_lab.data.vocabulary import Vocabulary
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import decode
-from s2s_lab.inference.frozen import FrozenModel, save_model
+from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches, save_model
 from s2s_lab.inference.score import score_targets
 from s2s_lab.inference.text import TextSide
 
@@ -42,7 +42,7 @@ def test_a_saved_model_is_rebuilt_exactly(tmp_path: Path, words: tuple[str, ...]
     expected, found = original.network.state_dict(), rebuilt.network.state_dict()
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    batch = next(original.batches(["a b c", "d"], sentences=2))
+    batch = next(length_sorted_batches([original.source.ids("a b c"), original.source.ids("d")], sentences=2))
     with torch.inference_mode():
         for first, second in zip(
             original.network.start(batch.sources)[1][0], rebuilt.network.start(batch.sources)[1][0], strict=True
@@ -112,7 +112,8 @@ class Recorder:
 def test_outputs_come_back_in_the_order_of_the_lines(sentences: int) -> None:
     frozen = model()
     lines = ["a", "a b c d", "", "b b", "c d a"]
-    decoded = decode(frozen.network, Recorder(), frozen.batches(lines, sentences=sentences), device=CPU)
+    batches = length_sorted_batches([frozen.source.ids(line) for line in lines], sentences=sentences)
+    decoded = decode(frozen.network, Recorder(), batches, device=CPU)
     assert [len(best.ids) for best in decoded.best] == [len(line.split()) + 1 for line in lines]
     assert decoded.tokens == sum(len(line.split()) + 2 for line in lines)
 
