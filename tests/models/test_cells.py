@@ -137,6 +137,20 @@ def test_shares_of_the_projection_add_up(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_steps_pass_gradcheck(cell):
+    built = cell(input_size=INPUT, hidden_size=HIDDEN).double()
+    inputs = torch.randn(ROWS, 2, INPUT, dtype=torch.float64, requires_grad=True)
+    start = tuple(torch.randn(ROWS, size, dtype=torch.float64, requires_grad=True) for size in built.state_sizes)
+
+    def two_steps(inputs, *state):
+        first, state = built.step(inputs[:, 0], state)
+        second, state = built.step(inputs[:, 1], state)
+        return first, second, *state
+
+    assert torch.autograd.gradcheck(two_steps, (inputs, *start))
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_gradients_pass_gradcheck(cell):
     built = cell(input_size=2, hidden_size=2).double()
     inputs = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)

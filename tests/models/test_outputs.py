@@ -7,7 +7,7 @@ from torch.nn import functional
 from s2s_lab.faults import RequestError
 from s2s_lab.models.embeddings.token import TokenEmbedding
 from s2s_lab.models.outputs import cross_entropy
-from s2s_lab.models.outputs.cross_entropy import blocks, linear_cross_entropy
+from s2s_lab.models.outputs.cross_entropy import aligned, linear_cross_entropy, pieces
 from s2s_lab.models.outputs.linear import LinearOutput
 from s2s_lab.models.outputs.tied import TiedOutput
 
@@ -20,9 +20,14 @@ def operands(dtype=torch.float64) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("entries", [1 << 22, 4 * VOCAB, 1])
-def test_loss_equals_torchs_in_value_and_gradient_however_it_is_cut(entries, label_smoothing, monkeypatch):
-    monkeypatch.setattr(cross_entropy, "BLOCK_ENTRIES", entries)
+@pytest.mark.parametrize("alignment", [1, 2, 64])
+@pytest.mark.parametrize("chunk, block", [(1 << 24, 1 << 22), (6 * VOCAB, 2 * VOCAB), (1 << 24, 1), (1, 1)])
+def test_loss_equals_torchs_in_value_and_gradient_however_it_is_cut(
+    chunk, block, alignment, label_smoothing, monkeypatch
+):
+    monkeypatch.setattr(cross_entropy, "CHUNK_ENTRIES", chunk)
+    monkeypatch.setattr(cross_entropy, "BLOCK_ENTRIES", block)
+    monkeypatch.setattr(cross_entropy, "ALIGNMENT", alignment)
     features, weight, bias = parts = operands()
     targets = torch.randint(VOCAB, (TOKENS,))
     loss, nll = linear_cross_entropy(features, weight, bias, targets, label_smoothing)
@@ -64,11 +69,19 @@ def test_no_tokens_lose_nothing():
     assert weight.grad.eq(0).all() and bias.grad.eq(0).all()
 
 
-def test_blocks_cover_every_row_once():
-    for tokens in (0, 1, 5, 1000):
-        for vocab in (1, 7, 1 << 23):
-            cuts = blocks(tokens, vocab)
-            assert [row for cut in cuts for row in range(tokens)[cut]] == list(range(tokens))
+def test_pieces_cover_every_row_once_within_their_limit():
+    for start, stop in ((0, 0), (0, 1), (0, 5), (64, 1000)):
+        for columns in (1, 7, 1 << 10):
+            for entries in (1, 1 << 10, 1 << 17):
+                cuts = list(pieces(start, stop, columns, entries))
+                assert [row for cut in cuts for row in range(stop)[cut]] == list(range(start, stop))
+                assert all(
+                    (cut.stop - cut.start) * columns <= max(entries, cross_entropy.ALIGNMENT * columns) for cut in cuts
+                )
+
+
+def test_aligned_numbers_are_the_next_multiples():
+    assert [aligned(count) for count in (0, 1, 64, 65)] == [0, 64, 64, 128]
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])

@@ -72,7 +72,7 @@ class Attention(nn.Module, ABC):
             A nested tuple of tensors, sentences first.
         """
         memory = to_compute_type(encoded.memory)
-        return PreparedMemory(to_compute_type(self.keys(memory)), memory, encoded.memory_mask)
+        return PreparedMemory(self.keys(memory), memory, encoded.memory_mask)
 
     def forward(self, query: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
         """Attend.

@@ -1,9 +1,16 @@
 """The gated recurrent unit."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from s2s_lab.models.cells.base import FusedCell, State
+
+sigmoid_backward = torch.ops.aten.sigmoid_backward
+tanh_backward = torch.ops.aten.tanh_backward
 
 
 class GRUCell(FusedCell):
@@ -26,10 +33,35 @@ class GRUCell(FusedCell):
     def advance(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         """Make one step from the projected input; see Cell."""
         (hidden,) = state
-        sizes = (2 * self.hidden_size, self.hidden_size)
-        gates_of_input, candidate_of_input = projected.split(sizes, dim=1)
-        gates_of_state, candidate_of_state = self.recurrence(hidden).split(sizes, dim=1)
-        reset, update = torch.sigmoid(gates_of_input + gates_of_state).chunk(2, dim=1)
-        candidate = torch.tanh(candidate_of_input + reset * candidate_of_state)
-        hidden = candidate + update * (hidden - candidate)
+        recurrent = self.recurrence(hidden)
+        hidden = _Gates.apply(projected, recurrent, hidden.to(projected.dtype))
         return hidden, (hidden,)
+
+
+class _Gates(Function):
+    """From W x and U h of all gates, reset, update and candidate side by side, and h to h'."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
+        size = hidden.shape[1]
+        gates = (projected[:, : 2 * size] + recurrent[:, : 2 * size]).sigmoid_()
+        reset, update = gates.chunk(2, dim=1)
+        candidate = torch.addcmul(projected[:, 2 * size :], reset, recurrent[:, 2 * size :]).tanh_()
+        ctx.save_for_backward(gates, candidate, recurrent, hidden)
+        return torch.lerp(candidate, hidden, update)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        gates, candidate, recurrent, hidden = ctx.saved_tensors
+        size = hidden.shape[1]
+        reset, update = gates.chunk(2, dim=1)
+        of_hidden = gradient * update
+        of_projected = torch.empty_like(recurrent)
+        of_reset, of_update, of_candidate = of_projected.chunk(3, dim=1)
+        tanh_backward(gradient - of_hidden, candidate, grad_input=of_candidate)
+        sigmoid_backward((hidden - candidate).mul_(gradient), update, grad_input=of_update)
+        sigmoid_backward(of_candidate * recurrent[:, 2 * size :], reset, grad_input=of_reset)
+        of_recurrent = of_projected.clone()
+        of_recurrent[:, 2 * size :].mul_(reset)
+        return of_projected, of_recurrent, of_hidden

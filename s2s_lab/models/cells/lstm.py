@@ -1,11 +1,17 @@
 """The long short-term memory."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2s_lab.models.cells.base import FusedCell, State, last_real, mask_beyond
 
+sigmoid_backward = torch.ops.aten.sigmoid_backward
+tanh_backward = torch.ops.aten.tanh_backward
 # A pre-activation at which the sigmoid is exactly 0 or 1 in every float type, whatever is added to it.
 SATURATED = 1e4
 
@@ -47,10 +53,8 @@ class LSTMCell(FusedCell):
     def advance(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         """Make one step from the projected input; see Cell."""
         hidden, cell = state
-        gates = projected + self.recurrence(hidden)
-        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
-        cell = torch.sigmoid(forget_gate) * cell + torch.sigmoid(input_gate) * torch.tanh(candidate)
-        hidden = torch.sigmoid(output_gate) * torch.tanh(cell)
+        recurrent = self.recurrence(hidden)
+        hidden, cell = _Gates.apply(projected, recurrent, cell.to(projected.dtype))  # type: ignore[misc]
         return hidden, (hidden, cell)
 
     def unroll(self, inputs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
@@ -85,3 +89,34 @@ class LSTMCell(FusedCell):
         packed_outputs, (hidden, cell) = self.layer(packed, tuple(part.unsqueeze(0) for part in state))
         outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True, total_length=inputs.shape[1])
         return outputs, (hidden.squeeze(0), cell.squeeze(0))
+
+
+class _Gates(Function):
+    """From W x and U h of all gates, input, forget, candidate and output side by side, and c to h' and c'."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, recurrent: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        size = cell.shape[1]
+        gates = projected + recurrent
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+        gates[:, : 2 * size].sigmoid_()
+        candidate.tanh_()
+        output_gate.sigmoid_()
+        following = (forget_gate * cell).addcmul_(input_gate, candidate)
+        shown = torch.tanh(following)
+        ctx.save_for_backward(gates, cell, shown)
+        return output_gate * shown, following
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_hidden: Tensor, of_cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        gates, cell, shown = ctx.saved_tensors
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+        of_gates = torch.empty_like(gates)
+        of_input, of_forget, of_candidate, of_output = of_gates.chunk(4, dim=1)
+        sigmoid_backward(of_hidden * shown, output_gate, grad_input=of_output)
+        of_cell = tanh_backward(of_hidden * output_gate, shown).add_(of_cell)
+        sigmoid_backward(of_cell * candidate, input_gate, grad_input=of_input)
+        sigmoid_backward(of_cell * cell, forget_gate, grad_input=of_forget)
+        tanh_backward(of_cell * input_gate, candidate, grad_input=of_candidate)
+        return of_gates, of_gates, of_cell.mul_(forget_gate)

@@ -115,7 +115,7 @@ class AttendFirstDecoder(Decoder):
             The outputs (batch, target_len, hidden), contexts (batch, target_len, context_size) and weights
             (batch, target_len, source_len).
         """
-        of_tokens = self.stack.projection(0, self.input_size)(embedded).unbind(dim=1)
+        of_tokens = self.stack.projection(0, self.input_size)(embedded.transpose(0, 1).contiguous()).unbind(dim=0)
         project_context = self.stack.projection(self.input_size)
         cells = state.cells
         outputs, contexts, weights = [], [], []

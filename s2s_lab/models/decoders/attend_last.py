@@ -130,7 +130,7 @@ class AttendLastDecoder(Decoder):
         Returns:
             The features (batch, target_len, hidden) and weights (batch, target_len, source_len).
         """
-        of_tokens = self.stack.projection(0, self.input_size)(embedded).unbind(dim=1)
+        of_tokens = self.stack.projection(0, self.input_size)(embedded.transpose(0, 1).contiguous()).unbind(dim=0)
         project_feedback = self.stack.projection(self.input_size)
         cells, features = state
         all_features, all_weights = [], []
