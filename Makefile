@@ -7,7 +7,7 @@ BROWSER := $(VENV)/.browser
 DEMO := demo/$(shell date -u +%Y%m%d-%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo test test-slow test-gpu lint format clean
+.PHONY: help install browser demo bench test test-slow test-gpu lint format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ demo: $(INSTALLED) ## train and compare four models on SCAN, write the report; u
 	$(BIN)/s2s-evaluate -m runs=[outputs/$(DEMO)] decoding=greedy,beam
 	$(BIN)/s2s-compare outputs/$(DEMO)
 	$(BIN)/s2s-report outputs/$(DEMO) -o outputs/$(DEMO)/report.html
+
+bench: $(INSTALLED) ## measure speed and where the time goes, about 10 minutes on 2 cores; ARGS="--data DATA ..." for more
+	$(BIN)/python -m experiments.speed bench $(ARGS)
 
 test: $(INSTALLED) $(BROWSER) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q

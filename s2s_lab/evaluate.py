@@ -36,7 +36,9 @@ def evaluate(configuration: Any) -> None:
 def main() -> None:
     """Entry point of `s2s-evaluate`."""
     from s2s_lab.assemble.command import run_command
+    from s2s_lab.sweeps.process import restart_retaining_memory
 
+    restart_retaining_memory()
     run_command("evaluate", "s2s-evaluate", ABOUT, evaluate)
 
 

@@ -64,7 +64,9 @@ def _lines() -> Iterator[str]:
 def main() -> None:
     """Entry point of `s2s-translate`."""
     from s2s_lab.assemble.command import run_command
+    from s2s_lab.sweeps.process import restart_retaining_memory
 
+    restart_retaining_memory()
     run_command("translate", "s2s-translate", ABOUT, translate)
 
 

@@ -23,8 +23,6 @@ from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.evaluation import Alignment, write_evaluation
 from s2s_lab.records.run_folder import RunFolder, find_runs
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-
 
 def evaluate_runs(settings: Mapping[str, Any]) -> Iterator[tuple[RunFolder, Path, dict[str, Any]]]:
     """Evaluates every run that the settings name, one after the other.
@@ -67,7 +65,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     Returns:
         The evaluation folder and the facts written to scores.json.
     """
-    model = load_model(run.path, device=device, dtype=DTYPES[settings["precision"]])
+    model = load_model(run.path, device=device, precision=settings["precision"])
     strategy = build_strategy(settings["decoding"])
     split, sources, references, warnings = _texts(run, settings)
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))

@@ -12,27 +12,30 @@ from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, load_weights
+from s2s_lab.inference.packed import pack, quantize
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
+from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.run_folder import read_configuration
 
 MODEL_KEYS = (
     "cell", "encoder", "bridge", "attention", "decoder", "embedding", "output", "initialization",
     "tokenizer", "source_tokenizer", "target_tokenizer", "data",
 )  # fmt: skip
+FLOAT_TYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 LEFT_TO_TORCH = {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefaultInitialization"}
 
 
-def load_model(folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> FrozenModel:
-    """Rebuilds the model of a run folder or of its model/ folder, in eval mode.
+def load_model(folder: Path, *, device: torch.device, precision: str = "float32") -> FrozenModel:
+    """Rebuilds the model of a run folder or of its model/ folder, in eval mode, ready to decode fast.
 
     Args:
         folder: run folder, or a model folder alone.
         device: where the network goes.
-        dtype: of its parameters.
+        precision: `int8`, or the float type of its parameters, a key of FLOAT_TYPES.
 
     Raises:
-        RequestError: if something is missing, damaged, or outside the allow-list.
+        RequestError: if something is missing, damaged, or outside the allow-list, or `int8` is asked of a GPU.
     """
     place = folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
     if not place.is_dir():
@@ -55,8 +58,19 @@ def load_model(folder: Path, *, device: torch.device, dtype: torch.dtype = torch
         shared=shared,
     )
     load_weights(network, place)
-    network.to(device=device, dtype=dtype).eval()
+    _make_fast(network, device, precision)
     return FrozenModel(network=network, source=source, target=target, configuration=settings, shared=shared)
+
+
+def _make_fast(network: Seq2Seq, device: torch.device, precision: str) -> None:
+    on_cpu = device.type == "cpu"
+    if precision == "int8" and not on_cpu:
+        raise RequestError("precision=int8: on the CPU alone; accelerator=cpu, or precision=bfloat16 on a GPU")
+    network.to(device=device, dtype=FLOAT_TYPES.get(precision, torch.float32)).eval()
+    if precision == "int8":
+        quantize(network)
+    elif on_cpu and precision != "float64" and torch.get_float32_matmul_precision() != "highest":
+        pack(network)
 
 
 def tokenizer_node(settings: Mapping[str, Any], side: str) -> Mapping[str, Any]:

@@ -142,7 +142,7 @@ class Evaluation:
     batch_sentences: int
     attention_sentences: int
     accelerator: Literal["auto", "cpu", "gpu"]
-    precision: Literal["float32", "float64", "bfloat16"]
+    precision: Literal["float32", "float64", "bfloat16", "int8"]
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None
     paths: Node
@@ -159,6 +159,7 @@ class Translation:
     nbest: int
     attention_file: str | None
     accelerator: Literal["auto", "cpu", "gpu"]
+    precision: Literal["float32", "float64", "bfloat16", "int8"]
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None
 

@@ -21,7 +21,13 @@ DISTRIBUTED_VARIABLES = (
     "NODE_RANK",
     "PL_GLOBAL_SEED",
 )
-RETAINING_ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"
+RETAINING_ALLOCATOR = (
+    "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"
+    # Without caches of small blocks the rests that aligned blocks leave behind join them again when they are freed;
+    # otherwise a block never fits where one of its size was, and the heap grows.
+    ":glibc.malloc.tcache_count=0"
+)
+KERNELS = "256"  # products' kernels that oneDNN keeps, one for each shape; its own 1,024 take up to a gigabyte
 PR_SET_PDEATHSIG = 1
 PRCTL = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
 
@@ -40,9 +46,23 @@ def environment(settings: dict[str, Any]) -> dict[str, str]:
     }
     threads = settings["num_threads"] or len(os.sched_getaffinity(0))
     inherited["OMP_NUM_THREADS"] = inherited["MKL_NUM_THREADS"] = str(threads)
+    inherited.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     if settings["allocator"] == "retain":
         inherited.setdefault("GLIBC_TUNABLES", RETAINING_ALLOCATOR)
     return inherited
+
+
+def restart_retaining_memory() -> None:
+    """Starts this program again with an allocator that keeps freed memory, unless GLIBC_TUNABLES says otherwise.
+
+    For commands that decode in their own process: the C library reads its settings at the start alone. To be called
+    before anything is read or imported that takes time.
+    """
+    if "GLIBC_TUNABLES" in os.environ:
+        return
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
+    os.environ["GLIBC_TUNABLES"] = RETAINING_ALLOCATOR
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def run_job(folder: RunFolder) -> None:

@@ -25,7 +25,7 @@ def test_a_gpu_gives_the_losses_and_outputs_of_the_cpu(tmp_path: Path, model: st
         found = []
         for name in ("cpu", "cuda"):
             device = torch.device(name)
-            frozen = load_model(on_cpu.path, device=device, dtype=torch.float64)
+            frozen = load_model(on_cpu.path, device=device, precision="float64")
             batches = length_sorted_batches([frozen.source.ids(line) for line in lines], sentences=2)
             decoded = decode(frozen.network, build_strategy(node), batches, device=device)
             found.append([best.ids for best in decoded.best])

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from s2s_lab.models.activations import tanh_
 from s2s_lab.models.cells.base import FusedCell, State
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward
@@ -46,7 +47,8 @@ class _Gates(Function):
         size = hidden.shape[1]
         gates = (projected[:, : 2 * size] + recurrent[:, : 2 * size]).sigmoid_()
         reset, update = gates.chunk(2, dim=1)
-        candidate = torch.addcmul(projected[:, 2 * size :], reset, recurrent[:, 2 * size :]).tanh_()
+        candidate = torch.addcmul(projected[:, 2 * size :], reset, recurrent[:, 2 * size :])
+        tanh_(candidate)
         ctx.save_for_backward(gates, candidate, recurrent, hidden)
         return torch.lerp(candidate, hidden, update)
 

@@ -8,6 +8,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from s2s_lab.models.activations import tanh_
 from s2s_lab.models.cells.base import FusedCell, State, last_real, mask_beyond
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward
@@ -100,10 +101,10 @@ class _Gates(Function):
         gates = projected + recurrent
         input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
         gates[:, : 2 * size].sigmoid_()
-        candidate.tanh_()
+        tanh_(candidate)
         output_gate.sigmoid_()
         following = (forget_gate * cell).addcmul_(input_gate, candidate)
-        shown = torch.tanh(following)
+        shown = tanh_(following.clone())
         ctx.save_for_backward(gates, cell, shown)
         return output_gate * shown, following
 

@@ -21,7 +21,7 @@ class Output(nn.Module, ABC):
 
     @abstractmethod
     def scores(self, features: Tensor) -> Tensor:
-        """Give unnormalised scores (logits) or log-probabilities, in float32 at least.
+        """Give unnormalised scores (logits) or log-probabilities, in the products' type.
 
         Args:
             features: (..., feature_size).
@@ -45,5 +45,6 @@ class Output(nn.Module, ABC):
         """
 
     def log_probs(self, features: Tensor) -> Tensor:
-        """Give log-probabilities (natural log) (..., vocab) of features (..., feature_size)."""
-        return torch.log_softmax(self.scores(features), dim=-1)
+        """Give log-probabilities (natural log) (..., vocab) of features (..., feature_size), in float32 at least."""
+        scores = self.scores(features)
+        return torch.log_softmax(scores, dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32))

@@ -1,6 +1,5 @@
 """The output with a projection of its own."""
 
-import torch
 from torch import Tensor, nn
 
 from s2s_lab.models.outputs.base import Output
@@ -22,8 +21,7 @@ class LinearOutput(Output):
 
     def scores(self, features: Tensor) -> Tensor:
         """Give logits (..., vocab) of features (..., feature_size); see Output."""
-        scores = self.projection(features)
-        return scores.to(torch.promote_types(scores.dtype, torch.float32))
+        return self.projection(features)
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Give the summed cross-entropy; see Output."""

@@ -36,8 +36,7 @@ class TiedOutput(Output):
 
     def scores(self, features: Tensor) -> Tensor:
         """Give logits (..., vocab) of features (..., feature_size); see Output."""
-        scores = functional.linear(features, self.weight, self.bias)
-        return scores.to(torch.promote_types(scores.dtype, torch.float32))
+        return functional.linear(features, self.weight, self.bias)
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Give the summed cross-entropy; see Output."""

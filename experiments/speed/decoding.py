@@ -1,0 +1,119 @@
+"""Decoding speed: `s2s-evaluate` on a trained run, and what its records say of speed and quality."""
+
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.speed.corpus import quoted, word
+from experiments.speed.product import Bench, run, say, trained
+from experiments.speed.rates import medians
+from experiments.speed.workloads import Workload
+from s2s_lab.assemble.schema import Evaluation
+from s2s_lab.faults import RunError
+from s2s_lab.records.durable import read_json
+from s2s_lab.records.run_folder import RunFolder
+
+STRATEGIES: dict[str, tuple[str, ...]] = {
+    "greedy": ("decoding=greedy", "decoding.max_length=40"),
+    "beam 5": ("decoding=beam", "decoding.size=5", "decoding.max_length=40"),
+}
+
+
+def precisions() -> list[str]:
+    """The values of `precision` that s2s-evaluate takes, without float64."""
+    known = typing.get_args(typing.get_type_hints(Evaluation)["precision"])
+    return [name for name in known if name != "float64"]
+
+
+def measure_decoding(
+    bench: Bench,
+    workloads: Sequence[Workload],
+    *,
+    precisions: Sequence[str],
+    train_steps: int,
+    batch_sentences: int,
+    repeats: int,
+    fresh: bool,
+) -> list[dict[str, Any]]:
+    """Decodes the test set with every strategy and precision, `repeats` times in turn.
+
+    Args:
+        bench: what all measurements share.
+        workloads: the models, each trained first where no earlier run is there.
+        precisions: values of `precision`.
+        train_steps: optimizer steps of those trainings.
+        batch_sentences: in a batch.
+        repeats: how often; rows hold medians.
+        fresh: whether earlier runs are left aside.
+
+    Returns:
+        A row for each workload, strategy and precision.
+    """
+    rows = []
+    for workload in workloads:
+        model = trained(bench, workload, train_steps, fresh=fresh)
+        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for number in range(repeats):
+            for strategy in STRATEGIES:
+                say(f"decode {workload.name} {strategy}, round {number + 1} of {repeats}")
+                records = decode_once(bench, model, strategy, precisions, batch_sentences=batch_sentences)
+                for precision, record in records.items():
+                    found.setdefault((strategy, precision), []).append(record)
+        for (strategy, precision), records in found.items():
+            row = {"workload": workload.name, "strategy": strategy, "precision": precision}
+            rows.append({**row, **medians(records), "rounds": records})
+    return rows
+
+
+def decode_once(
+    bench: Bench,
+    model: RunFolder,
+    strategy: str,
+    precisions: Sequence[str],
+    *,
+    batch_sentences: int,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Decodes the test set once in each precision, in one process.
+
+    Args:
+        bench: what all measurements share.
+        model: a finished run.
+        strategy: one of STRATEGIES.
+        precisions: values of `precision`.
+        batch_sentences: in a batch.
+        environment: variables of the process beside this one's.
+
+    Returns:
+        By precision: speed, mean output length and scores.
+
+    Raises:
+        RunError: if the command fails or leaves no record.
+    """
+    words = [
+        f"runs=[{quoted(model.path)}]", *STRATEGIES[strategy], f"precision={','.join(precisions)}",
+        f"batch_sentences={batch_sentences}", "attention_sentences=0", word("paths.outputs", bench.scratch),
+    ]  # fmt: skip
+    threads = {} if bench.threads is None else {"OMP_NUM_THREADS": str(bench.threads)}
+    words += [] if bench.threads is None else [f"num_threads={bench.threads}"]
+    multirun = ["-m"] if len(precisions) > 1 else []
+    out = run("evaluate", [*multirun, *words], environment={**threads, **(environment or {})})
+    folders = [Path(line.partition("sentences/s")[2].strip()) for line in out.splitlines() if "sentences/s" in line]
+    if len(folders) != len(precisions):
+        raise RunError(f"s2s-evaluate told of {len(folders)} evaluations, {len(precisions)} were expected")
+    records = [evaluation_record(read_json(folder / "scores.json")) for folder in folders]
+    return dict(zip(precisions, records, strict=True))
+
+
+def evaluation_record(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Speed, output length and quality from the facts of an evaluation."""
+    scores = {score["name"]: score["value"] for score in facts["scores"]}
+    return {
+        "sentences_per_s": facts["sentences_per_second"],
+        "tokens_per_s": facts["tokens_per_second"],
+        "mean_length": round(facts["tokens_per_second"] / facts["sentences_per_second"], 2),
+        "seconds": facts["seconds"],
+        "bleu": scores.get("bleu"),
+        "signature": facts["signature"],
+    }
