@@ -2,11 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from types import BuiltinFunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils._pytree import tree_map
 
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput
 from s2s_lab.models.seq2seq import Seq2Seq
@@ -46,6 +48,8 @@ class PackedWeight(Tensor):
         kwargs = kwargs or {}
         if func is functional.linear and isinstance(args[1], PackedWeight) and args[0].numel():
             return args[1].linear(args[0], *args[2:], **kwargs)
+        if func is Tensor.__getitem__ or isinstance(func, BuiltinFunctionType):  # torch's functions; not properties
+            args = tree_map(_unpacked, args)
         with torch._C.DisableTorchFunctionSubclass():  # results are plain tensors
             return func(*args, **kwargs)
 
@@ -55,8 +59,11 @@ class PackedWeight(Tensor):
     ) -> Any:
         if func is torch.ops.aten.detach.default:
             return args[0]
-        plain = [part.unpack() if isinstance(part, PackedWeight) else part for part in args]
-        return func(*plain, **(kwargs or {}))
+        return func(*tree_map(_unpacked, args), **(kwargs or {}))
+
+
+def _unpacked(part: Any) -> Any:
+    return part.unpack() if isinstance(part, PackedWeight) else part
 
 
 class FloatWeight(PackedWeight):

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class TrainingProgress(pl.Callback):
-    """Shows the optimizer step, the loss, the last validation and the time left.
+    """Shows the optimizer step, tokens per second, the loss, the last validation and the time left.
 
     Args:
         title: what is trained, e.g. "gru seed 1".
@@ -34,21 +34,22 @@ class TrainingProgress(pl.Callback):
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("{task.description}", markup=False, style="bold"),
-                BarColumn(bar_width=16),
+                BarColumn(bar_width=8),
                 TextColumn("{task.completed:.0f}/{task.total:.0f}"),
                 TimeRemainingColumn(compact=True),
-                TextColumn("left"),
+                TextColumn("left {task.fields[rate]}"),
                 TextColumn("{task.fields[shown]}"),
                 console=self.console,
                 refresh_per_second=4,
             )
             self.bar.start()
-            self.task = self.bar.add_task(self.title, total=self.total_steps, shown="", completed=trainer.global_step)
+            begun = {"total": self.total_steps, "completed": trainer.global_step}
+            self.task = self.bar.add_task(self.title, **begun, shown="", rate="")
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Moves the bar."""
         if self.bar is not None and trainer.global_step % self.every == 0:
-            self.bar.update(self.task, completed=trainer.global_step)
+            self.bar.update(self.task, completed=trainer.global_step, rate=_rate(trainer))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Shows the scores of a validation."""
@@ -61,7 +62,8 @@ class TrainingProgress(pl.Callback):
             seconds = time.perf_counter() - self.began
             left = seconds / max(1, trainer.global_step) * (self.total_steps - trainer.global_step)
             place = f"{self.title}: step {trainer.global_step}/{self.total_steps}"
-            print(f"{place}  {shown}  {seconds:.0f} s, about {left:.0f} s left", file=sys.stderr, flush=True)
+            times = f"{seconds:.0f} s, about {left:.0f} s left"
+            print("  ".join(filter(None, (place, shown, _rate(trainer), times))), file=sys.stderr, flush=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves the full bar behind."""
@@ -83,3 +85,9 @@ class TrainingProgress(pl.Callback):
         return "  ".join(
             f"{name.removeprefix('validation/')} {float(values[name]):.4g}" for name in names if name in values
         )
+
+
+def _rate(trainer: pl.Trainer) -> str:
+    """Tokens per second as logged last, or nothing before that."""
+    rate = trainer.callback_metrics.get("train/tokens_per_second")
+    return "" if rate is None else f"{float(rate):,.0f} tokens/s"
