@@ -43,8 +43,9 @@ class TrainingProgress(pl.Callback):
                 refresh_per_second=4,
             )
             self.bar.start()
-            begun = {"total": self.total_steps, "completed": trainer.global_step}
-            self.task = self.bar.add_task(self.title, **begun, shown="", rate="")
+            self.task = self.bar.add_task(
+                self.title, total=self.total_steps, completed=trainer.global_step, shown="", rate=""
+            )
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Moves the bar."""
