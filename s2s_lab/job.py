@@ -1,5 +1,8 @@
 """One job: one process that trains from one frozen configuration file; `python -m s2s_lab.job FILE`."""
 
+import argparse
+import contextlib
+import os
 import signal
 import sys
 import traceback
@@ -19,15 +22,23 @@ def main() -> None:
     from s2s_lab.faults import RequestError, RunError
     from s2s_lab.records.run_folder import RunFolder
 
-    if len(sys.argv) != 2:
-        print("usage: python -m s2s_lab.job RUN/config.yaml", file=sys.stderr)
-        sys.exit(2)
+    arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
-    folder = RunFolder(Path(sys.argv[1]).resolve().parent)
+    folder = RunFolder(arguments.configuration.resolve().parent)
+    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    held = contextlib.ExitStack()
+    try:
+        if first:
+            held.enter_context(folder.held())
+    except RequestError as error:  # the folder is not ours to write into
+        print(f"s2s-train: {error}", file=sys.stderr)
+        sys.exit(2)
     try:
         from s2s_lab.assemble.experiment import train
 
-        train(folder)
+        if first and arguments.resume:
+            folder.resume()
+        train(folder, resume=arguments.resume, accept_changed_data=arguments.accept_changed_data)
     except (RequestError, RunError) as error:
         line = " ".join(str(error).split())
         print(f"s2s-train: {line}", file=sys.stderr)
@@ -42,6 +53,14 @@ def main() -> None:
         print(f"s2s-train: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         _end(folder, "failed", traceback.format_exc())
         sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m s2s_lab.job", description="trains one frozen job")
+    parser.add_argument("configuration", type=Path, help="config.yaml of a run folder")
+    parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
+    parser.add_argument("--accept-changed-data", action="store_true", help="although the corpus was changed since")
+    return parser
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

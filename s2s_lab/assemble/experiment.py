@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -11,26 +12,37 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.utilities import rank_zero_only
 
-from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, tokenizer_node
+from s2s_lab.assemble.inference import (
+    MODEL_KEYS,
+    build_metrics,
+    build_strategy,
+    given_sides,
+    read_model,
+    tokenizer_node,
+)
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.prepare import PreparedData, VocabularySettings, prepare
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.frozen import FrozenModel, save_model
+from s2s_lab.inference.frozen import FrozenModel, load_weights, save_model
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.records.word_counts import words
+from s2s_lab.training.callbacks.best_checkpoint import BestCheckpoint
+from s2s_lab.training.callbacks.boundary import Boundary
 from s2s_lab.training.callbacks.examples import ExampleLogging
+from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.callbacks.progress import TrainingProgress
 from s2s_lab.training.callbacks.run_record import RunRecord
-from s2s_lab.training.callbacks.stopping import LastValidation
-from s2s_lab.training.checkpoint_io import AtomicCheckpointIO
+from s2s_lab.training.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_checkpoint
 from s2s_lab.training.datamodule import Seq2SeqDataModule
+from s2s_lab.training.epoch_loop import StepwiseEpochLoop
+from s2s_lab.training.interruption import Interruption
 from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
 from s2s_lab.training.module import Seq2SeqModule
@@ -39,11 +51,13 @@ from s2s_lab.training.sample import Sample
 log = logging.getLogger(__name__)
 
 
-def train(folder: RunFolder) -> None:
+def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> None:
     """Trains the job of a run folder and leaves its model, curves and facts there.
 
     Args:
         folder: holds config.yaml, frozen.
+        resume: whether to go on from the newest whole checkpoint of the folder, if there is one.
+        accept_changed_data: whether to go on although the files of the corpus differ from those at the start.
 
     Raises:
         RequestError: if the data or the combination of parts is wrong.
@@ -54,6 +68,9 @@ def train(folder: RunFolder) -> None:
     check_targets({key: value for key, value in settings.items() if key != "job"})
     _configure_process(settings["trainer"], folder)
     pl.seed_everything(settings["seed"], verbose=False)
+    checkpoint = _checkpoint(folder) if resume else None
+    if resume:
+        _check_data(settings, accept_changed_data)
     prepared, corpus = _prepare(settings)
     network = build_network(
         settings,
@@ -61,6 +78,8 @@ def train(folder: RunFolder) -> None:
         target_size=len(prepared.target_vocabulary),
         shared=settings["data"]["vocabulary"]["shared"],
     )
+    if settings.get("init") and checkpoint is None:
+        load_weights(network, read_model(Path(settings["init"]))[0])
     frozen = FrozenModel(
         network=network,
         source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary),
@@ -75,20 +94,54 @@ def train(folder: RunFolder) -> None:
         seed=settings["seed"],
         sample=np.asarray(sorted(sample.sources)),
         num_workers=settings["data"]["num_workers"],
+        accept_changed_data=accept_changed_data,
     )
-    batches = datamodule.training_batches()
+    batches = datamodule.training_batches
     total_steps = _total_steps(settings["trainer"], len(batches))
     module = _module(settings, network, sample, total_steps)
     if rank_zero_only.rank == 0:
         _start_record(folder, settings, prepared, network, batches.fill())
-    trainer = _trainer(settings, folder, module, total_steps, len(batches))
-    try:
-        trainer.fit(module, datamodule=datamodule)
-    except SystemExit as error:  # after an interrupt or a SIGTERM Lightning would end the process itself
-        raise KeyboardInterrupt from error
+    interruption = Interruption()
+    trainer = _trainer(settings, folder, module, datamodule, interruption)
+    with interruption.listening():
+        try:
+            trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+        except SystemExit as error:  # after an interrupt Lightning would end the process itself
+            raise KeyboardInterrupt from error
     if trainer.interrupted:
         raise KeyboardInterrupt
     _finish(folder, frozen, trainer)
+
+
+def _checkpoint(folder: RunFolder) -> Path | None:
+    """The checkpoint to go on from; says which newer ones are damaged."""
+    path, faults = newest_good(folder.checkpoints)
+    for fault in faults:
+        _say(f"{fault}; {f'{path.name} is used instead' if path else 'there is no earlier one'}")
+    if path is None:
+        _say("no checkpoint was written yet: the training begins at its first step")
+    elif read_checkpoint(path)["continuation"] is None:
+        _say(f"{path}: written by an earlier version; the training goes on from it, but not exactly")
+    return path
+
+
+def _say(line: str) -> None:
+    if rank_zero_only.rank == 0:
+        log.warning(line)
+        print(f"s2s-train: {line}", file=sys.stderr, flush=True)
+
+
+def _check_data(settings: Mapping[str, Any], accept_changed: bool) -> None:
+    """Refuses to go on in data that were changed since the start, unless told."""
+    now, then = build(settings["data"]["corpus"], "data.corpus").fingerprint(), settings["job"]["corpus_fingerprint"]
+    if now == then:
+        return
+    if not accept_changed:
+        raise RequestError(
+            "the files of the corpus were changed since the training began, so it cannot go on as it was; "
+            "accept_changed_data=true goes on with them, init=RUN starts anew from its weights"
+        )
+    _say("the files of the corpus were changed since the training began; it goes on with them as told")
 
 
 def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
@@ -120,6 +173,7 @@ def _prepare(settings: Mapping[str, Any]) -> tuple[PreparedData, Any]:
         max_target_length=data["max_target_length"],
         cache=Path(settings["paths"]["cache"]),
         words=words,
+        given=given_sides(Path(settings["init"])) if settings.get("init") else None,
     )
     log.info("data ready in %.1f s: %d training pairs", time.perf_counter() - began, len(prepared.splits["train"]))
     return prepared, corpus
@@ -181,35 +235,39 @@ def _module(settings: Mapping[str, Any], network: Any, sample: Sample, total_ste
 
 
 def _trainer(
-    settings: Mapping[str, Any], folder: RunFolder, module: Seq2SeqModule, total_steps: int, batches: int
+    settings: Mapping[str, Any],
+    folder: RunFolder,
+    module: Seq2SeqModule,
+    datamodule: Seq2SeqDataModule,
+    interruption: Interruption,
 ) -> pl.Trainer:
     trainer = settings["trainer"]
     mode = "max" if module.higher_is_better else "min"
-    checkpoints = {"dirpath": folder.checkpoints, "save_on_train_epoch_end": False, "enable_version_counter": False}
-    callbacks: list[pl.Callback] = [
-        RunRecord(folder=folder),
-        ExampleLogging(),
-        LastValidation(total_steps=total_steps),
-        ModelCheckpoint(**checkpoints, filename="best", monitor=module.monitor, mode=mode),
-        ModelCheckpoint(**checkpoints, filename="last", save_on_exception=True),
-    ]
+    boundary = Boundary(datamodule=datamodule, interruption=interruption)
+    callbacks: list[pl.Callback] = [RunRecord(folder=folder), ExampleLogging()]
     if trainer["patience"] is not None:
         callbacks.append(
             EarlyStopping(module.monitor, mode=mode, patience=trainer["patience"], check_on_train_epoch_end=False)
         )
     if settings["callbacks"]["progress"]:
-        callbacks.append(TrainingProgress(title=_title(settings), monitor=module.monitor, total_steps=total_steps))
-    every = trainer["validate_every"]
-    return pl.Trainer(
+        callbacks.append(
+            TrainingProgress(title=_title(settings), monitor=module.monitor, total_steps=module.total_steps)
+        )
+    callbacks += [
+        boundary,
+        BestCheckpoint(folder=folder.checkpoints, monitor=module.monitor, mode=mode),
+        LastCheckpoint(folder=folder.checkpoints, boundary=boundary),
+    ]
+    lightning = pl.Trainer(
         accelerator=trainer["accelerator"],
         devices=trainer["devices"],
         strategy=trainer["strategy"],
         precision=trainer["precision"],
         deterministic=trainer["deterministic"],
-        max_steps=total_steps,
+        max_steps=-1,  # the loop below ends the training, after a last validation
         max_epochs=-1,
         accumulate_grad_batches=trainer["accumulate"],
-        val_check_interval=(every * trainer["accumulate"] if every else batches),
+        val_check_interval=len(datamodule.training_batches),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=trainer["log_every"],
@@ -221,6 +279,10 @@ def _trainer(
         enable_model_summary=False,
         default_root_dir=folder.path,
     )
+    lightning.fit_loop.epoch_loop = StepwiseEpochLoop(
+        lightning, every=trainer["validate_every"], total_steps=module.total_steps
+    )
+    return lightning
 
 
 def _title(settings: Mapping[str, Any]) -> str:
@@ -280,7 +342,7 @@ def _finish(folder: RunFolder, frozen: FrozenModel, trainer: pl.Trainer) -> None
     """Writes the model of the best checkpoint, hands it to the trackers, and marks the run finished."""
     if not trainer.is_global_zero:
         return
-    best = torch.load(folder.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    best = read_checkpoint(folder.checkpoints / BEST)["state_dict"]
     prefix = "network."
     frozen.network.load_state_dict({key[len(prefix) :]: best[key] for key in best if key.startswith(prefix)})
     save_model(frozen, folder.model)

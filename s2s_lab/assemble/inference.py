@@ -1,5 +1,6 @@
 """Rebuilds a frozen model, its strategy and its metrics from plain configuration."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ import torch
 
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.network import build_network
+from s2s_lab.data.prepare import Given
 from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, load_weights
+from s2s_lab.inference.frozen import CONFIGURATION, WEIGHTS, FrozenModel, load_weights
 from s2s_lab.inference.packed import pack, quantize
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
@@ -37,20 +39,9 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     Raises:
         RequestError: if something is missing, damaged, or outside the allow-list, or `int8` is asked of a GPU.
     """
-    place = folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
-    if not place.is_dir():
-        raise RequestError(f"{folder}: no model in it; a run folder with model/ or a model folder is expected")
-    settings = read_configuration(place / CONFIGURATION)
-    missing = [key for key in MODEL_KEYS if key not in settings and not key.endswith("_tokenizer")]
-    if missing:
-        raise RequestError(
-            f"{place / CONFIGURATION}: {missing[0]} is missing; the configuration of a model is expected"
-        )
+    place, settings = read_model(folder)
+    source, target = text_sides(place, settings)
     shared = bool(settings["data"]["vocabulary"]["shared"])
-    source, target = (
-        _load_side(place, name, tokenizer_node(settings, side))
-        for side, name in (("source", "shared" if shared else "source"), ("target", "shared" if shared else "target"))
-    )
     network = build_network(
         {**settings, "initialization": LEFT_TO_TORCH},
         source_size=len(source.vocabulary),
@@ -60,6 +51,47 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     load_weights(network, place)
     _make_fast(network, device, precision)
     return FrozenModel(network=network, source=source, target=target, configuration=settings, shared=shared)
+
+
+def read_model(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The model folder of a run folder, or the folder itself if it is one, and the plain settings in it.
+
+    Raises:
+        RequestError: if there is no model, or its settings are not whole.
+    """
+    place = folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
+    if not place.is_dir():
+        raise RequestError(f"{folder}: no model in it; a run folder with model/ or a model folder is expected")
+    settings = read_configuration(place / CONFIGURATION)
+    missing = [key for key in MODEL_KEYS if key not in settings and not key.endswith("_tokenizer")]
+    if missing:
+        raise RequestError(
+            f"{place / CONFIGURATION}: {missing[0]} is missing; the configuration of a model is expected"
+        )
+    return place, settings
+
+
+def text_sides(place: Path, settings: Mapping[str, Any]) -> tuple[TextSide, TextSide]:
+    """Tokenizers and vocabularies of source and target, from a model folder and its settings."""
+    shared = bool(settings["data"]["vocabulary"]["shared"])
+    source, target = (
+        _load_side(place, "shared" if shared else side, tokenizer_node(settings, side)) for side in ("source", "target")
+    )
+    return source, target
+
+
+def given_sides(folder: Path) -> Given:
+    """The text sides of a run or model folder, for a training that starts from its weights."""
+    place, settings = read_model(folder)
+    source, target = text_sides(place, settings)
+    names = sorted(path for path in place.iterdir() if path.is_file() and path.name not in (WEIGHTS, CONFIGURATION))
+    digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in names)).hexdigest()
+    shared = bool(settings["data"]["vocabulary"]["shared"])
+    return Given(
+        tokenizers=(target.tokenizer if shared else source.tokenizer, target.tokenizer),
+        vocabularies=(target.vocabulary if shared else source.vocabulary, target.vocabulary),
+        digest=digest,
+    )
 
 
 def _make_fast(network: Seq2Seq, device: torch.device, precision: str) -> None:

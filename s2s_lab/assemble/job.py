@@ -1,6 +1,7 @@
 """Freezes a composed training configuration: fixes all that time or chance decides and writes it into a run folder."""
 
 import copy
+import hashlib
 import secrets
 import shlex
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain
-from s2s_lab.assemble.inference import build_metrics, build_strategy
+from s2s_lab.assemble.inference import build_metrics, build_strategy, given_sides, read_model, tokenizer_node
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.network import build_network
+from s2s_lab.data.prepare import Given
 from s2s_lab.data.vocabulary import NUM_SPECIALS
 from s2s_lab.faults import RequestError
+from s2s_lab.inference.frozen import WEIGHTS, fitting_weights
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.run_folder import RunFolder, run_name, utc_now
 
@@ -21,7 +24,8 @@ PLACES_OF_DATA = tuple(
     f"{node}.{key}" for node in ("data", "data.corpus") for key in ("train", "validation", "test", "root")
 )
 NOT_OF_THE_JOB = (
-    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job", *PLACES_OF_DATA,
+    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job", "resume",
+    "accept_changed_data", *PLACES_OF_DATA,
 )  # fmt: skip
 NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
 
@@ -40,8 +44,12 @@ def check_parts(configuration: Any) -> None:
     settings = with_absolute_paths(configuration)
     build(settings["data"]["corpus"], "data.corpus")
     shared = settings["data"]["vocabulary"]["shared"]
+    given = _check_given(settings) if settings["init"] else None
+    sizes = [len(side) for side in given.vocabularies] if given else [NUM_SPECIALS + 1] * 2
     with torch.device("meta"):
-        build_network(settings, source_size=NUM_SPECIALS + 1, target_size=NUM_SPECIALS + 1, shared=shared)
+        network = build_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared)
+    if given:
+        fitting_weights(network, read_model(Path(settings["init"]))[0])
     for name in ("objective", "learning_rate", "teacher_forcing"):
         build(settings[name], name)
     build_strategy(settings["decoding"])
@@ -50,6 +58,21 @@ def check_parts(configuration: Any) -> None:
     monitor, scores = settings["metrics"]["monitor"], [*settings["metrics"]["scores"], "loss"]
     if monitor not in scores:
         raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")
+
+
+def _check_given(settings: dict[str, Any]) -> Given:
+    """The text sides that `init` brings; the job's own settings have to say the same of them."""
+    _, theirs = read_model(Path(settings["init"]))
+    for side in ("source", "target"):
+        own, given = dict(tokenizer_node(settings, side)), dict(tokenizer_node(theirs, side))
+        if own != given:
+            raise RequestError(
+                f"init={settings['init']}: its {side}s are tokenized by {given['_target_'].rpartition('.')[2]} with "
+                f"other settings than this job's; choose the tokenizer it was trained with"
+            )
+    if settings["data"]["vocabulary"]["shared"] != theirs["data"]["vocabulary"]["shared"]:
+        raise RequestError(f"init={settings['init']}: data.vocabulary.shared differs from this job's")
+    return given_sides(Path(settings["init"]))
 
 
 def _check_optimizer(settings: dict[str, Any]) -> None:
@@ -65,6 +88,26 @@ def _check_optimizer(settings: dict[str, Any]) -> None:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"optimizer: {error}") from error
+
+
+def check_resumed(configuration: Any, hydra: Any) -> None:
+    """Checks that `resume` names a run that can go on, and that nothing else is asked of it.
+
+    Args:
+        configuration: a composed and checked training configuration (DictConfig).
+        hydra: Hydra's own node of the job (DictConfig).
+
+    Raises:
+        RequestError: if it does not.
+    """
+    others = [word for word in hydra.overrides.task if word.partition("=")[0] not in ("resume", "accept_changed_data")]
+    if others:
+        raise RequestError(
+            f"{others[0]}: a resumed run goes on as it was frozen; leave this word out, "
+            "or start a new run from its weights with init=RUN"
+        )
+    folder = RunFolder.open(configuration.resume)
+    folder.configuration()
 
 
 def freeze(configuration: Any, hydra: Any, *, position: int, total: int) -> RunFolder:
@@ -88,6 +131,9 @@ def freeze(configuration: Any, hydra: Any, *, position: int, total: int) -> RunF
     settings["experiment_name"] = settings["experiment_name"] or chosen.get("experiment") or settings["data"]["name"]
     fingerprint = build(settings["data"]["corpus"], "data.corpus").fingerprint()
     of_the_job = {**settings, "fingerprint": fingerprint}
+    if of_the_job.pop("init"):  # what the weights are counts, not where they lie
+        weights = read_model(Path(settings["init"]))[0] / WEIGHTS
+        of_the_job["init"] = hashlib.sha256(weights.read_bytes()).hexdigest()
     job_hash = configuration_hash(of_the_job, without=NOT_OF_THE_JOB)
     folder = RunFolder.create(Path(settings["paths"]["outputs"]) / settings["experiment_name"], run_name(job_hash))
     settings["job"] = {
@@ -124,6 +170,8 @@ def with_absolute_paths(configuration: Any) -> dict[str, Any]:
     for key, value in own.paths.items():
         if value is not None:
             own.paths[key] = str(Path(value).expanduser().resolve())
+    if own.init is not None:
+        own.init = str(Path(own.init).expanduser().resolve())
     for split in ("train", "validation", "test"):
         for key, value in (own.data.get(split) or {}).items():
             if value is not None and Path(value).expanduser().exists():

@@ -130,6 +130,9 @@ class Training:
     trainer: Trainer
     source_tokenizer: Node | None = None
     target_tokenizer: Node | None = None
+    resume: str | None = None
+    accept_changed_data: bool = False
+    init: str | None = None
 
 
 @dataclass(kw_only=True)

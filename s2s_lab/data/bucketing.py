@@ -117,6 +117,11 @@ class BucketedBatches(Sampler[Rows]):
             self._position += 1
             yield Rows(self._original(batch[self.rank :: self.world_size]), len(batch), int(self._targets[batch].sum()))
 
+    @property
+    def epoch(self) -> int:
+        """The epoch whose batches it gives, from 0."""
+        return self._epoch
+
     def set_epoch(self, epoch: int) -> None:
         """Chooses the batches of an epoch; a position in the same epoch is kept."""
         if epoch != self._epoch:

@@ -68,6 +68,7 @@ def encode_training(
     limits: Limits,
     words: Callable[[str], Sequence[str]],
     folder: Path,
+    vocabularies: tuple[Vocabulary, Vocabulary] | None = None,
 ) -> EncodedTraining:
     """Encodes the training pairs that are neither empty nor too long, and makes the vocabularies of them.
 
@@ -81,6 +82,7 @@ def encode_training(
         limits: of the lengths.
         words: splits a raw target line into words.
         folder: exists and is empty.
+        vocabularies: of source and target, where they are given and not to be made.
     """
     writer = SplitWriter(folder, "uint32")
     filtered = {"empty": 0, "source_too_long": 0, "target_too_long": 0}
@@ -99,17 +101,23 @@ def encode_training(
     if not writer.sentences:
         empty = Vocabulary(())
         return EncodedTraining((empty, empty), 0, filtered, word_counts)
-    counts = [count_ids(folder, side, len(ids) + 1) for side, ids in zip(SIDES, seen, strict=True)]
-    if settings.shared:
-        counts = [counts[0] + counts[1]] * 2
-    source_vocabulary = _vocabulary(seen[0], counts[0], settings)
-    target_vocabulary = source_vocabulary if settings.shared else _vocabulary(seen[1], counts[1], settings)
+    source_vocabulary, target_vocabulary = vocabularies or _vocabularies(folder, seen, settings)
     tables: dict[Side, np.ndarray] = {
         "source": _table(seen[0], source_vocabulary),
         "target": _table(seen[1], target_vocabulary),
     }
     recode(folder, tables, dtype_for(len(source_vocabulary), len(target_vocabulary)))
     return EncodedTraining((source_vocabulary, target_vocabulary), writer.sentences, filtered, word_counts)
+
+
+def _vocabularies(
+    folder: Path, seen: "tuple[_Appearance, _Appearance]", settings: CountingSettings
+) -> tuple[Vocabulary, Vocabulary]:
+    counts = [count_ids(folder, side, len(ids) + 1) for side, ids in zip(SIDES, seen, strict=True)]
+    if settings.shared:
+        counts = [counts[0] + counts[1]] * 2
+    source_vocabulary = _vocabulary(seen[0], counts[0], settings)
+    return source_vocabulary, source_vocabulary if settings.shared else _vocabulary(seen[1], counts[1], settings)
 
 
 def encode_pairs(

@@ -92,6 +92,21 @@ class PreparedData:
     folder: Path
 
 
+@dataclass(frozen=True)
+class Given:
+    """Text sides that were made before and are used as they are.
+
+    Attributes:
+        tokenizers: of source and target, trained; one object for both when shared.
+        vocabularies: of source and target; one object for both when shared.
+        digest: tells them from all others.
+    """
+
+    tokenizers: tuple[Tokenizer, Tokenizer]
+    vocabularies: tuple[Vocabulary, Vocabulary]
+    digest: str
+
+
 def prepare(
     *,
     corpus: Corpus,
@@ -102,6 +117,7 @@ def prepare(
     max_target_length: int | None,
     cache: Path,
     words: Callable[[str], Sequence[str]] = str.split,
+    given: Given | None = None,
 ) -> PreparedData:
     """Trains tokenizers and vocabularies on the training split and encodes the splits, or takes all from the cache.
 
@@ -117,22 +133,23 @@ def prepare(
         max_target_length: in tokens without eos, or None.
         cache: folder that holds prepared corpora.
         words: splits a raw target line into the words that `word_counts` counts.
+        given: tokenizers and vocabularies that are not to be made anew, or None.
 
     Raises:
         RequestError: if the corpus or a setting is wrong, or nothing is left to train on.
     """
     limits = Limits(source=max_source_length, target=max_target_length)
     _check(source_tokenizer, target_tokenizer, vocabulary, limits)
-    fingerprint = _fingerprint(corpus, source_tokenizer, target_tokenizer, vocabulary, limits, words)
+    fingerprint = _fingerprint(corpus, source_tokenizer, target_tokenizer, vocabulary, limits, words, given)
     folder = CacheFolder(cache, f"{corpus.name}-{fingerprint[:16]}")
-    sides = _localized(corpus, source_tokenizer, target_tokenizer, vocabulary.shared)
+    sides = given.tokenizers if given else _localized(corpus, source_tokenizer, target_tokenizer, vocabulary.shared)
     with folder.locked():
         problem = _problem(folder.path, fingerprint)
         if problem is not None:
             if folder.path.exists():
                 log.warning("the cache %s is rebuilt: %s", folder.path, problem)
             with folder.rebuilding() as fresh:
-                _build(fresh, corpus, sides, vocabulary, limits, words, fingerprint)
+                _build(fresh, corpus, sides, vocabulary, limits, words, fingerprint, given)
     return _load(folder, corpus, sides, vocabulary.shared, fingerprint)
 
 
@@ -164,6 +181,7 @@ def _fingerprint(
     vocabulary: VocabularySettings,
     limits: Limits,
     words: Callable[[str], Sequence[str]],
+    given: Given | None,
 ) -> str:
     parts = {
         "format": FORMAT,
@@ -172,6 +190,7 @@ def _fingerprint(
         "vocabulary": dataclasses.asdict(vocabulary),
         "limits": dataclasses.asdict(limits),
         "words": words.__qualname__,
+        **({"given": given.digest} if given else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -190,13 +209,23 @@ def _build(
     limits: Limits,
     words: Callable[[str], Sequence[str]],
     fingerprint: str,
+    given: Given | None,
 ) -> None:
     for split in corpus.splits()[1:]:
         for _ in corpus.pairs(split):  # a damaged file shows before anything is trained
             pass
-    _train(corpus, tokenizers)
+    if given is None:
+        _train(corpus, tokenizers)
     (folder / "train").mkdir()
-    result = encode_training(corpus.pairs("train"), tokenizers, vocabulary, limits, words, folder / "train")
+    result = encode_training(
+        corpus.pairs("train"),
+        tokenizers,
+        vocabulary,
+        limits,
+        words,
+        folder / "train",
+        given.vocabularies if given else None,
+    )
     if not result.sentences:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.filtered.items() if count)
         raise RequestError(

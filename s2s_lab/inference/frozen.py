@@ -87,6 +87,15 @@ def load_weights(network: Seq2Seq, folder: Path) -> None:
     Raises:
         RequestError: if the file is missing or damaged, or if its weights do not fit the network.
     """
+    network.load_state_dict(fitting_weights(network, folder))
+
+
+def fitting_weights(network: Seq2Seq, folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of model.safetensors by the names of a network, which may be on the meta device.
+
+    Raises:
+        RequestError: if the file is missing or damaged, or if its weights do not fit the network.
+    """
     path = folder / WEIGHTS
     if not path.is_file():
         raise RequestError(f"{path}: no such file; a model folder was expected")
@@ -104,7 +113,7 @@ def load_weights(network: Seq2Seq, folder: Path) -> None:
     if missing or unknown:
         fault = f"{missing[0]} is missing" if missing else f"{unknown[0]} is unknown to it"
         raise RequestError(f"{path}: the weights do not fit the network: {fault}")
-    network.load_state_dict({**found, **{alias: found[name] for alias, name in aliases.items()}})
+    return {**found, **{alias: found[name] for alias, name in aliases.items()}}
 
 
 def _shared_names(state: Mapping[str, torch.Tensor]) -> dict[str, str]:
@@ -112,7 +121,8 @@ def _shared_names(state: Mapping[str, torch.Tensor]) -> dict[str, str]:
     first: dict[int, str] = {}
     shared = {}
     for name, value in state.items():
-        owner = first.setdefault(value.data_ptr(), name)
+        place = value.untyped_storage()._cdata if value.is_meta else value.data_ptr()
+        owner = first.setdefault(place, name)
         if owner != name and value.numel():
             shared[name] = owner
     return shared

@@ -194,6 +194,39 @@ class RunFolder:
             raise ValueError(f"status is {facts.get('status')!r}, expected one of {', '.join(STATUSES)}")
         write_json(self.run_file, facts)
 
+    def resume(self) -> None:
+        """Write that the run is running again, and when; an error of before is forgotten.
+
+        Raises:
+            RequestError: If the folder cannot be written to.
+        """
+        try:
+            self.error_file.unlink(missing_ok=True)
+            resumed = [*self.read().get("resumed", []), utc_now()]
+            self.update({"status": "running", "ended": None, "resumed": resumed})
+        except OSError as error:
+            raise RequestError(f"{self.path}: cannot be written to ({error.strerror})") from None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other process from training in this folder while the block lasts.
+
+        The lock ends with the process, however that ends, and is not handed to child processes.
+
+        Raises:
+            RequestError: If another process has it, or the folder is gone or cannot be written to.
+        """
+        try:
+            file = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise RequestError(f"{self.path}: cannot be written to ({error.strerror})") from None
+        with file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RequestError(f"{self.path}: another process is training in this folder") from None
+            yield
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         descriptor = os.open(self.path, os.O_RDONLY)  # the lock is on the folder itself and goes with the process

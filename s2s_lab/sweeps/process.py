@@ -65,13 +65,15 @@ def restart_retaining_memory() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def run_job(folder: RunFolder) -> None:
+def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> None:
     """Runs `python -m s2s_lab.job` on a frozen run folder and waits for its end.
 
     The child dies with this process; interrupts and SIGTERM are handed on to it.
 
     Args:
         folder: a run folder whose config.yaml is written.
+        resume: whether to go on from its newest whole checkpoint.
+        accept_changed_data: whether to go on although the corpus was changed since.
 
     Raises:
         RequestError: if the job ends with exit code 2; it has printed why.
@@ -79,7 +81,8 @@ def run_job(folder: RunFolder) -> None:
         KeyboardInterrupt: if it was interrupted and has saved its state.
     """
     settings = folder.configuration()
-    command = [sys.executable, "-m", "s2s_lab.job", str(folder.configuration_file)]
+    options = ["--resume"] * resume + ["--accept-changed-data"] * accept_changed_data
+    command = [sys.executable, "-m", "s2s_lab.job", str(folder.configuration_file), *options]
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,  # a process group of the background that asks the terminal is stopped for ever

@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
 from s2s_lab.data.bucketing import BucketedBatches
@@ -21,6 +22,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         seed: order of the training batches, with the epoch.
         sample: indices of the validation sentences that are decoded.
         num_workers: loader processes; 0 loads in the training process.
+        accept_changed_data: whether a training may go on in data other than those it began with.
     """
 
     def __init__(
@@ -32,32 +34,58 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         seed: int,
         sample: np.ndarray,
         num_workers: int,
+        accept_changed_data: bool = False,
     ) -> None:
         super().__init__()
         self.prepared = prepared
         self.max_sentences, self.max_tokens = max_sentences, max_tokens
         self.seed, self.sample, self.num_workers = seed, sample, num_workers
-        self.batches: BucketedBatches | None = None
+        self.accept_changed_data = accept_changed_data
+        self._batches: BucketedBatches | None = None
+        self._continue_at: dict[str, Any] | None = None
 
-    def training_batches(self, rank: int = 0, world_size: int = 1) -> BucketedBatches:
-        """The sampler of global training batches, of which a rank takes its rows."""
-        train = self.prepared.splits["train"]
-        return BucketedBatches(
-            source_lengths=train.source_lengths,
-            target_lengths=train.target_lengths,
-            max_sentences=self.max_sentences,
-            max_tokens=self.max_tokens,
-            shuffle=True,
-            seed=self.seed,
-            rank=rank,
-            world_size=world_size,
-        )
+    @property
+    def training_batches(self) -> BucketedBatches:
+        """The sampler of global training batches, of which a rank takes its rows; before the training, rank 0 of 1."""
+        if self._batches is None or self._rank_and_ranks() != (self._batches.rank, self._batches.world_size):
+            train = self.prepared.splits["train"]
+            rank, world_size = self._rank_and_ranks()
+            self._batches = BucketedBatches(
+                source_lengths=train.source_lengths,
+                target_lengths=train.target_lengths,
+                max_sentences=self.max_sentences,
+                max_tokens=self.max_tokens,
+                shuffle=True,
+                seed=self.seed,
+                rank=rank,
+                world_size=world_size,
+            )
+        return self._batches
+
+    def continue_at(self, state: dict[str, Any]) -> None:
+        """Begins the next training there.
+
+        Args:
+            state: of `BucketedBatches.state_dict`.
+        """
+        self._continue_at = state
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Global batches, this rank's rows of each."""
-        assert self.trainer is not None
-        self.batches = self.training_batches(self.trainer.global_rank, self.trainer.world_size)
-        return self._loader("train", self.batches)
+        """Global batches, this rank's rows of each.
+
+        Raises:
+            RequestError: if the position to continue at is of other data.
+        """
+        if self._continue_at is not None:
+            state = self._continue_at
+            if self.accept_changed_data:
+                state = {**state, "digest": self.training_batches.digest()}
+            self.training_batches.load_state_dict(state)
+            self._continue_at = None
+        return self._loader("train", self.training_batches)
+
+    def _rank_and_ranks(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """The whole validation split, then the sample."""
@@ -87,4 +115,5 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             batch_size=None,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            generator=torch.Generator(),  # a loader draws a seed for its workers: not from the training's generator
         )

@@ -1,5 +1,7 @@
 """The LightningModule: one training logic over any network, objective, optimizer and schedule."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,7 +12,7 @@ from torch.optim import Optimizer
 from torchmetrics import SumMetric
 
 from s2s_lab.data.batch import Batch
-from s2s_lab.faults import RunError
+from s2s_lab.faults import RequestError, RunError
 from s2s_lab.inference.decode import decode_batches
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.training.learning_rates.base import Schedule
@@ -71,6 +73,8 @@ class Seq2SeqModule(pl.LightningModule):
         self.validation_nll, self.validation_tokens = SumMetric(), SumMetric()
         self.examples: list[Example] = []
         self.validation_schedulers: list[Any] = []
+        self.updating = False  # set when an update begins, taken back by who notes the point after it
+        self._schedules_held: list[Any] = []
 
     # Training.
 
@@ -80,6 +84,8 @@ class Seq2SeqModule(pl.LightningModule):
         scheduler = self.schedule.scheduler(optimizer, self.total_steps, higher_is_better=self.higher_is_better)
         if self.schedule.interval == "validation":
             self.validation_schedulers = [scheduler]
+            for state in self._schedules_held:
+                scheduler.load_state_dict(state)
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -111,6 +117,7 @@ class Seq2SeqModule(pl.LightningModule):
         if step % self.log_every == 0:
             self.log("train/gradient_norm", norm, batch_size=1)
             self.log("train/learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
+        self.updating = True
 
     # Validation.
 
@@ -147,12 +154,22 @@ class Seq2SeqModule(pl.LightningModule):
     # Checkpoints.
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the state of schedules that move with validations, and the tokens seen."""
+        """Adds the state of schedules that move with validations, the tokens seen, and what the weights' rows mean."""
         checkpoint["validation_schedulers"] = [scheduler.state_dict() for scheduler in self.validation_schedulers]
         checkpoint["tokens_seen"] = self.throughput.tokens
+        checkpoint["vocabularies"] = self._vocabularies()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restores what on_save_checkpoint added."""
+        """Takes back what on_save_checkpoint added; the schedules wait for their optimizer.
+
+        Raises:
+            RequestError: if the vocabularies are not those of the weights.
+        """
+        if checkpoint.get("vocabularies", self._vocabularies()) != self._vocabularies():
+            raise RequestError("the vocabularies made from the training data are not those that the weights are for")
         self.throughput.tokens = checkpoint["tokens_seen"]
-        for scheduler, state in zip(self.validation_schedulers, checkpoint["validation_schedulers"], strict=True):
-            scheduler.load_state_dict(state)
+        self._schedules_held = checkpoint["validation_schedulers"]
+
+    def _vocabularies(self) -> str:
+        tokens = [list(side.vocabulary.tokens) for side in (self.sample.source, self.sample.target)]
+        return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()

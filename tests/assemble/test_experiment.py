@@ -20,8 +20,17 @@ TINY = [
 
 
 def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
+    other_data = any(word.startswith("data=") for word in words)
     configuration = compose_jobs(
-        "train", [*TINY, f"logger={logger}", *words, f"paths.outputs={folder}"], multirun=False, folder=None
+        "train",
+        [
+            *(word for word in TINY if not (other_data and word.startswith("data.size"))),
+            f"logger={logger}",
+            *words,
+            f"paths.outputs={folder}",
+        ],
+        multirun=False,
+        folder=None,
     )[0]
     check_parts(configuration)
     made = freeze(configuration, configuration.hydra, position=1, total=1)

@@ -39,3 +39,32 @@ def test_an_interrupt_leaves_a_checkpoint_and_a_true_record(commands: Commands, 
     assert facts["steps"] >= 20
     last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] == facts["steps"]
+
+
+def test_a_killed_run_is_resumed_to_the_weights_of_one_never_stopped(commands: Commands) -> None:
+    words = [*SMALL, "logger=csv", "trainer.max_steps=60", "trainer.validate_every=10", "encoder.dropout=0.2"]
+    words += ["trainer.validation_sentences=4", "data.num_workers=2"]
+    commands("train", *words, "paths.outputs=whole")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "s2s_lab.train", *words],
+        cwd=commands.folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(commands.folder.glob("outputs/reverse/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (run,) = commands.folder.glob("outputs/reverse/*/")
+    job = subprocess.run(["pgrep", "-f", f"s2s_lab.job {run}"], capture_output=True, text=True).stdout.split()
+    for number in job:  # the job has a process group of its own
+        os.kill(int(number), signal.SIGKILL)
+    assert process.wait(timeout=60) == 1
+    refused = commands("train", f"resume={run}", "seed=2", code=2)
+    assert refused.stderr.count("\n") == 1 and "seed=2" in refused.stderr
+    commands("train", f"resume={run}")
+    (whole,) = commands.folder.glob("whole/reverse/*/")
+    assert (run / "model/model.safetensors").read_bytes() == (whole / "model/model.safetensors").read_bytes()
+    assert json.loads((run / "run.json").read_text())["status"] == "finished"
+    assert "nothing is left to do" in commands("train", f"resume={run}").stdout

@@ -2,6 +2,7 @@
 
 import resource
 import time
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -21,11 +22,21 @@ class RunRecord(pl.Callback):
     def __init__(self, *, folder: RunFolder) -> None:
         self.folder = folder
         self.history: list[tuple[int, float]] = []
-        self.began = 0.0
+        self.began = self.before = 0.0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
-        self.began = time.perf_counter()
+        self.began = time.perf_counter() - self.before
+
+    def state_dict(self) -> dict[str, Any]:
+        """The validations, and the seconds since the start."""
+        return {"history": list(self.history), "seconds": time.perf_counter() - self.began}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from there."""
+        self.history = [(step, value) for step, value in state_dict["history"]]
+        self.before = state_dict["seconds"]
+        self.began = time.perf_counter() - self.before
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Records the validation."""

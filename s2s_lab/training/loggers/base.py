@@ -1,4 +1,4 @@
-"""What a logger may offer beyond curves: example tables, pictures, the final model."""
+"""What a logger may offer beyond curves: example tables, pictures, the final model, going on where it stopped."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,3 +21,15 @@ class KeepsModels(Protocol):
 
     def keep_model(self, folder: Path, facts: Mapping[str, Any]) -> None:
         """Keeps a model folder with the facts of its run, then ends the logger's run."""
+
+
+@runtime_checkable
+class Continues(Protocol):
+    """A logger whose records go on exactly when a training is resumed."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has recorded, as plain containers."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes that back, in place of what was recorded after it."""

@@ -69,13 +69,33 @@ class CurvesLogger(Logger):
     @rank_zero_only
     def save(self) -> None:
         """Writes the rows that are not on the disk yet; Lightning calls it as often as it flushes."""
+        self._write(self.rows[self.written :])
+
+    @rank_zero_only
+    def _write(self, rows: list[dict[str, Any]]) -> None:
         anew = self.written == 0
         with self.path.open("w" if anew else "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             if anew:
                 writer.writeheader()
-            writer.writerows(self.rows[self.written :])
-        self.written = len(self.rows)
+            writer.writerows(rows)
+        self.written += len(rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All rows, how many of them are in the file, the columns, and the seconds since the start."""
+        return {
+            "rows": [dict(row) for row in self.rows],
+            "written": self.written,
+            "columns": list(self.columns),
+            "seconds": time.perf_counter() - self.began,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from there: rows that the file holds beyond it are dropped."""
+        self.rows, self.columns = [dict(row) for row in state["rows"]], list(state["columns"])
+        self.began = time.perf_counter() - state["seconds"]
+        self.written = 0
+        self._write(self.rows[: state["written"]])
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

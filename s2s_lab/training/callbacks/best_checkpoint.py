@@ -1,0 +1,53 @@
+"""Keeps the checkpoint with the best monitored value."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from s2s_lab.training.checkpoint_io import BEST
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Writes best.ckpt, and knows it again wherever the run folder was moved to.
+
+    Args:
+        folder: where best.ckpt lies.
+        monitor: the logged name of the monitored metric.
+        mode: `max` or `min`, what is better.
+    """
+
+    def __init__(self, *, folder: Path, monitor: str, mode: str) -> None:
+        super().__init__(
+            dirpath=folder,
+            filename=Path(BEST).stem,
+            monitor=monitor,
+            mode=mode,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Lightning warns of a folder that is not empty: a resumed run's never is."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+            super().setup(trainer, pl_module, stage)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes back the best value; the paths become those of this folder."""
+        super().load_state_dict(
+            {
+                **state_dict,
+                "dirpath": self.dirpath,
+                "best_model_path": self._here(state_dict["best_model_path"]),
+                "kth_best_model_path": self._here(state_dict["kth_best_model_path"]),
+                "best_k_models": {self._here(path): value for path, value in state_dict["best_k_models"].items()},
+            }
+        )
+        self.current_score = state_dict["current_score"]
+
+    def _here(self, path: str) -> str:
+        assert self.dirpath is not None
+        return str(Path(self.dirpath) / Path(path).name) if path else path

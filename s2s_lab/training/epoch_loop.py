@@ -1,0 +1,39 @@
+"""Lightning's loop over the batches of an epoch, with validations counted in optimizer steps."""
+
+import warnings
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+
+
+class StepwiseEpochLoop(_TrainingEpochLoop):
+    """Validates after every so many optimizer steps, or after each epoch, and after the last step; never twice there.
+
+    Attributes:
+        validated_at: optimizer step of the last validation, 0 before the first.
+
+    Args:
+        trainer: whose loop it is.
+        every: optimizer steps from one validation to the next, or None for one an epoch.
+        total_steps: optimizer steps of the whole training.
+    """
+
+    def __init__(self, trainer: pl.Trainer, *, every: int | None, total_steps: int) -> None:
+        super().__init__(trainer)
+        self.every, self.total_steps = every, total_steps
+        self.validated_at = 0
+
+    def reset(self) -> None:
+        """Lightning doubts that a loader can go on in the middle of an epoch; here its sampler can."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
+            super().reset()
+
+    def _should_check_val_fx(self, data_fetcher: Any) -> bool:
+        step = self.global_step
+        if step == self.validated_at or self._should_accumulate():
+            return False
+        if step >= self.total_steps:
+            return True
+        return self._num_ready_batches_reached() if self.every is None else step % self.every == 0
