@@ -2,10 +2,8 @@
 
 import logging
 import os
-import time
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,17 +12,17 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
-from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, tokenizer_node
+from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
-from s2s_lab.data.prepare import PreparedData, VocabularySettings, prepare
+from s2s_lab.assemble.preparation import prepare_data
+from s2s_lab.data.prepare import PreparedData
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, save_model
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.records.word_counts import words
 from s2s_lab.training.callbacks.examples import ExampleLogging
 from s2s_lab.training.callbacks.progress import TrainingProgress
 from s2s_lab.training.callbacks.run_record import RunRecord
@@ -35,8 +33,6 @@ from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.sample import Sample
-
-log = logging.getLogger(__name__)
 
 
 def train(folder: RunFolder) -> None:
@@ -54,7 +50,7 @@ def train(folder: RunFolder) -> None:
     check_targets({key: value for key, value in settings.items() if key != "job"})
     _configure_process(settings["trainer"], folder)
     pl.seed_everything(settings["seed"], verbose=False)
-    prepared, corpus = _prepare(settings)
+    prepared, corpus = prepare_data(settings)
     network = build_network(
         settings,
         source_size=len(prepared.source_vocabulary),
@@ -105,24 +101,6 @@ def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-
-
-def _prepare(settings: Mapping[str, Any]) -> tuple[PreparedData, Any]:
-    data = settings["data"]
-    corpus = build(data["corpus"], "data.corpus")
-    began = time.perf_counter()
-    prepared = prepare(
-        corpus=corpus,
-        source_tokenizer=build(tokenizer_node(settings, "source"), "source_tokenizer"),
-        target_tokenizer=build(tokenizer_node(settings, "target"), "target_tokenizer"),
-        vocabulary=VocabularySettings(**data["vocabulary"]),
-        max_source_length=data["max_source_length"],
-        max_target_length=data["max_target_length"],
-        cache=Path(settings["paths"]["cache"]),
-        words=words,
-    )
-    log.info("data ready in %.1f s: %d training pairs", time.perf_counter() - began, len(prepared.splits["train"]))
-    return prepared, corpus
 
 
 def _sample(settings: Mapping[str, Any], prepared: PreparedData, corpus: Any, frozen: FrozenModel) -> Sample:

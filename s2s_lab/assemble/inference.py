@@ -37,7 +37,7 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     Raises:
         RequestError: if something is missing, damaged, or outside the allow-list, or `int8` is asked of a GPU.
     """
-    place = folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
+    place = model_place(folder)
     if not place.is_dir():
         raise RequestError(f"{folder}: no model in it; a run folder with model/ or a model folder is expected")
     settings = read_configuration(place / CONFIGURATION)
@@ -60,6 +60,11 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     load_weights(network, place)
     _make_fast(network, device, precision)
     return FrozenModel(network=network, source=source, target=target, configuration=settings, shared=shared)
+
+
+def model_place(folder: Path) -> Path:
+    """The model folder that a run folder or a model folder names; it may be missing."""
+    return folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
 
 
 def _make_fast(network: Seq2Seq, device: torch.device, precision: str) -> None:
