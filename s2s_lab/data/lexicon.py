@@ -26,7 +26,7 @@ class LexiconSettings:
 
     pairs: int = 100_000
     iterations: int = 5
-    translations: int = 16
+    translations: int = 32
     frequent: int = 512
 
 

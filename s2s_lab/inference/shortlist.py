@@ -62,9 +62,9 @@ class Shortlist:
 
     What a batch may say is the union over its sentences, filled up with further frequent ids to a multiple of
     `alignment`, so outputs may depend on how sentences are batched. Log-probabilities are normalised over the
-    shortlist: they are higher than the model's own, by the little that the left-out ids would get. A sentence with a
-    source id that the lexicon does not know is decoded over the whole vocabulary, and so is a batch whose shortlist
-    reaches `share` of it.
+    shortlist: they are higher than the model's own by what the left-out ids would get, so a search that compares
+    hypotheses may prefer another one even where none leaves the shortlist. A sentence with a source id that the lexicon
+    does not know is decoded over the whole vocabulary, and so is a batch whose shortlist reaches `share` of it.
 
     Paper: Jean et al. 2015, arXiv 1412.2007, section 3.3. Deviation: one list for a batch, and the
     whole vocabulary where that would be long or a source id has no known translation.
