@@ -176,7 +176,8 @@ def beside_peer(bench: Bench, chosen: argparse.Namespace) -> None:
     if "decode" in chosen.parts:
         rows = decode_in_turn(
             bench, other, workloads, precisions=chosen.precisions or precisions(), rounds=chosen.rounds,
-            train_steps=chosen.train_steps, batch_sentences=chosen.batch_sentences, peer_batch=chosen.peer_batch,
+            repeats=chosen.repeats, train_steps=chosen.train_steps, batch_sentences=chosen.batch_sentences,
+            peer_batch=chosen.peer_batch,
         )  # fmt: skip
         tell(bench, chosen, "peer_decode", {"train_steps": chosen.train_steps, "rows": rows})
 
@@ -203,9 +204,24 @@ def startup(bench: Bench, chosen: argparse.Namespace) -> None:
     tell(bench, chosen, "startup", {"corpus": "SCAN", "rows": measure_startup(bench, repeats=chosen.repeats)})
 
 
+def quality(bench: Bench, chosen: argparse.Namespace) -> None:
+    """Validation losses after equal steps in each arithmetic."""
+    from experiments.speed.quality import measure_quality
+
+    rows = measure_quality(
+        bench,
+        bench.plan.chosen_workloads(chosen.workloads),
+        bench.plan.chosen_settings(chosen.settings),
+        seeds=chosen.seeds,
+        steps=chosen.steps,
+        fresh=chosen.fresh,
+    )
+    tell(bench, chosen, "quality", {"steps": chosen.steps, "rows": rows})
+
+
 MEASUREMENTS = {
     "train": train, "decode": decode, "data": data, "shares": shares, "peer": beside_peer, "growth": growth,
-    "startup": startup,
+    "startup": startup, "quality": quality,
 }  # fmt: skip
 
 

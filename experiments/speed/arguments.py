@@ -19,6 +19,7 @@ COMMANDS = {
     "peer": "training and decoding in turn with an installed peer, and the ratios of medians",
     "growth": "time and memory against batch, widths, lengths, vocabulary, beam and corpus; one picture",
     "startup": "seconds from s2s-train to its first step, and from s2s-translate to its first translation",
+    "quality": "validation losses of trainings of equal steps in each arithmetic, with several seeds",
     "table": "tables of README.md from the results at hand; measures nothing",
 }
 ARITHMETIC = "float32-torch,float32,bfloat16"
@@ -87,7 +88,7 @@ def _add_train(one: argparse.ArgumentParser) -> None:
 
 
 def _add_decode(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--repeats", type=number, default=3, metavar="N", help="of decoding; medians count")
+    _add_passes(one)
     _add_model(one, 150)
     one.add_argument("--fresh", action="store_true", help="train the models that decode anew")
 
@@ -115,6 +116,7 @@ def _add_peer(one: argparse.ArgumentParser) -> None:
     one.add_argument("--rounds", type=number, default=3, metavar="N", help="ours and the peer in turn")
     _add_windows(one)
     _add_settings(one)
+    _add_passes(one)
     _add_model(one, 1_000)
 
 
@@ -131,6 +133,18 @@ def _add_growth(one: argparse.ArgumentParser) -> None:
 
 def _add_startup(one: argparse.ArgumentParser) -> None:
     one.add_argument("--repeats", type=number, default=3, metavar="N", help="starts of each command; medians count")
+
+
+def _add_quality(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--seeds", type=number, default=3, metavar="N", help="trainings of each, with seeds from 1 to N")
+    one.add_argument("--steps", type=number, default=450, metavar="N", help="optimizer steps of each training")
+    one.add_argument("--fresh", action="store_true", help="train anew what an earlier call has trained")
+    _add_settings(one)
+
+
+def _add_passes(one: argparse.ArgumentParser) -> None:
+    help_ = "passes over the test set in each process that decodes; medians count"
+    one.add_argument("--repeats", type=number, default=3, metavar="N", help=help_)
 
 
 def _add_windows(one: argparse.ArgumentParser) -> None:
@@ -151,7 +165,7 @@ def _add_model(one: argparse.ArgumentParser, steps: int) -> None:
 
 _OPTIONS = {
     "train": _add_train, "decode": _add_decode, "data": _add_data, "shares": _add_shares, "peer": _add_peer,
-    "growth": _add_growth, "startup": _add_startup,
+    "growth": _add_growth, "startup": _add_startup, "quality": _add_quality,
 }  # fmt: skip
 
 

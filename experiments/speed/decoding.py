@@ -1,5 +1,6 @@
 """Decoding speed: `s2s-evaluate` on a trained run, and what its records say of speed and quality."""
 
+import functools
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def measure_decoding(
     repeats: int,
     fresh: bool,
 ) -> list[dict[str, Any]]:
-    """Decodes the test set with every strategy and precision, `repeats` times in turn.
+    """Decodes the test set with every strategy and precision, and in the fastest precision with a shortlist.
 
     Args:
         bench: what all measurements share.
@@ -44,26 +45,31 @@ def measure_decoding(
         precisions: values of `precision`.
         train_steps: optimizer steps of those trainings.
         batch_sentences: in a batch.
-        repeats: how often; rows hold medians.
+        repeats: passes over the test set in one process; rows hold medians.
         fresh: whether earlier runs are left aside.
 
     Returns:
-        A row for each workload, strategy and precision.
+        A row for each workload, strategy and precision, and for each shortlist.
     """
     rows = []
     for workload in workloads:
         model = trained(bench, workload, train_steps, fresh=fresh)
-        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for number in range(repeats):
-            for strategy in STRATEGIES:
-                say(f"decode {workload.name} {strategy}, round {number + 1} of {repeats}")
-                records = decode_once(bench, model, strategy, precisions, batch_sentences=batch_sentences)
-                for precision, record in records.items():
-                    found.setdefault((strategy, precision), []).append(record)
-        for (strategy, precision), records in found.items():
-            row = {"workload": workload.name, "strategy": strategy, "precision": precision}
-            rows.append({**row, **medians(records), "rounds": records})
+        for strategy in STRATEGIES:
+            say(f"decode {workload.name} {strategy}, {repeats} times")
+            decode = functools.partial(
+                decode_once, bench, model, strategy, batch_sentences=batch_sentences, repeats=repeats
+            )
+            found = decode(precisions)
+            found |= decode([fastest(found)], shortlist=True)
+            for precision, records in found.items():
+                row = {"workload": workload.name, "strategy": strategy, "precision": precision}
+                rows.append({**row, **medians(records), "rounds": records})
     return rows
+
+
+def fastest(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """The precision that gives the most tokens a second in the median pass."""
+    return max(found, key=lambda precision: medians(found[precision])["tokens_per_s"])
 
 
 def decode_once(
@@ -73,9 +79,10 @@ def decode_once(
     precisions: Sequence[str],
     *,
     batch_sentences: int,
-    environment: Mapping[str, str] | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Decodes the test set once in each precision, in one process.
+    repeats: int,
+    shortlist: bool = False,
+) -> dict[str, list[dict[str, Any]]]:
+    """Decodes the test set in each precision, in one process.
 
     Args:
         bench: what all measurements share.
@@ -83,10 +90,11 @@ def decode_once(
         strategy: one of STRATEGIES.
         precisions: values of `precision`.
         batch_sentences: in a batch.
-        environment: variables of the process beside this one's.
+        repeats: passes over the test set.
+        shortlist: whether the output layer works on a shortlist.
 
     Returns:
-        By precision: speed, mean output length and scores.
+        By precision, with `, shortlist` behind it where there is one: a record of each pass.
 
     Raises:
         RunError: if the command fails or leaves no record.
@@ -94,26 +102,33 @@ def decode_once(
     words = [
         f"runs=[{quoted(model.path)}]", *STRATEGIES[strategy], f"precision={','.join(precisions)}",
         f"batch_sentences={batch_sentences}", "attention_sentences=0", word("paths.outputs", bench.scratch),
+        f"repeats={repeats}", f"shortlist={str(shortlist).lower()}",
     ]  # fmt: skip
     threads = {} if bench.threads is None else {"OMP_NUM_THREADS": str(bench.threads)}
     words += [] if bench.threads is None else [f"num_threads={bench.threads}"]
     multirun = ["-m"] if len(precisions) > 1 else []
-    out = run("evaluate", [*multirun, *words], environment={**threads, **(environment or {})})
+    out = run("evaluate", [*multirun, *words], environment=threads)
     folders = [Path(line.partition("sentences/s")[2].strip()) for line in out.splitlines() if "sentences/s" in line]
     if len(folders) != len(precisions):
         raise RunError(f"s2s-evaluate told of {len(folders)} evaluations, {len(precisions)} were expected")
-    records = [evaluation_record(read_json(folder / "scores.json")) for folder in folders]
-    return dict(zip(precisions, records, strict=True))
+    names = [f"{precision}, shortlist" if shortlist else precision for precision in precisions]
+    records = [pass_records(read_json(folder / "scores.json")) for folder in folders]
+    return dict(zip(names, records, strict=True))
 
 
-def evaluation_record(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Speed, output length and quality from the facts of an evaluation."""
+def pass_records(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Speed, output length and quality of each pass, from the facts of an evaluation."""
     scores = {score["name"]: score["value"] for score in facts["scores"]}
-    return {
-        "sentences_per_s": facts["sentences_per_second"],
-        "tokens_per_s": facts["tokens_per_second"],
-        "mean_length": round(facts["tokens_per_second"] / facts["sentences_per_second"], 2),
-        "seconds": facts["seconds"],
-        "bleu": scores.get("bleu"),
-        "signature": facts["signature"],
-    }
+    sentences, tokens = (facts[f"{what}_per_second"] * facts["seconds"] for what in ("sentences", "tokens"))
+    return [
+        {
+            "sentences_per_s": round(sentences / seconds, 2),
+            "tokens_per_s": round(tokens / seconds, 2),
+            "mean_length": round(tokens / sentences, 2),
+            "seconds": seconds,
+            "bleu": scores.get("bleu"),
+            "signature": facts["signature"],
+            "shortlist": facts["shortlist"],
+        }
+        for seconds in facts["passes"]
+    ]

@@ -1,5 +1,6 @@
 """A peer side by side: its own driver programs and the product in turn, and the ratio of medians."""
 
+import functools
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.speed.decoding import STRATEGIES, decode_once
+from experiments.speed.decoding import STRATEGIES, decode_once, fastest
 from experiments.speed.product import Bench, say, trained
 from experiments.speed.rates import json_lines, medians
 from experiments.speed.training import train_once
@@ -16,7 +17,6 @@ from s2s_lab.faults import RequestError, RunError
 from s2s_lab.sweeps.process import RETAINING_ALLOCATOR
 
 BEAMS = {"greedy": 1, "beam 5": 5}
-PASSES = 2  # over the test set in one process of the peer; the median counts, as of ours
 MODELS = ("M1", "M2")  # workloads that the drivers know under the same name
 RATES = ("tokens_per_s", "sentences_per_s")
 OURS, PEER = "ours", "peer"
@@ -57,10 +57,10 @@ class Peer:
         line = self._run("opennmt_train.py", [model, str(seconds)], allocator, ("tokens_per_s", "peak_mb"))[-1]
         return {**line, "peak_memory_mb": line["peak_mb"]}
 
-    def decode(self, model: str, beam: int, batch: int, allocator: str) -> dict[str, Any]:
-        """Decodes the test set with its newest checkpoint of the model; the median of PASSES passes."""
-        words = [model, str(beam), str(PASSES), str(batch)]
-        return medians(self._run("opennmt_decode.py", words, allocator, RATES))
+    def decode(self, model: str, beam: int, repeats: int, batch: int, allocator: str) -> list[dict[str, Any]]:
+        """Decodes the test set `repeats` times in one process with its newest checkpoint; a record of each pass."""
+        words = [model, str(beam), str(repeats), str(batch)]
+        return self._run("opennmt_decode.py", words, allocator, RATES)
 
     def _run(self, driver: str, words: Sequence[str], allocator: str, needed: Sequence[str]) -> list[dict[str, Any]]:
         threads = str(self.threads or len(os.sched_getaffinity(0)))
@@ -152,11 +152,15 @@ def decode_in_turn(
     *,
     precisions: Sequence[str],
     rounds: int,
+    repeats: int,
     train_steps: int,
     batch_sentences: int,
     peer_batch: int,
 ) -> list[dict[str, Any]]:
     """Decodes the test set with ours in every precision and with the peer, one after the other, `rounds` times.
+
+    Ours also decodes with a shortlist, in the precision that was the fastest in the first round. Every process makes
+    several passes, ours and the peer's as many; medians are over the passes of all rounds.
 
     Args:
         bench: what all measurements share.
@@ -164,21 +168,29 @@ def decode_in_turn(
         workloads: models that the peer has under the same name.
         precisions: of ours.
         rounds: how often.
+        repeats: passes over the test set in each process.
         train_steps: optimizer steps of our model.
         batch_sentences: of ours.
         peer_batch: sentences in a batch of the peer's.
     """
     found = Rounds()
     models = {workload.name: trained(bench, workload, train_steps) for workload in workloads}
+    listed: dict[tuple[str, str], str] = {}
     for number in range(rounds):
         for workload in workloads:
             for strategy in STRATEGIES:
                 say(f"decode {workload.name} {strategy}, ours and the peer, round {number + 1} of {rounds}")
                 run = models[workload.name]
-                records = decode_once(bench, run, strategy, precisions, batch_sentences=batch_sentences)
-                for precision, record in records.items():
-                    found.add(workload.name, strategy, OURS, precision, DEFAULT, record)
+                decode = functools.partial(
+                    decode_once, bench, run, strategy, batch_sentences=batch_sentences, repeats=repeats
+                )
+                passes = decode(precisions)
+                best = listed.setdefault((workload.name, strategy), fastest(passes))
+                passes |= decode([best], shortlist=True)
+                for precision, records in passes.items():
+                    for record in records:
+                        found.add(workload.name, strategy, OURS, precision, DEFAULT, record)
                 for allocator in ALLOCATORS:
-                    record = peer.decode(workload.name, BEAMS[strategy], peer_batch, allocator)
-                    found.add(workload.name, strategy, PEER, "float32", allocator, record)
+                    for record in peer.decode(workload.name, BEAMS[strategy], repeats, peer_batch, allocator):
+                        found.add(workload.name, strategy, PEER, "float32", allocator, record)
     return found.rows()

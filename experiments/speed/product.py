@@ -179,12 +179,38 @@ def trained(bench: Bench, workload: Workload, steps: int, *, fresh: bool = False
         steps: optimizer steps.
         fresh: whether earlier ones are left aside.
     """
+    return finished_run(
+        bench,
+        f"trained-{workload.name}-{steps}",
+        bench.words(workload, bench.plan.settings["bfloat16"]),
+        steps,
+        about=f"train {workload.name} for {steps} steps, to have outputs of sensible length",
+        fresh=fresh,
+    )
+
+
+def finished_run(
+    bench: Bench, name: str, words: Sequence[str], steps: int, *, about: str, fresh: bool = False
+) -> RunFolder:
+    """A run trained for so many steps and validated at its end; an earlier one with the same words where there is one.
+
+    Args:
+        bench: what all measurements share.
+        name: what its folder begins with.
+        words: of model, data and arithmetic.
+        steps: optimizer steps.
+        about: what the user is told when it is started.
+        fresh: whether earlier ones are left aside.
+
+    Raises:
+        RunError: if it fails.
+    """
     words = [
-        *bench.words(workload, bench.plan.settings["bfloat16"]), "metrics.scores.chrf=null", "metrics.scores.ter=null",
+        *words, "metrics.scores.chrf=null", "metrics.scores.ter=null",
         f"trainer.max_steps={steps}", f"trainer.validate_every={steps}", "trainer.validation_sentences=1",
     ]  # fmt: skip
     key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
-    name = f"trained-{workload.name}-{steps}-{key}"
+    name = f"{name}-{key}"
     place = bench.scratch / name
     if fresh and place.is_dir():
         shutil.rmtree(place)
@@ -192,7 +218,7 @@ def trained(bench: Bench, workload: Workload, steps: int, *, fresh: bool = False
         finished = [found for found in find_runs([place]) if found.read()["status"] == "finished"]
         if finished:
             return finished[-1]
-    say(f"train {workload.name} for {steps} steps, to have outputs of sensible length")
+    say(about)
     run("train", [*words, f"experiment_name={name}"])
     return find_runs([place])[-1]
 

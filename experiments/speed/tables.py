@@ -80,7 +80,7 @@ def decode_table(document: Document) -> str:
     rows = [
         (
             row["workload"], row["strategy"], row["precision"], whole(row["sentences_per_s"]),
-            whole(row["tokens_per_s"]), f"{row['mean_length']:.1f}", quality(row.get("bleu")),
+            whole(row["tokens_per_s"]), f"{row['mean_length']:.1f}", score(row.get("bleu")),
         )
         for row in document["rows"]
     ]  # fmt: skip
@@ -157,7 +157,7 @@ def peer_decode_table(document: Document) -> str:
             ours["workload"], ours["kind"], ours["setting"], whole(ours["tokens_per_s"]), whole(peer["tokens_per_s"]),
             f"**{ratio['tokens_per_s']:.2f}**", whole(ours["sentences_per_s"]), whole(peer["sentences_per_s"]),
             f"{ratio['sentences_per_s']:.2f}", f"{ours['mean_length']:.1f}, {peer['mean_length']:.1f}",
-            quality(ours.get("bleu")),
+            score(ours.get("bleu")),
         ),
     )  # fmt: skip
     return f"Our models trained for {document['train_steps']:,} steps.\n\n{tables}"
@@ -208,12 +208,35 @@ def startup_table(document: Document) -> str:
     return grid(header, rows)
 
 
+def quality_table(document: Document) -> str:
+    """Validation losses by seed and their differences from the reference's of the same seed."""
+    seeds = list(document["rows"][0]["losses"])
+    header = ("model", "arithmetic", *(f"seed {seed}" for seed in seeds), "mean", "tokens seen")
+    rows = [
+        (
+            row["workload"],
+            row["setting"],
+            *(compared(row["losses"][seed], row["differences"][seed]) for seed in seeds),
+            compared(row["loss"], row["difference"]),
+            " / ".join(dict.fromkeys(whole(row["tokens"][seed]) for seed in seeds)),
+        )
+        for row in document["rows"]
+    ]
+    about = f"Validation losses in nats a token after {document['steps']:,} steps, and how far they are from those of"
+    return f"{about} {document['rows'][0]['setting']} with the same seed.\n\n{grid(header, rows)}"
+
+
+def compared(loss: float, difference: float) -> str:
+    """A loss, and its relative difference from another one in percent."""
+    return f"{loss:.4f} ({100 * difference:+.2f} %)"
+
+
 def whole(value: float) -> str:
     """A number without decimals."""
     return f"{value:,.0f}"
 
 
-def quality(value: float | None) -> str:
+def score(value: float | None) -> str:
     """A score, or a dash where there is none."""
     return "-" if value is None else f"{value:.2f}"
 
@@ -227,4 +250,5 @@ SECTIONS: dict[str, Callable[[Document], str]] = {
     "peer_decode": peer_decode_table,
     "growth": growth_table,
     "startup": startup_table,
+    "quality": quality_table,
 }

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import statistics
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ import torch
 
 from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_device, load_model
 from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.preparation import corpus_elsewhere
+from s2s_lab.assemble.shortlist import facts_of, shortlist_of
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
@@ -72,8 +75,15 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     source_ids = [model.source.ids(line) for line in sources]
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
     size = settings["batch_sentences"]
-    batches = length_sorted_batches(source_ids, sentences=size)
-    decoded = decode(model.network, strategy, batches, device=device, weights_of=kept)
+    shortlist = shortlist_of(run, model, settings["paths"].get("data")) if settings["shortlist"] else None
+    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
+    decoded, passes = _passes(
+        lambda: decode(
+            model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=kept,
+            shortlist=shortlist,
+        ),
+        settings["repeats"],
+    )  # fmt: skip
     scored = length_sorted_batches(source_ids, target_ids, sentences=size)
     likelihoods = score_targets(model.network, scored, device=device)
     hypotheses = [model.target.line(best.ids) for best in decoded.best]
@@ -87,9 +97,8 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         "data_fingerprint": fingerprint,
         "precision": settings["precision"],
         "device": str(device),
-        "seconds": round(decoded.seconds, 4),
-        "sentences_per_second": round(len(sources) / decoded.seconds, 2),
-        "tokens_per_second": round(decoded.tokens / decoded.seconds, 2),
+        "shortlist": facts_of(shortlist, size),
+        **_speed(passes, len(sources), decoded.tokens),
         "warnings": [*warnings, *quality_warnings(hypotheses, references)],
         "scores": [
             {
@@ -102,6 +111,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         ],
     }
     identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
+    identity |= {} if shortlist is None else {"shortlist": facts["shortlist"]}
     folder = run.evaluation(split, strategy.name, configuration_hash(identity))
     write_evaluation(
         folder,
@@ -115,6 +125,23 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     )
     run.update({"scores": {f"{split}/{folder.name}": {score.name: score.value for score in scores}}})
     return folder, facts
+
+
+def _passes(decode_all: Callable[[], Decoded], repeats: int) -> tuple[Decoded, list[float]]:
+    """What the first of several passes gave, and the seconds of each."""
+    first = decode_all()
+    return first, [first.seconds, *(decode_all().seconds for _ in range(repeats - 1))]
+
+
+def _speed(passes: Sequence[float], sentences: int, tokens: int) -> dict[str, Any]:
+    """The speed of the median pass, the faster of two in the middle, and the seconds of all."""
+    seconds = statistics.median_low(passes)
+    return {
+        "seconds": round(seconds, 4),
+        "passes": [round(each, 4) for each in passes],
+        "sentences_per_second": round(sentences / seconds, 2),
+        "tokens_per_second": round(tokens / seconds, 2),
+    }
 
 
 class _Texts(NamedTuple):
@@ -136,11 +163,7 @@ class _Texts(NamedTuple):
 def _texts(run: RunFolder, settings: Mapping[str, Any]) -> _Texts:
     """Texts of the split, from the run's own corpus or from `paths.data`."""
     configuration = run.configuration()
-    corpus_node = dict(configuration["data"]["corpus"])
-    own = settings["paths"].get("data")
-    if own is not None and "root" in corpus_node:
-        corpus_node["root"] = str(Path(own).resolve())
-    corpus = build(corpus_node, "data.corpus")
+    corpus = build(corpus_elsewhere(configuration, settings["paths"].get("data")), "data.corpus")
     split = corpus.canonical(settings["split"])
     trained_on = (configuration.get("job") or {}).get("corpus_fingerprint")
     changed = trained_on is not None and trained_on != corpus.fingerprint()

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,24 +14,17 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.utilities import rank_zero_only
 
-from s2s_lab.assemble.inference import (
-    MODEL_KEYS,
-    build_metrics,
-    build_strategy,
-    given_sides,
-    read_model,
-    tokenizer_node,
-)
+from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, read_model
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
-from s2s_lab.data.prepare import PreparedData, VocabularySettings, prepare
+from s2s_lab.assemble.preparation import prepare_data
+from s2s_lab.data.prepare import PreparedData
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, load_weights, save_model
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.records.word_counts import words
 from s2s_lab.training.callbacks.best_checkpoint import BestCheckpoint
 from s2s_lab.training.callbacks.boundary import Boundary
 from s2s_lab.training.callbacks.examples import ExampleLogging
@@ -71,7 +63,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     checkpoint = _checkpoint(folder) if resume else None
     if resume:
         _check_data(settings, accept_changed_data)
-    prepared, corpus = _prepare(settings)
+    prepared, corpus = prepare_data(settings)
     network = build_network(
         settings,
         source_size=len(prepared.source_vocabulary),
@@ -158,25 +150,6 @@ def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-
-
-def _prepare(settings: Mapping[str, Any]) -> tuple[PreparedData, Any]:
-    data = settings["data"]
-    corpus = build(data["corpus"], "data.corpus")
-    began = time.perf_counter()
-    prepared = prepare(
-        corpus=corpus,
-        source_tokenizer=build(tokenizer_node(settings, "source"), "source_tokenizer"),
-        target_tokenizer=build(tokenizer_node(settings, "target"), "target_tokenizer"),
-        vocabulary=VocabularySettings(**data["vocabulary"]),
-        max_source_length=data["max_source_length"],
-        max_target_length=data["max_target_length"],
-        cache=Path(settings["paths"]["cache"]),
-        words=words,
-        given=given_sides(Path(settings["init"])) if settings.get("init") else None,
-    )
-    log.info("data ready in %.1f s: %d training pairs", time.perf_counter() - began, len(prepared.splits["train"]))
-    return prepared, corpus
 
 
 def _sample(settings: Mapping[str, Any], prepared: PreparedData, corpus: Any, frozen: FrozenModel) -> Sample:

@@ -13,7 +13,7 @@ from s2s_lab.data.prepare import Given
 from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.frozen import CONFIGURATION, WEIGHTS, FrozenModel, load_weights
+from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, load_weights
 from s2s_lab.inference.packed import pack, quantize
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
@@ -59,7 +59,7 @@ def read_model(folder: Path) -> tuple[Path, dict[str, Any]]:
     Raises:
         RequestError: if there is no model, or its settings are not whole.
     """
-    place = folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
+    place = model_place(folder)
     if not place.is_dir():
         raise RequestError(f"{folder}: no model in it; a run folder with model/ or a model folder is expected")
     settings = read_configuration(place / CONFIGURATION)
@@ -84,14 +84,19 @@ def given_sides(folder: Path) -> Given:
     """The text sides of a run or model folder, for a training that starts from its weights."""
     place, settings = read_model(folder)
     source, target = text_sides(place, settings)
-    names = sorted(path for path in place.iterdir() if path.is_file() and path.name not in (WEIGHTS, CONFIGURATION))
-    digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in names)).hexdigest()
+    files = sorted(path for path in place.iterdir() if path.name.partition(".")[0] in ("shared", "source", "target"))
+    digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
     shared = bool(settings["data"]["vocabulary"]["shared"])
     return Given(
         tokenizers=(target.tokenizer if shared else source.tokenizer, target.tokenizer),
         vocabularies=(target.vocabulary if shared else source.vocabulary, target.vocabulary),
         digest=digest,
     )
+
+
+def model_place(folder: Path) -> Path:
+    """The model folder that a run folder or a model folder names; it may be missing."""
+    return folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
 
 
 def _make_fast(network: Seq2Seq, device: torch.device, precision: str) -> None:

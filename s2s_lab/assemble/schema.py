@@ -150,6 +150,8 @@ class Evaluation:
     num_threads: int | None
     paths: Node
     metrics: Metrics | None = None
+    shortlist: bool = False
+    repeats: int = 1
 
 
 @dataclass(kw_only=True)
@@ -165,6 +167,7 @@ class Translation:
     precision: Literal["float32", "float64", "bfloat16", "int8"]
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None
+    shortlist: bool = False
 
 
 LEAST = {
@@ -186,6 +189,7 @@ LEAST = {
     "batch_sentences": 1,
     "attention_sentences": 0,
     "nbest": 1,
+    "repeats": 1,
     "num_threads": 1,
 }
 """The least value of each number by its dotted place; a null stays a null."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
-from s2s_lab.assemble.inference import build_strategy, choose_device, load_model
+from s2s_lab.assemble.inference import build_strategy, choose_device, load_model, model_place
 from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
+from s2s_lab.inference.lexicon_file import load_lexicon
+from s2s_lab.inference.shortlist import Shortlist
 
 CHUNK = 16  # batches read ahead, so that lines of like length can be decoded together
 
@@ -34,7 +36,8 @@ def translate_lines(
         tokens and weights.
 
     Raises:
-        RequestError: if the model cannot be read or nbest is more than the strategy keeps.
+        RequestError: if the model cannot be read or nbest is more than the strategy keeps, or a shortlist is asked
+            for and the model has no lexicon.
     """
     device = choose_device(settings["accelerator"])
     torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
@@ -46,13 +49,18 @@ def translate_lines(
         raise RequestError(
             f"nbest={wanted}: decoding={strategy.name} keeps {strategy.num_hypotheses}; set decoding.num_hypotheses"
         )
+    shortlist = None
+    if settings["shortlist"]:
+        vocabularies = {"source": model.source.vocabulary, "target": model.target.vocabulary}
+        shortlist = Shortlist(load_lexicon(model_place(Path(settings["run"])), **vocabularies))
+    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
     stream = iter(lines)
     ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
     while chunk := list(islice(stream, ahead)):
         kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
         source_ids = [model.source.ids(line) for line in chunk]
-        batches = length_sorted_batches(source_ids, sentences=settings["batch_sentences"])
-        decoded = decode(model.network, strategy, batches, device=device, weights_of=kept)
+        batches = batches_of(source_ids, sentences=settings["batch_sentences"])
+        decoded = decode(model.network, strategy, batches, device=device, weights_of=kept, shortlist=shortlist)
         for index, line in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
             if not line.strip():

@@ -8,6 +8,7 @@ import torch
 
 from s2s_lab.data.batch import Batch
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.models.seq2seq import Seq2Seq
 
 
@@ -38,6 +39,7 @@ def decode_batches(
     *,
     device: torch.device,
     weights_of: frozenset[int] = frozenset(),
+    shortlist: Shortlist | None = None,
 ) -> Iterator[tuple[Batch, list[list[Hypothesis]], float]]:
     """Yields each batch with its n-best lists and the seconds that encoding and decoding took.
 
@@ -47,20 +49,24 @@ def decode_batches(
         batches: in any order; a batch knows its sentences' indices.
         device: where the network is.
         weights_of: sentences whose attention weights are kept.
+        shortlist: chooses the target ids that each batch is decoded over; all of them if None.
     """
     for batch in batches:
         moved = batch.to(device)
         began = time.perf_counter()
         with torch.inference_mode():
             memory, state = network.start(moved.sources)
+            narrowed = None if shortlist is None else shortlist.narrow(network, batch)
             hypotheses = strategy.decode(
-                network.step,
+                network.step if narrowed is None else narrowed.step,
                 state,
                 memory,
                 source_lengths=moved.sources[0][1],
                 sentence_index=moved.index,
                 return_weights=not weights_of.isdisjoint(batch.index.tolist()),
             )
+            if narrowed is not None:
+                hypotheses = narrowed.restored(hypotheses)
         yield batch, hypotheses, time.perf_counter() - began
 
 
@@ -71,10 +77,13 @@ def decode(
     *,
     device: torch.device,
     weights_of: frozenset[int] = frozenset(),
+    shortlist: Shortlist | None = None,
 ) -> Decoded:
     """Decodes all batches; arguments as in `decode_batches`."""
     decoded = Decoded()
-    for batch, hypotheses, seconds in decode_batches(network, strategy, batches, device=device, weights_of=weights_of):
+    for batch, hypotheses, seconds in decode_batches(
+        network, strategy, batches, device=device, weights_of=weights_of, shortlist=shortlist
+    ):
         decoded.hypotheses.update(zip(batch.index.tolist(), hypotheses, strict=True))
         decoded.seconds += seconds
         decoded.tokens += sum(len(nbest[0].ids) + nbest[0].finished for nbest in hypotheses)

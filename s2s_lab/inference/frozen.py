@@ -1,6 +1,6 @@
 """A frozen model: a network with its two text sides, and the folder that holds it without any pickle."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,11 @@ class FrozenModel:
 
 
 def length_sorted_batches(
-    sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]] | None = None, *, sentences: int
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]] | None = None,
+    *,
+    sentences: int,
+    rows: Iterable[int] | None = None,
 ) -> Iterator[Batch]:
     """Batches of encoded sentences, the longest sources first (then the longest targets).
 
@@ -47,6 +51,7 @@ def length_sorted_batches(
         sources: ids of each source, eos included.
         targets: ids of each target, eos included, or None.
         sentences: in a batch.
+        rows: positions of the sentences that are taken; all of them if None.
 
     Yields:
         Batches whose `index` is the position in `sources`.
@@ -55,11 +60,11 @@ def length_sorted_batches(
     def length(index: int) -> tuple[int, int]:
         return len(sources[index]), 0 if targets is None else len(targets[index])
 
-    order = sorted(range(len(sources)), key=length, reverse=True)
+    order = sorted(range(len(sources)) if rows is None else rows, key=length, reverse=True)
     for start in range(0, len(order), sentences):
-        rows = order[start : start + sentences]
-        of_rows = None if targets is None else [np.asarray(targets[row]) for row in rows]
-        yield collate([np.asarray(sources[row]) for row in rows], of_rows, rows)
+        chosen = order[start : start + sentences]
+        of_chosen = None if targets is None else [np.asarray(targets[row]) for row in chosen]
+        yield collate([np.asarray(sources[row]) for row in chosen], of_chosen, chosen)
 
 
 def save_model(model: FrozenModel, folder: Path) -> None:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from types import BuiltinFunctionType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +28,17 @@ class PackedWeight(Tensor):
         weight: (out, in), float.
     """
 
-    @staticmethod
-    def __new__(cls, weight: Tensor) -> "PackedWeight":
+    def __new__(cls, weight: Tensor) -> Self:
         """Make a tensor of the weight's shape and type without memory of its own."""
         return Tensor._make_wrapper_subclass(cls, weight.shape, dtype=weight.dtype, device=weight.device)  # type: ignore[attr-defined]
 
     @abstractmethod
     def linear(self, inputs: Tensor, bias: Tensor | None = None) -> Tensor:
         """Give inputs (..., in) times this weight's transpose, plus bias (out,): (..., out), in the inputs' type."""
+
+    @abstractmethod
+    def rows(self, ids: Tensor) -> "PackedWeight":
+        """Give some rows (ids) as a packed weight (len(ids), in) of the same values; what `index_select` gives."""
 
     @abstractmethod
     def unpack(self) -> Tensor:
@@ -48,6 +51,8 @@ class PackedWeight(Tensor):
         kwargs = kwargs or {}
         if func is functional.linear and isinstance(args[1], PackedWeight) and args[0].numel():
             return args[1].linear(args[0], *args[2:], **kwargs)
+        if func is Tensor.index_select and isinstance(args[0], PackedWeight) and len(args) == 3 and args[1] == 0:
+            return args[0].rows(args[2])
         if func is Tensor.__getitem__ or isinstance(func, BuiltinFunctionType):  # torch's functions; not properties
             args = tree_map(_unpacked, args)
         with torch._C.DisableTorchFunctionSubclass():  # results are plain tensors
@@ -77,6 +82,10 @@ class FloatWeight(PackedWeight):
         """Multiply; see PackedWeight."""
         return torch.ops.mkldnn._linear_pointwise(inputs, self.reordered, bias, "none", [], "")
 
+    def rows(self, ids: Tensor) -> "FloatWeight":
+        """Give some rows; see PackedWeight."""
+        return FloatWeight(self.original.index_select(0, ids))
+
     def unpack(self) -> Tensor:
         """Give the values; see PackedWeight."""
         return self.original
@@ -94,9 +103,12 @@ class Int8Weight(PackedWeight):
 
     def __init__(self, weight: Tensor) -> None:
         integers, scales = to_integers(weight)
-        self.integers, self.scales = integers, scales.squeeze(1).float()
-        self.reordered = torch.ops.onednn.qlinear_prepack(integers, [EXPECTED_ROWS, weight.shape[1]])
-        self.zero_points = torch.zeros(len(weight), dtype=torch.int64)
+        self._prepare(integers, scales.squeeze(1).float())
+
+    def _prepare(self, integers: Tensor, scales: Tensor) -> None:
+        self.integers, self.scales = integers, scales
+        self.reordered = torch.ops.onednn.qlinear_prepack(integers, [EXPECTED_ROWS, integers.shape[1]])
+        self.zero_points = torch.zeros(len(integers), dtype=torch.int64)
         self.unit, self.middle = torch.ones(()), torch.full((), LEVELS + 1)
 
     def linear(self, inputs: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -116,6 +128,13 @@ class Int8Weight(PackedWeight):
             else:
                 torch.addcmul(bias.to(result.dtype), result, scales, out=products[block])
         return products.unflatten(0, inputs.shape[:-1])
+
+    def rows(self, ids: Tensor) -> "Int8Weight":
+        """Give some rows, their integers and scales as they are; see PackedWeight."""
+        integers = self.integers.index_select(0, ids)
+        chosen = Int8Weight.__new__(Int8Weight, integers.new_empty(integers.shape, dtype=self.dtype))
+        chosen._prepare(integers, self.scales.index_select(0, ids))
+        return chosen
 
     def unpack(self) -> Tensor:
         """Give the values; see PackedWeight."""

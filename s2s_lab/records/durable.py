@@ -1,10 +1,11 @@
 """Writing files so that a reader finds the old content or the new, never a half: temporary name, sync, rename."""
 
+import contextlib
 import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -45,18 +46,18 @@ def write_durably(path: Path, write: Callable[[TextIO], object]) -> None:
         path: The file to make or to replace.
         write: Receives the open file and writes all of it.
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with _appearing(path) as descriptor, os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name only when it is whole and on the disk."""
+    with _appearing(path) as descriptor, os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -88,6 +89,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _appearing(path: Path) -> Iterator[int]:
+    """Give the descriptor of a temporary file, which takes the name at the end; nothing stays after an error."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        yield descriptor
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def _umask() -> int:

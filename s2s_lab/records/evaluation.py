@@ -49,9 +49,10 @@ def write_evaluation(
     Args:
         folder: Where it goes, from `RunFolder.evaluation`.
         facts: What scores.json holds: split, strategy (name), signature (of the strategy), configuration,
-            data_fingerprint, precision, device, seconds, sentences, sentences_per_second, tokens_per_second, warnings
-            (list of texts), and scores: a list of name, value, signature, higher_is_better, class (dotted path of the
-            metric) and options (its constructor's).
+            data_fingerprint, precision, shortlist (what decides it, or null), device, seconds (of the median pass),
+            passes (seconds of each), sentences, sentences_per_second, tokens_per_second, warnings (list of texts), and
+            scores: a list of name, value, signature, higher_is_better, class (dotted path of the metric) and options
+            (its constructor's).
         sources: Raw source texts.
         references: For each sentence its accepted references, raw.
         hypotheses: The best hypothesis of each sentence, detokenized.

@@ -1,7 +1,7 @@
 """Rows compared on each split: means and intervals over seeds, paired tests over sentences, refusals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -200,15 +200,30 @@ def _strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:
         (str(item.facts["strategy"]), str(item.facts.get("signature")), str(item.facts.get("precision")))
         for item in evaluations
     ]
+    shortlists = [item.facts.get("shortlist") or {} for item in evaluations]
     labels = []
-    for name, signature, precision in identities:
+    for (name, signature, precision), shortlist in zip(identities, shortlists, strict=True):
         same = {(other, kind) for title, other, kind in identities if title == name}
         fields = [set(other.split("|")) for other, _ in same]
         shared = set.intersection(*fields)
         parts = [part.replace(":", " ") for part in signature.split("|") if part not in shared]
         parts += [precision] if len({kind for _, kind in same}) > 1 else []
+        others = [other for (title, _, _), other in zip(identities, shortlists, strict=True) if title == name]
+        parts += _shortlist_parts(shortlist, others)
         labels.append(f"{name} ({', '.join(parts)})" if parts else name)
     return labels
+
+
+def _arithmetic(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('precision')}{', shortlist' if facts.get('shortlist') else ''}"
+
+
+def _shortlist_parts(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say that there is a shortlist where others have none, and the settings that another one has different."""
+    if not own or all(other == own for other in others):
+        return []
+    differing = [key for key in own if any(other and other.get(key) != own[key] for other in others)]
+    return [" ".join(("shortlist", *(f"{key} {own[key]}" for key in differing)))]
 
 
 def _differing_fields(ours: str, theirs: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from experiments.speed.__main__ import check, run
 from experiments.speed.arguments import COMMANDS, parser
 from experiments.speed.child import settings_of
-from experiments.speed.decoding import evaluation_record, precisions
+from experiments.speed.decoding import fastest, pass_records, precisions
 from experiments.speed.product import Bench
 from experiments.speed.training import allocators
 from s2s_lab.assemble.configuration import groups
@@ -44,14 +44,22 @@ def test_options_are_those_of_the_product() -> None:
     assert len(allocators()) == len(set(allocators())) > 1
 
 
-def test_an_evaluation_is_read() -> None:
+def test_the_passes_of_an_evaluation_are_read() -> None:
     facts = {
-        "sentences_per_second": 200.0, "tokens_per_second": 2500.0, "seconds": 5.0, "signature": "greedy",
-        "scores": [{"name": "bleu", "value": 31.5}, {"name": "chrf", "value": 50.0}],
+        "sentences_per_second": 200.0, "tokens_per_second": 2500.0, "seconds": 5.0, "passes": [10.0, 4.0, 5.0],
+        "signature": "greedy", "scores": [{"name": "bleu", "value": 31.5}, {"name": "chrf", "value": 50.0}],
+        "shortlist": None,
     }  # fmt: skip
-    record = evaluation_record(facts)
-    assert (record["mean_length"], record["bleu"]) == (12.5, 31.5)
-    assert evaluation_record({**facts, "scores": []})["bleu"] is None
+    records = pass_records(facts)
+    assert [record["sentences_per_s"] for record in records] == [100.0, 250.0, 200.0]
+    assert [record["tokens_per_s"] for record in records] == [1250.0, 3125.0, 2500.0]
+    assert {(record["mean_length"], record["bleu"]) for record in records} == {(12.5, 31.5)}
+    assert pass_records({**facts, "scores": []})[0]["bleu"] is None
+
+
+def test_the_fastest_precision_is_so_in_the_median_pass() -> None:
+    rates = {"int8": [1.0, 30.0, 30.0], "bfloat16": [90.0, 20.0, 20.0], "float32": [10.0, 10.0, 10.0]}
+    assert fastest({name: [{"tokens_per_s": rate} for rate in each] for name, each in rates.items()}) == "int8"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +73,8 @@ def test_an_evaluation_is_read() -> None:
         ("growth --dimensions time", "time"),
         ("growth --workload M9", "M9"),
         ("train --rounds 0", "--rounds"),
+        ("quality --seeds 0", "--seeds"),
+        ("quality --settings float8", "float8"),
         ("data --pairs 10,x", "'x'"),
         ("peer --peer-python nowhere --peer-drivers . --peer-home .", "--peer-python nowhere"),
         (f"peer --peer-python {sys.executable} --peer-drivers nowhere --peer-home .", "--peer-drivers nowhere"),

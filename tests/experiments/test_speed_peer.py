@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.speed.peer import ALLOCATORS, Peer, Rounds, train_in_turn
+from experiments.speed.peer import ALLOCATORS, Peer, Rounds, decode_in_turn, train_in_turn
 from experiments.speed.product import Bench
 from s2s_lab.faults import RunError
 
@@ -30,10 +30,10 @@ def test_the_peers_lines_are_read(peer: Peer, monkeypatch: pytest.MonkeyPatch) -
     record = peer.train("M1", 60.0, "default")
     assert (record["tokens_per_s"], record["peak_memory_mb"]) == (4000, 1800)
     assert record["given"] == ["M1", "60.0"] and record["env"] == [str(peer.home), "2", None]
-    tuned = peer.decode("M2", 5, 100, "ours")
-    assert tuned["tokens_per_s"] == 5010  # the median of its passes
-    assert tuned["given"][:2] == ["M2", "5"] and tuned["given"][3] == "100"
-    assert tuned["env"][2] == ALLOCATORS["ours"]["GLIBC_TUNABLES"]
+    passes = peer.decode("M2", 5, 3, 100, "ours")
+    assert [tuned["tokens_per_s"] for tuned in passes] == [5000, 5010, 5020]
+    assert passes[0]["given"] == ["M2", "5", "3", "100"]
+    assert passes[0]["env"][2] == ALLOCATORS["ours"]["GLIBC_TUNABLES"]
 
 
 def test_a_peer_that_fails_is_told_in_one_line(peer: Peer) -> None:
@@ -61,6 +61,31 @@ def test_ours_and_the_peer_take_turns(bench: Bench, peer: Peer, monkeypatch: pyt
     rows = train_in_turn(bench, peer, workloads, settings, rounds=2, warm_up=1.0, seconds=1.0)
     assert turns == ["ours", "peer default", "peer ours"] * 2
     assert rows[0]["ratios"] == {"default": {"tokens_per_s": 2.0}, "ours": {"tokens_per_s": 2.0}}
+
+
+def test_both_sides_decode_as_often_in_one_process_and_the_fastest_precision_gets_a_shortlist(
+    bench: Bench, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[tuple[str, ...], bool]] = []
+    speeds = iter([{"int8": 3000.0, "bfloat16": 2000.0}, {"int8": 1000.0, "bfloat16": 2000.0}] * 2)
+
+    def ours(_: Bench, __: object, ___: str, precisions: list[str], **given: int) -> dict[str, list[dict[str, float]]]:
+        asked.append((tuple(precisions), bool(given.get("shortlist"))))
+        if given.get("shortlist"):
+            return {f"{name}, shortlist": [{"tokens_per_s": 9000.0}] * given["repeats"] for name in precisions}
+        return {name: [{"tokens_per_s": rate}] * given["repeats"] for name, rate in next(speeds).items()}
+
+    monkeypatch.setattr("experiments.speed.peer.decode_once", ours)
+    monkeypatch.setattr("experiments.speed.peer.trained", lambda *_: None)
+    rows = decode_in_turn(
+        bench, peer, bench.plan.chosen_workloads(["M1"]), precisions=["int8", "bfloat16"], rounds=2, repeats=3,
+        train_steps=1, batch_sentences=4, peer_batch=4,
+    )  # fmt: skip
+    assert set(asked) == {(("int8", "bfloat16"), False), (("int8",), True), (("bfloat16",), True)}
+    of_greedy = {row["setting"]: row for row in rows if row["kind"] == "greedy" and row["who"] == "ours"}
+    assert of_greedy.keys() == {"int8", "bfloat16", "int8, shortlist"}  # the fastest of its first round
+    assert {len(row["rounds"]) for row in rows} == {2 * 3}
+    assert of_greedy["int8, shortlist"]["ratios"]["default"]["tokens_per_s"] == 9000.0 / 5010.0
 
 
 def test_ratios_are_of_medians_and_of_the_same_model_and_kind() -> None:

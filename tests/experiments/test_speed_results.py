@@ -72,6 +72,17 @@ MADE_UP = {
         ],
         plot="picture.png",
     ),
+    "quality": document(
+        [
+            {
+                "workload": "M1", "setting": setting, "losses": {"1": 3.0 * factor, "2": 4.0 * factor},
+                "differences": {"1": factor - 1, "2": factor - 1}, "loss": 3.5 * factor, "difference": factor - 1,
+                "tokens": {"1": 5_000, "2": 5_001},
+            }
+            for setting, factor in (("float32-torch", 1.0), ("bfloat16", 1.01))
+        ],
+        steps=1_450,
+    ),
     "startup": document([{"command": "s2s-train", "cache": "empty", "seconds": 7.25, "goal_s": 10.0}]),
 }  # fmt: skip
 SHOWN = {
@@ -82,6 +93,7 @@ SHOWN = {
     "peer_train": ("**6.12**", "4,000", "default allocator"),
     "peer_decode": ("**6.12**", "4.25", "31.25"),
     "growth": ("50,000.0", "decode 1.00", "(picture.png)"),
+    "quality": ("1,450 steps", "float32-torch", "3.0300 (+1.00 %)", "3.5000 (+0.00 %)", "5,000 / 5,001"),
     "startup": ("7.2", "10"),
 }
 

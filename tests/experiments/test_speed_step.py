@@ -60,7 +60,9 @@ def test_every_measurement_runs_on_a_tiny_network(bench: Bench) -> None:
     rows = measure_decoding(
         bench, [tiny], precisions=precisions(), train_steps=4, batch_sentences=4, repeats=2, fresh=False
     )  # fmt: skip
-    assert len(rows) == len(STRATEGIES) * len(precisions())
+    assert len(rows) == len(STRATEGIES) * (len(precisions()) + 1)
+    assert sum(row["precision"].endswith(", shortlist") for row in rows) == len(STRATEGIES)
+    assert all(bool(row["shortlist"]) == row["precision"].endswith(", shortlist") for row in rows)
     assert all(row["tokens_per_s"] > 0 and len(row["rounds"]) == 2 and row["mean_length"] <= 40 for row in rows)
     (row,) = measure_shares(bench, [tiny], settings, seconds=0.2)
     assert 0 < row["of_products"] < 1 and 0 < row["of_fused"]

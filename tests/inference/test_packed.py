@@ -68,6 +68,19 @@ def test_elsewhere_a_packed_weight_stands_for_its_values(kind: type) -> None:
     torch.testing.assert_close(rows, packed.unpack()[[0, 3]])
 
 
+@pytest.mark.parametrize("kind", [FloatWeight, Int8Weight])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_some_rows_of_a_packed_weight_multiply_like_those_of_the_whole(kind: type, dtype: torch.dtype) -> None:
+    packed, ids = torch.nn.Parameter(kind(torch.randn(OUT, IN, dtype=dtype)), requires_grad=False), torch.arange(3, 67)
+    inputs, bias = torch.randn(5, IN, dtype=dtype), torch.randn(OUT, dtype=dtype)
+    rows = packed.index_select(0, ids)
+    assert type(rows) is kind and rows.shape == (64, IN) and rows.dtype == dtype
+    assert torch.equal(rows.unpack(), packed.unpack()[ids])
+    found, expected = functional.linear(inputs, rows, bias[ids]), functional.linear(inputs, packed, bias)[:, ids]
+    torch.testing.assert_close(found, expected)
+    assert kind is not Int8Weight or torch.equal(found, expected)
+
+
 @pytest.mark.parametrize("words", [(), ("model=lstm_attention", "attention=general"), ("output=tied",)])
 def test_a_packed_network_decodes_like_the_network_and_an_int8_one_nearly(words: tuple[str, ...]) -> None:
     plain, packed, rounded = (model(*words).network for _ in range(3))

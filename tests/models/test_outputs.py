@@ -7,6 +7,7 @@ from torch.nn import functional
 from s2s_lab.faults import RequestError
 from s2s_lab.models.embeddings.token import TokenEmbedding
 from s2s_lab.models.outputs import cross_entropy
+from s2s_lab.models.outputs.base import Output, linear_among
 from s2s_lab.models.outputs.cross_entropy import aligned, linear_cross_entropy, pieces
 from s2s_lab.models.outputs.linear import LinearOutput
 from s2s_lab.models.outputs.tied import TiedOutput
@@ -130,3 +131,21 @@ def test_tied_refuses_other_widths():
     embedding = TokenEmbedding(vocabulary_size=VOCAB, embedding_size=SIZE)
     with pytest.raises(RequestError, match=r"the decoder gives 5 and embedding\.embedding_size is 4"):
         TiedOutput(feature_size=5, vocabulary_size=VOCAB, target_embedding=embedding)
+
+
+@pytest.mark.parametrize("kind", [LinearOutput, TiedOutput])
+def test_scores_among_some_ids_are_columns_of_all_scores(kind: type[Output]) -> None:
+    embedding = TokenEmbedding(vocabulary_size=VOCAB, embedding_size=SIZE)
+    output = kind(feature_size=SIZE, vocabulary_size=VOCAB, target_embedding=embedding).double()
+    for parameter in output.parameters():
+        torch.nn.init.normal_(parameter)
+    features, ids = torch.randn(2, 3, SIZE, dtype=torch.float64), torch.tensor([0, 3, 4, 6])
+    expected = output.scores(features)[..., ids]
+    torch.testing.assert_close(output.scores_among(ids)(features), expected)
+    torch.testing.assert_close(Output.scores_among(output, ids)(features), expected)
+
+
+def test_rows_of_a_weight_without_a_bias():
+    features, weight, _ = operands()
+    ids = torch.tensor([1, 5])
+    torch.testing.assert_close(linear_among(weight, None, ids)(features), (features @ weight.t())[:, ids])

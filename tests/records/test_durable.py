@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from s2s_lab.faults import RequestError
-from s2s_lab.records.durable import plain, read_json, write_durably, write_json
+from s2s_lab.records.durable import plain, read_json, write_bytes, write_durably, write_json
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -27,6 +27,23 @@ def test_numpy_paths_and_numbers_that_are_not_finite_become_plain() -> None:
 def test_what_json_cannot_hold_is_refused() -> None:
     with pytest.raises(TypeError, match="object"):
         plain({"a": object()})
+
+
+def test_bytes_take_the_place_of_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f.bin"
+    write_bytes(path, b"old")
+    write_bytes(path, b"\x00new")
+    assert path.read_bytes() == b"\x00new"
+
+    def fail(descriptor: int) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="disk full"):
+            write_bytes(path, b"half")
+    assert path.read_bytes() == b"\x00new"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

@@ -128,6 +128,27 @@ def test_settings_of_one_strategy_are_told_apart(tmp_path: Path) -> None:
     assert {entry.strategy for entry in split.entries} == {"beam (size 10)", "beam (size 5)"}
 
 
+@pytest.mark.parametrize(
+    ("shortlists", "expected"),
+    [
+        ([None, {"translations": 8, "share": 0.5}], {"beam", "beam (shortlist)"}),
+        ([{"translations": 8, "share": 0.5}] * 2, {"beam"}),
+        (
+            [None, {"translations": 8, "share": 0.5}, {"translations": 16, "share": 0.5}],
+            {"beam", "beam (shortlist translations 8)", "beam (shortlist translations 16)"},
+        ),
+    ],
+)
+def test_shortlists_are_told_apart(tmp_path: Path, shortlists: list[dict | None], expected: set[str]) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
+    for number, shortlist in enumerate(shortlists):
+        folder = evaluate(run, "beam", MADE, 0.9, 1)
+        change_scores(folder, shortlist=shortlist)
+        folder.rename(folder.with_name(f"beam-{number}"))
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert {entry.strategy for entry in split.entries} == expected
+
+
 def test_a_score_that_is_not_finite_is_shown_but_does_not_rank(tmp_path: Path) -> None:
     run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
     folder = evaluate(run, "greedy", MADE, 0.6, 1)

@@ -1,8 +1,10 @@
 """The output with a projection of its own."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
-from s2s_lab.models.outputs.base import Output
+from s2s_lab.models.outputs.base import Output, linear_among
 from s2s_lab.models.outputs.cross_entropy import linear_cross_entropy
 
 
@@ -22,6 +24,10 @@ class LinearOutput(Output):
     def scores(self, features: Tensor) -> Tensor:
         """Give logits (..., vocab) of features (..., feature_size); see Output."""
         return self.projection(features)
+
+    def scores_among(self, ids: Tensor) -> Callable[[Tensor], Tensor]:
+        """Give a function of features that multiplies by the rows of `ids` alone; see Output."""
+        return linear_among(self.projection.weight, self.projection.bias, ids)
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Give the summed cross-entropy; see Output."""

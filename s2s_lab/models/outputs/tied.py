@@ -1,12 +1,14 @@
 """The output whose projection is the target's embedding."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.embeddings.token import TokenEmbedding
-from s2s_lab.models.outputs.base import Output
+from s2s_lab.models.outputs.base import Output, linear_among
 from s2s_lab.models.outputs.cross_entropy import linear_cross_entropy
 
 
@@ -37,6 +39,10 @@ class TiedOutput(Output):
     def scores(self, features: Tensor) -> Tensor:
         """Give logits (..., vocab) of features (..., feature_size); see Output."""
         return functional.linear(features, self.weight, self.bias)
+
+    def scores_among(self, ids: Tensor) -> Callable[[Tensor], Tensor]:
+        """Give a function of features that multiplies by the rows of `ids` alone; see Output."""
+        return linear_among(self.weight, self.bias, ids)
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Give the summed cross-entropy; see Output."""
