@@ -25,8 +25,11 @@ from s2s_lab.metrics.base import Metric
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.records.word_counts import words
+from s2s_lab.training.callbacks.current_batch import CurrentBatch
 from s2s_lab.training.callbacks.examples import ExampleLogging
+from s2s_lab.training.callbacks.finite_weights import FiniteWeights
 from s2s_lab.training.callbacks.progress import TrainingProgress
+from s2s_lab.training.callbacks.rehearsal import Rehearsal
 from s2s_lab.training.callbacks.run_record import RunRecord
 from s2s_lab.training.callbacks.stopping import LastValidation
 from s2s_lab.training.checkpoint_io import AtomicCheckpointIO
@@ -81,9 +84,14 @@ def train(folder: RunFolder) -> None:
     module = _module(settings, network, sample, total_steps)
     if rank_zero_only.rank == 0:
         _start_record(folder, settings, prepared, network, batches.fill())
-    trainer = _trainer(settings, folder, module, total_steps, len(batches))
+    current = CurrentBatch()
+    watching: list[pl.Callback] = [current, FiniteWeights()]
+    if settings["trainer"]["try_largest_batch"]:
+        watching.append(Rehearsal(rows=batches.largest(), split=prepared.splits["train"], current=current))
+    trainer = _trainer(settings, folder, module, total_steps, len(batches), watching)
     try:
-        trainer.fit(module, datamodule=datamodule)
+        with current.explaining():
+            trainer.fit(module, datamodule=datamodule)
     except SystemExit as error:  # after an interrupt or a SIGTERM Lightning would end the process itself
         raise KeyboardInterrupt from error
     if trainer.interrupted:
@@ -177,16 +185,23 @@ def _module(settings: Mapping[str, Any], network: Any, sample: Sample, total_ste
         total_steps=total_steps,
         gradient_clip=settings["trainer"]["gradient_clip"],
         log_every=settings["trainer"]["log_every"],
+        skip_bad_batches=settings["trainer"]["skip_bad_batches"],
     )
 
 
 def _trainer(
-    settings: Mapping[str, Any], folder: RunFolder, module: Seq2SeqModule, total_steps: int, batches: int
+    settings: Mapping[str, Any],
+    folder: RunFolder,
+    module: Seq2SeqModule,
+    total_steps: int,
+    batches: int,
+    watching: list[pl.Callback],
 ) -> pl.Trainer:
     trainer = settings["trainer"]
     mode = "max" if module.higher_is_better else "min"
     checkpoints = {"dirpath": folder.checkpoints, "save_on_train_epoch_end": False, "enable_version_counter": False}
-    callbacks: list[pl.Callback] = [
+    callbacks = [
+        *watching,
         RunRecord(folder=folder),
         ExampleLogging(),
         LastValidation(total_steps=total_steps),

@@ -19,12 +19,17 @@ TINY = [
 ]  # fmt: skip
 
 
-def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
+def frozen(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
+    """The run folder of a tiny training that is ready to start."""
     configuration = compose_jobs(
         "train", [*TINY, f"logger={logger}", *words, f"paths.outputs={folder}"], multirun=False, folder=None
     )[0]
     check_parts(configuration)
-    made = freeze(configuration, configuration.hydra, position=1, total=1)
+    return freeze(configuration, configuration.hydra, position=1, total=1)
+
+
+def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
+    made = frozen(folder, *words, logger=logger)
     train(made)
     return made
 

@@ -55,6 +55,7 @@ class RunRecord(pl.Callback):
             "training_seconds": round(module.throughput.seconds, 3),
             "steps": trainer.global_step,
             "epochs": round(_epochs(trainer), 3),
+            "skipped_batches": module.bad_batches.skipped,
             "tokens": module.throughput.tokens,
             "tokens_per_second": round(module.throughput.tokens / max(module.throughput.seconds, 1e-9), 1),
             "peak_memory_mb": round(_peak_memory_mb(), 1),
