@@ -5,6 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from s2s_lab.training.checkpoint_io import AtomicCheckpointIO
 from s2s_lab.training.datamodule import Seq2SeqDataModule
 from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
+from s2s_lab.training.loggers.guarded import GuardedTracker
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.sample import Sample
 
@@ -247,16 +249,15 @@ def _title(settings: Mapping[str, Any]) -> str:
 
 def _loggers(settings: Mapping[str, Any], folder: RunFolder) -> list[Any]:
     job = settings["job"]
+    facts = {
+        "folder": folder.path,
+        "run_id": job["tracker_id"],
+        "name": f"{settings['name']}-{settings['seed']}",
+        "group": settings["experiment_name"],
+        "configuration": settings,
+    }
     trackers = [
-        build(
-            {**node, "_partial_": True},
-            f"logger.{name}",
-            folder=folder.path,
-            run_id=job["tracker_id"],
-            name=f"{settings['name']}-{settings['seed']}",
-            group=settings["experiment_name"],
-            configuration=settings,
-        )
+        GuardedTracker(name, partial(build, {**node, "_partial_": True}, f"logger.{name}", **facts))
         for name, node in settings["logger"].items()
         if node is not None
     ]
