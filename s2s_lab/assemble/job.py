@@ -1,6 +1,7 @@
 """Freezes a composed training configuration: fixes all that time or chance decides and writes it into a run folder."""
 
 import copy
+import importlib.util
 import secrets
 import shlex
 from pathlib import Path
@@ -10,7 +11,7 @@ from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain
 from s2s_lab.assemble.inference import build_metrics, build_strategy
-from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.instantiation import build, locate
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.vocabulary import NUM_SPECIALS
 from s2s_lab.faults import RequestError
@@ -47,6 +48,7 @@ def check_parts(configuration: Any) -> None:
     build_strategy(settings["decoding"])
     build_metrics(settings["metrics"])
     _check_optimizer(settings)
+    _check_extras(settings["logger"])
     monitor, scores = settings["metrics"]["monitor"], [*settings["metrics"]["scores"], "loss"]
     if monitor not in scores:
         raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")
@@ -65,6 +67,15 @@ def _check_optimizer(settings: dict[str, Any]) -> None:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"optimizer: {error}") from error
+
+
+def _check_extras(loggers: dict[str, Any]) -> None:
+    """Refuses a logger whose packages are not installed."""
+    for name, node in loggers.items():
+        needed = () if node is None else getattr(locate(node["_target_"], f"logger.{name}"), "needs", ())
+        missing = [package for package in needed if importlib.util.find_spec(package) is None]
+        if missing:
+            raise RequestError(f"logger={name} needs the package {missing[0]}: pip install 's2s-lab[{name}]'")
 
 
 def freeze(configuration: Any, hydra: Any, *, position: int, total: int) -> RunFolder:
