@@ -35,6 +35,7 @@ from s2s_lab.training.callbacks.run_record import RunRecord
 from s2s_lab.training.callbacks.stopping import LastValidation
 from s2s_lab.training.checkpoint_io import AtomicCheckpointIO
 from s2s_lab.training.datamodule import Seq2SeqDataModule
+from s2s_lab.training.log_file import LogFile
 from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
 from s2s_lab.training.loggers.guarded import GuardedTracker
@@ -107,7 +108,7 @@ def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
     torch.set_float32_matmul_precision(settings["matmul_precision"])
     rank = rank_zero_only.rank
     log_file = folder.log_file if rank == 0 else folder.log_file.with_name(f"log-rank{rank}.txt")
-    handler = logging.FileHandler(log_file, encoding="utf-8")
+    handler = LogFile(log_file)
     logging.basicConfig(
         level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from s2s_lab.faults import RequestError
+from s2s_lab.records.disk_faults import naming
 
 
 def plain(value: Any) -> Any:
@@ -44,7 +45,15 @@ def write_durably(path: Path, write: Callable[[TextIO], object]) -> None:
     Args:
         path: The file to make or to replace.
         write: Receives the open file and writes all of it.
+
+    Raises:
+        OSError: If it cannot be written; names the file.
     """
+    with naming(path):
+        _write_durably(path, write)
+
+
+def _write_durably(path: Path, write: Callable[[TextIO], object]) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

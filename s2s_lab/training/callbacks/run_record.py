@@ -1,11 +1,13 @@
 """Keeps run.json true while a training runs: progress, best value, throughput, memory."""
 
+import contextlib
 import resource
 import time
 
 import lightning.pytorch as pl
 import torch
 
+from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.convergence import under_trained
 from s2s_lab.training.module import Seq2SeqModule
@@ -39,9 +41,10 @@ class RunRecord(pl.Callback):
         self._write(trainer, pl_module)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Records how far it came."""
+        """Records how far it came; a disk that cannot be written to does not hide what went wrong before."""
         assert isinstance(pl_module, Seq2SeqModule)
-        self._write(trainer, pl_module)
+        with contextlib.suppress(OSError, RequestError):
+            self._write(trainer, pl_module)
 
     def _write(self, trainer: pl.Trainer, module: Seq2SeqModule) -> None:
         if not trainer.is_global_zero:
