@@ -159,6 +159,9 @@ class Translation:
     decoding: Node
     batch_sentences: int
     nbest: int
+    input_file: str | None
+    output_file: str | None
+    max_source_length: int | None
     attention_file: str | None
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["float32", "float64", "bfloat16", "int8"]
@@ -186,6 +189,7 @@ LEAST = {
     "batch_sentences": 1,
     "attention_sentences": 0,
     "nbest": 1,
+    "max_source_length": 1,
     "num_threads": 1,
 }
 """The least value of each number by its dotted place; a null stays a null."""
