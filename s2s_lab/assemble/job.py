@@ -22,7 +22,8 @@ PLACES_OF_DATA = tuple(
     f"{node}.{key}" for node in ("data", "data.corpus") for key in ("train", "validation", "test", "root")
 )
 NOT_OF_THE_JOB = (
-    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job", *PLACES_OF_DATA,
+    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads",
+    "trainer.try_largest_batch", "job", *PLACES_OF_DATA,
 )  # fmt: skip
 NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
 

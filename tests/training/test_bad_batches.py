@@ -2,6 +2,9 @@
 
 import csv
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.objectives.base import Loss
 from s2s_lab.training.objectives.cross_entropy import CrossEntropy
 from tests.assemble.test_experiment import frozen
+from tests.end_to_end.conftest import REPOSITORY
 
 LONG = ["data.size=400", "trainer.validate_every=100", "trainer.max_steps=6", "trainer.try_largest_batch=false"]
 
@@ -169,3 +173,36 @@ def test_the_count_survives_a_checkpoint() -> None:
     with pytest.raises(RunError, match="2 such batches were left out before"):
         other.judge(float("nan"), [parameter], step=3)
     logging.disable(logging.NOTSET)
+
+
+FAULTY = """
+import torch
+from s2s_lab.training.objectives.cross_entropy import CrossEntropy
+
+
+class Faulty(CrossEntropy):
+    def forward(self, network, batch, *, teacher_forcing=1.0):
+        loss = super().forward(network, batch, teacher_forcing=teacher_forcing)
+        spoilt = self.training and bool(torch.isin(torch.tensor([7, 11]), batch.index).any())
+        return loss._replace(total=loss.total * torch.nan) if spoilt else loss
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_leave_out_what_one_process_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of one rank alone is spoilt; both ranks skip, and go on with equal weights."""
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    monkeypatch.setenv("S2S_LAB_TRUST", "faulty")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{REPOSITORY}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    kept = {}
+    for ranks in (1, 2):
+        words = ["objective._target_=faulty.Faulty", "trainer.skip_bad_batches=4", "trainer.accelerator=cpu"]
+        words += [f"trainer.devices={ranks}", f"trainer.strategy={'ddp' if ranks > 1 else 'auto'}"]
+        made = frozen(tmp_path / str(ranks), *LONG, "trainer.max_steps=30", *words)
+        subprocess.run([sys.executable, "-m", "s2s_lab.job", str(made.configuration_file)], check=True, timeout=300)
+        kept[ranks] = weights(made)
+        assert made.read()["skipped_batches"] > 0
+        assert made.read()["steps"] == 30
+    for name, value in kept[1].items():
+        assert torch.allclose(value, kept[2][name], atol=1e-4), name
