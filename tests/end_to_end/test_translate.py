@@ -155,7 +155,8 @@ def test_a_million_lines_stream_in_constant_memory(model: Path, tmp_path: Path) 
         words = [f"input_file={tmp_path}/{count}.txt", f"output_file={tmp_path}/{count}.out", "decoding.max_length=3"]
         process = start(model, *words, "batch_sentences=256")
         _, status, usage = os.wait4(process.pid, 0)
-        assert status == 0
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
         peaks[count] = usage.ru_maxrss / 1024
         with (tmp_path / f"{count}.out").open("rb") as file:
             assert sum(1 for _ in file) == count
