@@ -3,17 +3,20 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from s2s_lab.assemble import lines
 from s2s_lab.assemble.lines import Remarks, one_line, texts
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def read(content: bytes) -> list[str]:
     return list(texts(io.BytesIO(content), Remarks("s2s-translate")))
 
 
+@unhurried
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\n"))), st.booleans())
 def test_only_line_feeds_end_lines(written: list[str], ended: bool) -> None:
     """Any text without a line feed comes back, but for one carriage return at its end."""
@@ -25,6 +28,7 @@ def test_only_line_feeds_end_lines(written: list[str], ended: bool) -> None:
     assert read(content.encode()) == expected
 
 
+@unhurried
 @given(st.binary(max_size=200))
 def test_any_bytes_give_as_many_texts_as_lines(content: bytes) -> None:
     whole = content.split(b"\n")
