@@ -20,6 +20,7 @@ def main() -> None:
     Exit codes: 0 done, 1 failed (the traceback is in error.txt), 2 refused, 130 interrupted with its state saved.
     """
     from s2s_lab.faults import RequestError, RunError
+    from s2s_lab.records.disk_faults import disk_fault
     from s2s_lab.records.run_folder import RunFolder
 
     arguments = _parser().parse_args()
@@ -39,20 +40,17 @@ def main() -> None:
         if first and arguments.resume:
             folder.resume()
         train(folder, resume=arguments.resume, accept_changed_data=arguments.accept_changed_data)
-    except (RequestError, RunError) as error:
-        line = " ".join(str(error).split())
-        print(f"s2s-train: {line}", file=sys.stderr)
-        _end(folder, "failed", line)
-        sys.exit(2 if isinstance(error, RequestError) else 1)
     except KeyboardInterrupt:
         kept = "its last checkpoint is kept" if any(folder.checkpoints.glob("*.ckpt")) else "nothing was trained yet"
         print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
         _end(folder, "interrupted", "interrupted")
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
-        print(f"s2s-train: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
-        _end(folder, "failed", traceback.format_exc())
-        sys.exit(1)
+        known = disk_fault(error, folder.path) or (error if isinstance(error, RequestError | RunError) else None)
+        line = " ".join(str(known or f"{type(error).__name__}: {error}; see {folder.error_file}").split())
+        print(f"s2s-train: {line}", file=sys.stderr)
+        _end(folder, "failed", line if known else traceback.format_exc())
+        sys.exit(2 if isinstance(known, RequestError) else 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,8 +66,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _end(folder: "RunFolder", status: str, text: str) -> None:
-    folder.error_file.write_text(text + "\n", encoding="utf-8")
-    folder.finish(status)
+    """Records how the job ended, as far as the disk lets it: the reason itself has been printed."""
+    from s2s_lab.faults import RequestError
+
+    with contextlib.suppress(OSError):
+        folder.error_file.write_text(text + "\n", encoding="utf-8")
+    with contextlib.suppress(OSError, RequestError):
+        folder.finish(status)
 
 
 if __name__ == "__main__":

@@ -1,64 +1,83 @@
-"""Translates standard input to standard output with a frozen model."""
+"""Translates standard input to standard output, or one file to another, with a frozen model."""
 
 import sys
-from collections.abc import Iterator
-from typing import Any, TextIO
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
 
 ABOUT = """Translates standard input, one line for each line: s2s-translate run=DIR decoding=beam < in.txt > out.txt.
+input_file=FILE and output_file=FILE read and write files; what an interrupted translation has written stays.
+Only line feeds end lines. Bytes that are not UTF-8 become U+FFFD, and lines of more than max_source_length tokens are
+cut, with a warning that names the line: every line of input has its line of output.
 nbest=3 prints scored alternatives, attention_file=FILE writes the attention weights as JSON lines."""
 
 
 def translate(configuration: Any) -> None:
-    """Translates standard input with the settings of a composed configuration.
+    """Translates with the settings of a composed configuration.
 
     Args:
         configuration: the composed configuration with Hydra's node (DictConfig).
 
     Raises:
-        RequestError: if the model cannot be used or the file of attention weights cannot be written.
+        RequestError: if the model or a file cannot be used.
+        OSError: if the output cannot be written; BrokenPipeError if nobody reads it any more.
     """
-    from contextlib import ExitStack
-
     from s2s_lab.assemble.configuration import plain
+    from s2s_lab.assemble.lines import Remarks, one_line, texts
     from s2s_lab.assemble.translation import translate_lines
+    from s2s_lab.records.disk_faults import naming
 
     settings = plain(configuration)
+    remarks = Remarks("s2s-translate")
     with ExitStack() as stack:
-        file = stack.enter_context(_opened(settings["attention_file"])) if settings["attention_file"] else None
-        interactive = sys.stdin.isatty()
-        for texts, attention in translate_lines(_lines(), settings, interactive=interactive):
-            sys.stdout.buffer.write(("\n".join(texts) + "\n").encode())  # UTF-8 in any locale, as it is read
-            if interactive:
-                sys.stdout.buffer.flush()
-            if file is not None:
-                file.write((attention or "null") + "\n")
-        sys.stdout.buffer.flush()
+        read = _opened(stack, settings, "input_file", "rb") or sys.stdin.buffer
+        _check_other_file(settings)
+        lines = texts(read, remarks)
+        translated = translate_lines(lines, settings, interactive=read.isatty(), tell=remarks.tell)
+        write = _opened(stack, settings, "output_file", "wb")
+        attention = _opened(stack, settings, "attention_file", "wb")
+        at_once = write is not None or read.isatty()
+        out = write or sys.stdout.buffer
+        stack.enter_context(naming(Path(settings["output_file"] or settings["attention_file"] or "standard output")))
+        for outputs, weights in translated:
+            out.write("".join(f"{one_line(text)}\n" for text in outputs).encode())  # UTF-8 in any locale, as it is read
+            if at_once:
+                out.flush()
+            if attention is not None:
+                attention.write(f"{weights or 'null'}\n".encode())
+        out.flush()
+    remarks.close()
 
 
-def _opened(path: str) -> TextIO:
-    """The file of attention weights, open for writing.
+def _opened(stack: ExitStack, settings: dict[str, Any], key: str, mode: str) -> BinaryIO | None:
+    """The file that a setting names, open until the stack ends; None where it names none.
 
     Raises:
-        RequestError: if it cannot be written.
+        RequestError: if it cannot be opened.
     """
+    from typing import cast
+
     from s2s_lab.faults import RequestError
 
+    if settings[key] is None:
+        return None
     try:
-        return open(path, "w", encoding="utf-8")
+        return stack.enter_context(cast(BinaryIO, open(settings[key], mode)))
     except OSError as error:
-        raise RequestError(f"attention_file={path}: cannot be written ({error.strerror or error})") from error
+        verb = "read" if mode == "rb" else "written"
+        raise RequestError(f"{key}={settings[key]}: cannot be {verb} ({error.strerror or error})") from error
 
 
-def _lines() -> Iterator[str]:
-    """Lines of standard input; bytes that are no UTF-8 become the replacement character, and are told of at the end."""
-    mended, first = 0, 0
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        text = line.rstrip(b"\r\n").decode("utf-8", errors="replace")
-        if "\ufffd" in text and "\ufffd".encode() not in line:
-            mended, first = mended + 1, first or number
-        yield text
-    if mended:
-        print(f"s2s-translate: {mended} lines were not valid UTF-8, the first is line {first}", file=sys.stderr)
+def _check_other_file(settings: dict[str, Any]) -> None:
+    """Refuses to write over the file that is read, and to write two things into one file."""
+    from s2s_lab.faults import RequestError
+
+    for key in ("output_file", "attention_file"):
+        place = Path(settings[key] or "")
+        if settings["input_file"] and place.is_file() and place.samefile(settings["input_file"]):
+            raise RequestError(f"{key}={settings[key]} is the input: another file is expected")
+    if settings["output_file"] is not None and settings["output_file"] == settings["attention_file"]:
+        raise RequestError(f"output_file={settings['output_file']} is also attention_file: two files are expected")
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def run_command(
         _end(program, RunError("interrupted"), 128 + signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(128 + signal.SIGPIPE)  # as the shell says of a program that the closed pipe ended
     sys.exit(0)
 
 
@@ -71,7 +71,8 @@ def _run(
             known = isinstance(error, RequestError | RunError | KeyboardInterrupt | BrokenPipeError)
             fault = error if known else RunError(f"{type(error).__name__}: {error}")
             faults.append(fault)
-            if len(jobs) > 1 and not isinstance(fault, KeyboardInterrupt | BrokenPipeError):
+            told = isinstance(fault, KeyboardInterrupt | BrokenPipeError) or getattr(fault, "told", False)
+            if len(jobs) > 1 and not told:
                 print(f"{program}: {one_line(fault)}", file=sys.stderr, flush=True)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
@@ -87,7 +88,8 @@ def _run(
 
 
 def _end(program: str, error: BaseException, code: int) -> NoReturn:
-    print(f"{program}: {one_line(error)}", file=sys.stderr)
+    if not getattr(error, "told", False):
+        print(f"{program}: {one_line(error)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -105,7 +105,18 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         _check_search_path(configuration.hydra.searchpath)
         _check_choices(configuration)
         check(plain(configuration), SECTIONS[name])
+    _check_different(composed, jobs)
     return composed
+
+
+def _check_different(composed: Sequence[DictConfig], words: Sequence[Sequence[str]]) -> None:
+    """Refuses a sweep that asks for the same job twice, as `seed=1,1` does."""
+    first: dict[str, int] = {}
+    for number, configuration in enumerate(composed):
+        earlier = first.setdefault(repr(plain(configuration)), number)
+        if earlier != number:
+            asked = " ".join(words[number])
+            raise RequestError(f"jobs {earlier + 1} and {number + 1} of the sweep are the same: {asked}")
 
 
 def _check_word(override: Override) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,21 @@ from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.callbacks.best_checkpoint import BestCheckpoint
 from s2s_lab.training.callbacks.boundary import Boundary
+from s2s_lab.training.callbacks.current_batch import CurrentBatch
 from s2s_lab.training.callbacks.examples import ExampleLogging
+from s2s_lab.training.callbacks.finite_weights import FiniteWeights
 from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.callbacks.progress import TrainingProgress
+from s2s_lab.training.callbacks.rehearsal import Rehearsal
 from s2s_lab.training.callbacks.run_record import RunRecord
 from s2s_lab.training.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_checkpoint
 from s2s_lab.training.datamodule import Seq2SeqDataModule
 from s2s_lab.training.epoch_loop import StepwiseEpochLoop
 from s2s_lab.training.interruption import Interruption
+from s2s_lab.training.log_file import LogFile
 from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
+from s2s_lab.training.loggers.guarded import GuardedTracker
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.sample import Sample
 
@@ -94,8 +100,12 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     if rank_zero_only.rank == 0:
         _start_record(folder, settings, prepared, network, batches.fill())
     interruption = Interruption()
-    trainer = _trainer(settings, folder, module, datamodule, interruption)
-    with interruption.listening():
+    current = CurrentBatch()
+    watching: list[pl.Callback] = [current, FiniteWeights()]
+    if settings["trainer"]["try_largest_batch"]:
+        watching.append(Rehearsal(rows=batches.largest(), split=prepared.splits["train"], current=current))
+    trainer = _trainer(settings, folder, module, datamodule, interruption, watching)
+    with interruption.listening(), current.explaining():
         try:
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
         except SystemExit as error:  # after an interrupt Lightning would end the process itself
@@ -142,7 +152,7 @@ def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
     torch.set_float32_matmul_precision(settings["matmul_precision"])
     rank = rank_zero_only.rank
     log_file = folder.log_file if rank == 0 else folder.log_file.with_name(f"log-rank{rank}.txt")
-    handler = logging.FileHandler(log_file, encoding="utf-8")
+    handler = LogFile(log_file)
     logging.basicConfig(
         level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
@@ -204,6 +214,7 @@ def _module(settings: Mapping[str, Any], network: Any, sample: Sample, total_ste
         total_steps=total_steps,
         gradient_clip=settings["trainer"]["gradient_clip"],
         log_every=settings["trainer"]["log_every"],
+        skip_bad_batches=settings["trainer"]["skip_bad_batches"],
     )
 
 
@@ -213,11 +224,12 @@ def _trainer(
     module: Seq2SeqModule,
     datamodule: Seq2SeqDataModule,
     interruption: Interruption,
+    watching: list[pl.Callback],
 ) -> pl.Trainer:
     trainer = settings["trainer"]
     mode = "max" if module.higher_is_better else "min"
     boundary = Boundary(datamodule=datamodule, interruption=interruption)
-    callbacks: list[pl.Callback] = [RunRecord(folder=folder), ExampleLogging()]
+    callbacks: list[pl.Callback] = [*watching, RunRecord(folder=folder), ExampleLogging()]
     if trainer["patience"] is not None:
         callbacks.append(
             EarlyStopping(module.monitor, mode=mode, patience=trainer["patience"], check_on_train_epoch_end=False)
@@ -267,16 +279,15 @@ def _title(settings: Mapping[str, Any]) -> str:
 
 def _loggers(settings: Mapping[str, Any], folder: RunFolder) -> list[Any]:
     job = settings["job"]
+    facts = {
+        "folder": folder.path,
+        "run_id": job["tracker_id"],
+        "name": f"{settings['name']}-{settings['seed']}",
+        "group": settings["experiment_name"],
+        "configuration": settings,
+    }
     trackers = [
-        build(
-            {**node, "_partial_": True},
-            f"logger.{name}",
-            folder=folder.path,
-            run_id=job["tracker_id"],
-            name=f"{settings['name']}-{settings['seed']}",
-            group=settings["experiment_name"],
-            configuration=settings,
-        )
+        GuardedTracker(name, partial(build, {**node, "_partial_": True}, f"logger.{name}", **facts))
         for name, node in settings["logger"].items()
         if node is not None
     ]

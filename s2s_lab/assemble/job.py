@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import importlib.util
 import secrets
 import shlex
 from pathlib import Path
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain
 from s2s_lab.assemble.inference import build_metrics, build_strategy, given_sides, read_model, tokenizer_node
-from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.instantiation import build, locate
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.prepare import Given
 from s2s_lab.data.vocabulary import NUM_SPECIALS
@@ -24,8 +25,8 @@ PLACES_OF_DATA = tuple(
     f"{node}.{key}" for node in ("data", "data.corpus") for key in ("train", "validation", "test", "root")
 )
 NOT_OF_THE_JOB = (
-    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job", "resume",
-    "accept_changed_data", *PLACES_OF_DATA,
+    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads",
+    "trainer.try_largest_batch", "job", "resume", "accept_changed_data", *PLACES_OF_DATA,
 )  # fmt: skip
 NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
 
@@ -55,6 +56,7 @@ def check_parts(configuration: Any) -> None:
     build_strategy(settings["decoding"])
     build_metrics(settings["metrics"])
     _check_optimizer(settings)
+    _check_extras(settings["logger"])
     monitor, scores = settings["metrics"]["monitor"], [*settings["metrics"]["scores"], "loss"]
     if monitor not in scores:
         raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")
@@ -108,6 +110,15 @@ def check_resumed(configuration: Any, hydra: Any) -> None:
         )
     folder = RunFolder.open(configuration.resume)
     folder.configuration()
+
+
+def _check_extras(loggers: dict[str, Any]) -> None:
+    """Refuses a logger whose packages are not installed."""
+    for name, node in loggers.items():
+        needed = () if node is None else getattr(locate(node["_target_"], f"logger.{name}"), "needs", ())
+        missing = [package for package in needed if importlib.util.find_spec(package) is None]
+        if missing:
+            raise RequestError(f"logger={name} needs the package {missing[0]}: pip install 's2s-lab[{name}]'")
 
 
 def freeze(configuration: Any, hydra: Any, *, position: int, total: int) -> RunFolder:

@@ -90,6 +90,8 @@ class Trainer:
     allocator: Literal["retain", "default"]
     deterministic: bool
     log_every: int
+    skip_bad_batches: int
+    try_largest_batch: bool
 
 
 @dataclass(kw_only=True)
@@ -162,6 +164,9 @@ class Translation:
     decoding: Node
     batch_sentences: int
     nbest: int
+    input_file: str | None
+    output_file: str | None
+    max_source_length: int | None
     attention_file: str | None
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["float32", "float64", "bfloat16", "int8"]
@@ -186,13 +191,18 @@ LEAST = {
     "trainer.devices": 1,
     "trainer.num_threads": 1,
     "trainer.log_every": 1,
+    "trainer.skip_bad_batches": 0,
     "batch_sentences": 1,
     "attention_sentences": 0,
     "nbest": 1,
     "repeats": 1,
+    "max_source_length": 1,
     "num_threads": 1,
 }
 """The least value of each number by its dotted place; a null stays a null."""
+
+MOST = {"seed": 2**32 - 1}
+"""The largest value of each number that has one."""
 
 SECTIONS: dict[str, type] = {"train": Training, "evaluate": Evaluation, "translate": Translation}
 
@@ -221,6 +231,8 @@ def _check_section(node: Mapping[str, Any], section: type, place: str) -> None:
                 raise RequestError(f"{where} is null, but a value is needed")
         elif where in LEAST and value < LEAST[where]:
             raise RequestError(f"{where}={value}: at least {LEAST[where]} is expected")
+        elif where in MOST and value > MOST[where]:
+            raise RequestError(f"{where}={value}: at most {MOST[where]} is expected")
         elif inner is not None:
             if not isinstance(value, Mapping):
                 raise RequestError(f"{where}={value!r}: a section with keys is expected")

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from s2s_lab.assemble.inference import build_strategy, choose_device, load_model, model_place
-from s2s_lab.decoding.base import Hypothesis
+from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
@@ -21,16 +21,21 @@ CHUNK = 16  # batches read ahead, so that lines of like length can be decoded to
 
 
 def translate_lines(
-    lines: Iterable[str], settings: Mapping[str, Any], *, interactive: bool = False
+    lines: Iterable[str],
+    settings: Mapping[str, Any],
+    *,
+    interactive: bool = False,
+    tell: Callable[[str, int, str], None] = lambda kind, number, remark: None,
 ) -> Iterator[tuple[list[str], str | None]]:
-    """Translates lines as they come.
+    """Reads the model, then translates lines as they come.
 
     Args:
         lines: source text, without line ends.
         settings: plain conf/translate.yaml.
         interactive: whether each line is answered before the next one is read.
+        tell: is told of lines that are cut: kind, number from 1, remark (see Remarks).
 
-    Yields:
+    Returns:
         For each line exactly `nbest` outputs, best first, each as text or, with nbest > 1, as `score<TAB>text`; empty
         ones for an empty line and where the strategy found fewer; and, where attention is asked for, a JSON line with
         tokens and weights.
@@ -49,21 +54,33 @@ def translate_lines(
         raise RequestError(
             f"nbest={wanted}: decoding={strategy.name} keeps {strategy.num_hypotheses}; set decoding.num_hypotheses"
         )
+    encoded = _encoded(lines, model, settings["max_source_length"], tell)
     shortlist = None
     if settings["shortlist"]:
         vocabularies = {"source": model.source.vocabulary, "target": model.target.vocabulary}
         shortlist = Shortlist(load_lexicon(model_place(Path(settings["run"])), **vocabularies))
+    return _translated(encoded, settings, model, strategy, shortlist, interactive)
+
+
+def _translated(
+    stream: Iterator[tuple[list[int], bool]],
+    settings: Mapping[str, Any],
+    model: FrozenModel,
+    strategy: DecodingStrategy,
+    shortlist: Shortlist | None,
+    interactive: bool,
+) -> Iterator[tuple[list[str], str | None]]:
+    device, wanted = choose_device(settings["accelerator"]), settings["nbest"]
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
-    stream = iter(lines)
     ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
     while chunk := list(islice(stream, ahead)):
         kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
-        source_ids = [model.source.ids(line) for line in chunk]
+        source_ids = [ids for ids, _ in chunk]
         batches = batches_of(source_ids, sentences=settings["batch_sentences"])
         decoded = decode(model.network, strategy, batches, device=device, weights_of=kept, shortlist=shortlist)
-        for index, line in enumerate(chunk):
+        for index, (_, empty) in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
-            if not line.strip():
+            if empty:
                 yield [""] * wanted, None
                 continue
             texts = [model.target.line(item.ids) for item in nbest]
@@ -71,6 +88,18 @@ def translate_lines(
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
             texts += [""] * (wanted - len(texts))
             yield texts, _attention_line(model, source_ids[index], nbest[0]) if settings["attention_file"] else None
+
+
+def _encoded(
+    lines: Iterable[str], model: FrozenModel, longest: int | None, tell: Callable[[str, int, str], None]
+) -> Iterator[tuple[list[int], bool]]:
+    """Yields the ids of each line, eos at the end, and whether the line is empty; the lines themselves are let go."""
+    for number, line in enumerate(lines, start=1):
+        ids = model.source.ids(line)
+        if longest is not None and len(ids) - 1 > longest:
+            tell("were too long", number, f"{len(ids) - 1:,} tokens, cut to max_source_length={longest}")
+            ids = [*ids[:longest], ids[-1]]
+        yield ids, not line.strip()
 
 
 def _attention_line(model: FrozenModel, source_ids: Sequence[int], best: Hypothesis) -> str:

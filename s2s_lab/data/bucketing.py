@@ -163,6 +163,17 @@ class BucketedBatches(Sampler[Rows]):
         padded = sum(int((np.maximum.reduceat(lengths[plan.order], starts) * rows).sum()) for lengths in chosen)
         return sum(int(lengths.sum(dtype=np.int64)) for lengths in chosen) / padded
 
+    def largest(self) -> Rows:
+        """The global batch of this epoch with the most padded tokens on both sides together: all its rows."""
+        plan = self._plan()
+        widest = sum(
+            np.maximum.reduceat(lengths[plan.order], plan.bounds[:-1]).astype(np.int64)
+            for lengths in (self._sources, self._targets)
+        )
+        batch = int(np.argmax(widest * np.diff(plan.bounds)))
+        rows = plan.order[plan.bounds[batch] : plan.bounds[batch + 1]]
+        return Rows(self._original(rows), len(rows), int(self._targets[rows].sum()))
+
     def _original(self, rows: np.ndarray) -> np.ndarray:
         return rows.astype(np.int64) if self._subset is None else self._subset[rows]
 

@@ -15,6 +15,7 @@ from s2s_lab.data.collate import collate
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.text import TextSide
 from s2s_lab.models.seq2seq import Seq2Seq
+from s2s_lab.records.disk_faults import naming
 
 WEIGHTS, CONFIGURATION = "model.safetensors", "config.yaml"
 
@@ -68,7 +69,16 @@ def length_sorted_batches(
 
 
 def save_model(model: FrozenModel, folder: Path) -> None:
-    """Writes a model folder: model.safetensors, config.yaml, vocabularies and tokenizers."""
+    """Writes a model folder: model.safetensors, config.yaml, vocabularies and tokenizers.
+
+    Raises:
+        OSError: if it cannot be written; names a file of it.
+    """
+    with naming(folder / WEIGHTS):
+        _save_model(model, folder)
+
+
+def _save_model(model: FrozenModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = model.network.state_dict()
     shared = _shared_names(state)

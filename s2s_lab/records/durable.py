@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from s2s_lab.faults import RequestError
+from s2s_lab.records.disk_faults import naming
 
 
 def plain(value: Any) -> Any:
@@ -45,8 +46,11 @@ def write_durably(path: Path, write: Callable[[TextIO], object]) -> None:
     Args:
         path: The file to make or to replace.
         write: Receives the open file and writes all of it.
+
+    Raises:
+        OSError: If it cannot be written; names the file.
     """
-    with _appearing(path) as descriptor, os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+    with naming(path), _appearing(path) as descriptor, os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())
@@ -54,7 +58,7 @@ def write_durably(path: Path, write: Callable[[TextIO], object]) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that appears under its name only when it is whole and on the disk."""
-    with _appearing(path) as descriptor, os.fdopen(descriptor, "wb") as file:
+    with naming(path), _appearing(path) as descriptor, os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

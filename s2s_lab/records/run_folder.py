@@ -160,13 +160,14 @@ class RunFolder:
         return facts
 
     def finish(self, status: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Write how the run ended, with the end (UTC now unless given in the changes).
+        """Write how the run ended, with the end (UTC now unless given in the changes; never before the start).
 
         Args:
             status: finished, failed or interrupted.
             changes: Further facts.
         """
-        return self.update({"ended": utc_now(), **(changes or {}), "status": status})
+        ended = max(utc_now(), self.read().get("started") or "")  # the clock may have been set back meanwhile
+        return self.update({"ended": ended, **(changes or {}), "status": status})
 
     def write_configuration(self, configuration: Mapping[str, Any]) -> None:
         """Write config.yaml from the resolved configuration as nested plain values."""

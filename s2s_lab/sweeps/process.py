@@ -77,7 +77,7 @@ def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: boo
 
     Raises:
         RequestError: if the job ends with exit code 2; it has printed why.
-        RunError: if it ends with another code than 0.
+        RunError: if it ends with another code than 0; at 1 it has printed why.
         KeyboardInterrupt: if it was interrupted and has saved its state.
     """
     settings = folder.configuration()
@@ -105,10 +105,14 @@ def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: boo
     if terminated or code == 128 + signal.SIGINT:
         raise KeyboardInterrupt
     if code == 2:
-        raise RequestError(f"the job was refused; its folder is {folder.path}")
+        refused = RequestError(f"the job was refused; its folder is {folder.path}")
+        refused.told = True
+        raise refused
     if code != 0:
         reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        raise RunError(f"the job failed ({reason}); see {folder.error_file} and {folder.log_file}")
+        failed = RunError(f"the job failed ({reason}); see {folder.error_file} and {folder.log_file}")
+        failed.told = code == 1
+        raise failed
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

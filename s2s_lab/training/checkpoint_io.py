@@ -47,7 +47,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         final = Path(path)
         temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
+            final.parent.mkdir(exist_ok=True)
             with temporary.open("w+b") as file:
                 torch.save({**checkpoint, "schema": SCHEMA}, file)
                 _seal(file)
@@ -129,7 +129,7 @@ def migrate(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     if schema > SCHEMA:
         raise RequestError(f"{path}: schema {schema} is newer than this s2s_lab reads ({SCHEMA}); update s2s_lab")
     if schema == 1:
-        checkpoint = {**checkpoint, "schema": SCHEMA, "continuation": None}
+        checkpoint = {**checkpoint, "schema": SCHEMA, "continuation": None, "bad_batches": {"skipped": 0}}
         checkpoint["callbacks"] = {
             key.replace("ModelCheckpoint", "BestCheckpoint", 1): state
             for key, state in checkpoint["callbacks"].items()

@@ -12,9 +12,10 @@ from torch.optim import Optimizer
 from torchmetrics import SumMetric
 
 from s2s_lab.data.batch import Batch
-from s2s_lab.faults import RequestError, RunError
+from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import decode_batches
 from s2s_lab.models.seq2seq import Seq2Seq
+from s2s_lab.training.bad_batches import BadBatches
 from s2s_lab.training.learning_rates.base import Schedule
 from s2s_lab.training.objectives.base import Objective
 from s2s_lab.training.sample import Example, Sample
@@ -41,6 +42,7 @@ class Seq2SeqModule(pl.LightningModule):
         total_steps: optimizer steps of the whole training, for the schedule.
         gradient_clip: largest norm of the whole gradient, or None.
         log_every: optimizer steps between two rows of the training curves.
+        skip_bad_batches: updates with a gradient that is not finite that may be left out in the whole training.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Seq2SeqModule(pl.LightningModule):
         total_steps: int,
         gradient_clip: float | None,
         log_every: int,
+        skip_bad_batches: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -69,6 +72,7 @@ class Seq2SeqModule(pl.LightningModule):
         self.total_steps = total_steps
         self.gradient_clip = gradient_clip
         self.log_every = log_every
+        self.bad_batches = BadBatches(allowed=skip_bad_batches)
         self.throughput = Throughput()
         self.validation_nll, self.validation_tokens = SumMetric(), SumMetric()
         self.examples: list[Example] = []
@@ -94,6 +98,7 @@ class Seq2SeqModule(pl.LightningModule):
         ratio = self.teacher_forcing(self.global_step)
         loss = self.objective(self.network, batch, teacher_forcing=ratio)
         mean = loss.total * (self.trainer.world_size / batch.global_tokens)
+        self.bad_batches.see(batch, mean, position=batch_index)
         self.throughput.add(int((batch.sources[0][1] - 1).sum()) + int(batch.target_lengths.sum()))
         if (self.global_step + 1) % self.log_every == 0:
             self.log("train/loss", mean.detach(), sync_dist=True, batch_size=1)
@@ -105,19 +110,29 @@ class Seq2SeqModule(pl.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clips the gradient's norm, logs what the update is made with, and stops at a norm that is not finite.
+        """Clips the gradient's norm and logs what the update is made with; see BadBatches for one that is not finite.
 
         Raises:
-            RunError: at a gradient that is not finite; the checkpoints written before stay.
+            RunError: at a gradient that is not finite and may not be left out.
         """
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip or math.inf))
         step = self.global_step + 1
-        if not math.isfinite(norm):
-            raise RunError(f"the gradient is not finite at optimizer step {step}; the last good checkpoint is kept")
-        if step % self.log_every == 0:
+        self.bad_batches.judge(norm, self.parameters(), step=step)
+        if step % self.log_every == 0 and not self.bad_batches.skipping:
             self.log("train/gradient_norm", norm, batch_size=1)
             self.log("train/learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
         self.updating = True
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Makes the update, and does not count it if it was left out."""
+        super().optimizer_step(*args, **kwargs)
+        if self.bad_batches.skipping:
+            self.bad_batches.undo_count(self.trainer)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Moves the schedule, unless the update was left out."""
+        if not self.bad_batches.skipping:
+            super().lr_scheduler_step(scheduler, metric)
 
     # Validation.
 
@@ -154,10 +169,11 @@ class Seq2SeqModule(pl.LightningModule):
     # Checkpoints.
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the state of schedules that move with validations, the tokens seen, and what the weights' rows mean."""
+        """Adds the state of schedules that move with validations, tokens, updates left out, and vocabularies."""
         checkpoint["validation_schedulers"] = [scheduler.state_dict() for scheduler in self.validation_schedulers]
         checkpoint["tokens_seen"] = self.throughput.tokens
         checkpoint["vocabularies"] = self._vocabularies()
+        checkpoint["bad_batches"] = self.bad_batches.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes back what on_save_checkpoint added; the schedules wait for their optimizer.
@@ -168,6 +184,7 @@ class Seq2SeqModule(pl.LightningModule):
         if checkpoint.get("vocabularies", self._vocabularies()) != self._vocabularies():
             raise RequestError("the vocabularies made from the training data are not those that the weights are for")
         self.throughput.tokens = checkpoint["tokens_seen"]
+        self.bad_batches.load_state_dict(checkpoint["bad_batches"])
         self._schedules_held = checkpoint["validation_schedulers"]
 
     def _vocabularies(self) -> str:

@@ -19,7 +19,8 @@ TINY = [
 ]  # fmt: skip
 
 
-def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
+def frozen(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
+    """The run folder of a tiny training that is ready to start."""
     other_data = any(word.startswith("data=") for word in words)
     configuration = compose_jobs(
         "train",
@@ -33,7 +34,11 @@ def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
         folder=None,
     )[0]
     check_parts(configuration)
-    made = freeze(configuration, configuration.hydra, position=1, total=1)
+    return freeze(configuration, configuration.hydra, position=1, total=1)
+
+
+def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
+    made = frozen(folder, *words, logger=logger)
     train(made)
     return made
 

@@ -70,6 +70,8 @@ def test_a_sides_own_cell_is_taken() -> None:
         (["model=gru_atention"], r"model=gru_atention: there is no such option; did you mean gru_attention\?"),
         (["modell=gru"], r"unknown key modell; did you mean model\?"),
         (["~attention"], r"~attention deletes a key"),
+        (["seed=-1"], r"seed=-1: at least 0 is expected"),
+        (["seed=4294967296"], r"seed=4294967296: at most 4294967295 is expected"),
         (["seed=abc"], r"seed='abc': int is expected"),
         (["encoder.hidden_size=big"], r"encoder\.hidden_size='big': int is expected"),
         (["trainer.precision=16"], r"trainer\.precision=16"),
@@ -143,3 +145,30 @@ def test_a_sweep_composes_the_product_of_its_values() -> None:
 def test_a_wrong_value_in_a_late_job_of_a_sweep_is_found_first() -> None:
     with pytest.raises(RequestError, match="lstmm"):
         compose_jobs("train", ["model=rnn,lstmm"], multirun=True, folder=None)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["seed=1,1"], "jobs 1 and 2 of the sweep are the same: seed=1"),
+        (["seed=1,2", "model=gru,lstm,gru"], "jobs 1 and 3 of the sweep are the same: seed=1 model=gru"),
+        (["optimizer.lr=0.1,1e-1"], "jobs 1 and 2 of the sweep are the same: optimizer.lr="),
+    ],
+)
+def test_a_job_that_a_sweep_asks_for_twice_is_refused(words: list[str], expected: str) -> None:
+    with pytest.raises(RequestError, match=expected):
+        compose_jobs("train", words, multirun=True, folder=None)
+
+
+def test_a_logger_without_its_packages_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    from s2s_lab.assemble.job import check_parts
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorboard" else found(name))
+    with pytest.raises(
+        RequestError, match=r"logger=tensorboard needs the package tensorboard: .*s2s-lab\[tensorboard\]"
+    ):
+        check_parts(one("logger=wandb_tensorboard"))
+    check_parts(one("logger=wandb"))

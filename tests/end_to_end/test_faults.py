@@ -29,7 +29,7 @@ def fails(commands: Commands, name: str, *words: str, expected: str) -> None:
     done = commands(name, *words, code=2)
     lines = [line for line in done.stderr.splitlines() if line.startswith("s2s-")]
     assert "Traceback" not in done.stderr
-    assert expected in lines[0], done.stderr
+    assert len(lines) == 1 and expected in lines[0], done.stderr
     assert not list(commands.folder.glob("outputs/**/best.ckpt"))
 
 

@@ -50,8 +50,9 @@ def test_a_job_sees_no_trace_of_other_ranks_and_its_own_threads(monkeypatch: pyt
 def test_every_end_of_a_job_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, fault: type[BaseException], message: str
 ) -> None:
-    with pytest.raises(fault, match=message):
+    with pytest.raises(fault, match=message) as caught:
         run_job(job_that(tmp_path, monkeypatch, script))
+    assert getattr(caught.value, "told", False) == (script in ("exit 1", "exit 2"))  # a killed job has told nobody
 
 
 def test_a_job_that_ends_well_raises_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ class ParallelCorpus(FileCorpus):
         target: language or label of the target side.
 
     Raises:
-        RequestError: if a split is not given in one of the two forms, or a file is missing.
+        RequestError: if a split is not given in one of the two forms, a file is missing, or train and validation are
+            the same files.
     """
 
     name = "parallel"
@@ -40,6 +41,9 @@ class ParallelCorpus(FileCorpus):
     ) -> None:
         given = {"train": train, "validation": validation} | ({"test": test} if _values(test) else {})
         files = {split: _files(split, _values(node), root) for split, node in given.items()}
+        for one, other in zip(files["train"].paths(), files["validation"].paths(), strict=False):
+            if one.samefile(other):
+                raise RequestError(f"data.train and data.validation are the same file {one}: two splits are expected")
         super().__init__(files=files, source=source, target=target)
 
 

@@ -1,5 +1,6 @@
 """Keeps run.json true while a training runs: progress, best value, throughput, memory."""
 
+import contextlib
 import resource
 import time
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.convergence import under_trained
 from s2s_lab.training.module import Seq2SeqModule
@@ -50,9 +52,10 @@ class RunRecord(pl.Callback):
         self._write(trainer, pl_module)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Records how far it came."""
+        """Records how far it came; a disk that cannot be written to does not hide what went wrong before."""
         assert isinstance(pl_module, Seq2SeqModule)
-        self._write(trainer, pl_module)
+        with contextlib.suppress(OSError, RequestError):
+            self._write(trainer, pl_module)
 
     def _write(self, trainer: pl.Trainer, module: Seq2SeqModule) -> None:
         if not trainer.is_global_zero:
@@ -66,6 +69,7 @@ class RunRecord(pl.Callback):
             "training_seconds": round(module.throughput.seconds, 3),
             "steps": trainer.global_step,
             "epochs": round(_epochs(trainer), 3),
+            "skipped_batches": module.bad_batches.skipped,
             "tokens": module.throughput.tokens,
             "tokens_per_second": round(module.throughput.tokens / max(module.throughput.seconds, 1e-9), 1),
             "peak_memory_mb": round(_peak_memory_mb(), 1),

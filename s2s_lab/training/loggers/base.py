@@ -1,10 +1,20 @@
-"""What a logger may offer beyond curves: example tables, pictures, the final model, going on where it stopped."""
+"""What a logger may offer beyond curves, and how its faults are told."""
 
+import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from s2s_lab.training.sample import Example
+
+log = logging.getLogger(__name__)
+
+
+def warn(line: str) -> None:
+    """Tells of a fault that the training survives, in the log and on standard error."""
+    log.warning("%s", line)
+    print(f"s2s-train: warning: {line}", file=sys.stderr, flush=True)
 
 
 @runtime_checkable
@@ -33,3 +43,13 @@ class Continues(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes that back, in place of what was recorded after it."""
+
+
+@runtime_checkable
+class CanBeSentLater(Protocol):
+    """A logger whose files are of use after it failed."""
+
+    @property
+    def later(self) -> str:
+        """What to do with the files, for a message."""
+        ...

@@ -11,6 +11,8 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from s2s_lab.records.disk_faults import naming
+
 
 class CurvesLogger(Logger):
     """One row for each logged step: epoch, step, seconds since the start, then a column for each value, or nothing.
@@ -74,7 +76,7 @@ class CurvesLogger(Logger):
     @rank_zero_only
     def _write(self, rows: list[dict[str, Any]]) -> None:
         anew = self.written == 0
-        with self.path.open("w" if anew else "a", newline="", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("w" if anew else "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             if anew:
                 writer.writeheader()

@@ -13,6 +13,9 @@ from s2s_lab.training.sample import Example
 class TensorBoardTracker(TensorBoardLogger):
     """Curves, examples as text, attention pictures.
 
+    Attributes:
+        needs: packages of the extra of the same name.
+
     Args:
         folder: run folder; the event files lie in its `tensorboard`.
         run_id: not used; events carry no id.
@@ -21,8 +24,16 @@ class TensorBoardTracker(TensorBoardLogger):
         configuration: not used; config.yaml holds it.
     """
 
+    needs = ("tensorboard",)
+
     def __init__(self, *, folder: Path, run_id: str, name: str, group: str, configuration: Mapping[str, Any]) -> None:
         super().__init__(save_dir=folder, name="tensorboard", version="")
+        self._folder = folder
+
+    @property
+    def later(self) -> str:
+        """What is left of the curves."""
+        return f"the events written so far are in {self._folder}/tensorboard"
 
     def show_examples(self, examples: Sequence[Example], *, step: int) -> None:
         """Logs the examples as a Markdown table and a picture of each one's attention."""

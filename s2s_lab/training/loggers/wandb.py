@@ -1,5 +1,6 @@
 """Weights & Biases: one run for each job, offline unless told otherwise."""
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,8 +9,12 @@ from typing import Any, Literal
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+from s2s_lab.training.loggers.base import warn
 from s2s_lab.training.loggers.pictures import attention_picture
 from s2s_lab.training.sample import Example
+
+SECONDS = {"WANDB_INIT_TIMEOUT": "10", "WANDB_LOGIN_TIMEOUT": "10", "WANDB_FINISH_TIMEOUT": "120"}
+"""The longest waits for an answer at the start, and for what is still to be sent at the end, unless the user says."""
 
 
 class WandbTracker(WandbLogger):
@@ -23,7 +28,8 @@ class WandbTracker(WandbLogger):
         configuration: the whole plain configuration.
         project: W&B project.
         entity: W&B team or user, or None for the default.
-        mode: `offline` writes files that `wandb sync` sends later; `online` needs a key and a network.
+        mode: `offline` writes files that `wandb sync` sends later; `online` needs a key and a network, and goes on as
+            `offline`, with a warning, where W&B does not answer.
     """
 
     def __init__(
@@ -40,6 +46,8 @@ class WandbTracker(WandbLogger):
     ) -> None:
         os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
         os.environ.setdefault("WANDB_SILENT", "true")
+        for variable, seconds in SECONDS.items():
+            os.environ.setdefault(variable, seconds)
         super().__init__(
             name=name,
             save_dir=folder,
@@ -52,6 +60,31 @@ class WandbTracker(WandbLogger):
             config=dict(configuration),
         )
         self._wandb_init.pop("anonymous", None)  # W&B warns at each start about this argument of Lightning's
+        self._folder = folder
+
+    @property
+    def later(self) -> str:
+        """How the files are sent later."""
+        return f"send what there is by: wandb sync {self._folder}/wandb/*run-*"
+
+    @property
+    def experiment(self) -> Any:
+        """The W&B run, started at the first call; offline where W&B cannot be reached."""
+        if self._experiment is not None or self._offline:
+            return super().experiment
+        try:
+            return super().experiment
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            warn(
+                f"W&B: no online run ({type(error).__name__}: {reason[:160]}); it is logged offline, to be sent later "
+                f"by: wandb sync {self._folder}/wandb/offline-run-*"
+            )
+            with contextlib.suppress(Exception):
+                wandb.teardown(exit_code=1)  # else the run's id stays in use
+            self._offline = True
+            self._wandb_init["mode"] = "offline"
+            return super().experiment
 
     def show_examples(self, examples: Sequence[Example], *, step: int) -> None:
         """Logs a table of the examples and a picture of each one's attention."""

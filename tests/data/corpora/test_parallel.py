@@ -12,7 +12,8 @@ from s2s_lab.faults import RequestError
 def files(tmp_path: Path) -> Path:
     (tmp_path / "s.txt").write_text("one\ntwo\n", encoding="utf-8")
     (tmp_path / "t.txt").write_text("eins\nzwei\n", encoding="utf-8")
-    (tmp_path / "b.tsv").write_text("one\teins\ntwo\tzwei\n", encoding="utf-8")
+    for name in ("b.tsv", "v.tsv"):
+        (tmp_path / name).write_text("one\teins\ntwo\tzwei\n", encoding="utf-8")
     return tmp_path
 
 
@@ -45,16 +46,26 @@ def test_a_split_in_neither_form_or_a_missing_file_is_named(files: Path, node: d
 
 
 def test_a_corpus_without_a_test_set_says_so(files: Path) -> None:
-    corpus = ParallelCorpus(train={"tsv": "b.tsv"}, validation={"tsv": "b.tsv"}, root=str(files))
+    corpus = ParallelCorpus(train={"tsv": "b.tsv"}, validation={"tsv": "v.tsv"}, root=str(files))
     with pytest.raises(RequestError, match="split=test: corpus parallel has no such split"):
         corpus.pairs("test")
 
 
 def test_the_fingerprint_follows_the_bytes(files: Path) -> None:
     def prints() -> dict[str, str]:
-        return ParallelCorpus(train={"tsv": "b.tsv"}, validation={"tsv": "b.tsv"}, root=str(files)).fingerprint()
+        return ParallelCorpus(train={"tsv": "b.tsv"}, validation={"tsv": "v.tsv"}, root=str(files)).fingerprint()
 
     before = prints()
     assert before == prints()
     (files / "b.tsv").write_text("one\teins\ntwo\tdrei\n", encoding="utf-8")
     assert before != prints()
+
+
+def test_a_file_that_is_trained_and_validated_on_is_refused(files: Path) -> None:
+    (files / "link.tsv").symlink_to(files / "b.tsv")
+    for name in ("b.tsv", "link.tsv"):
+        with pytest.raises(RequestError, match=r"data\.train and data\.validation are the same file .*b\.tsv"):
+            ParallelCorpus(train={"tsv": "b.tsv"}, validation={"tsv": name}, root=str(files))
+    with pytest.raises(RequestError, match="the same file"):
+        pair = {"source": "s.txt", "target": "t.txt"}
+        ParallelCorpus(train=pair, validation={**pair, "target": "s.txt"}, root=str(files))
