@@ -1,4 +1,4 @@
-"""The two faults that every room may raise: a wrong request and a run that cannot go on."""
+"""The faults that every room may raise: a wrong request, a run that cannot go on, and a rank left alone."""
 
 
 class RequestError(ValueError):
@@ -12,4 +12,11 @@ class RunError(RuntimeError):
     """A run that cannot go on for a reason known to the laboratory; the message is one line.
 
     Entry points print it alone and exit with code 1.
+    """
+
+
+class RankLostError(RunError):
+    """A rank that cannot go on because another one has ended; why that was is known there.
+
+    Entry points exit with code 3.
     """

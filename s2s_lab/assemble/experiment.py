@@ -1,7 +1,6 @@
 """Builds and runs one training from its frozen run folder; the only part of assembly that knows Lightning."""
 
 import logging
-import os
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
+from s2s_lab.assemble.devices import check_devices, threads
 from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, tokenizer_node
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
@@ -25,6 +25,7 @@ from s2s_lab.metrics.base import Metric
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.records.word_counts import words
+from s2s_lab.training.callbacks.agreed_stop import AgreedStop
 from s2s_lab.training.callbacks.examples import ExampleLogging
 from s2s_lab.training.callbacks.progress import TrainingProgress
 from s2s_lab.training.callbacks.run_record import RunRecord
@@ -35,6 +36,7 @@ from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.sample import Sample
+from s2s_lab.training.strategies.choice import choose_strategy, steps_between_meetings
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ def train(folder: RunFolder) -> None:
     """
     settings = folder.configuration()
     check_targets({key: value for key, value in settings.items() if key != "job"})
+    check_devices(settings["trainer"])
     _configure_process(settings["trainer"], folder)
     pl.seed_everything(settings["seed"], verbose=False)
     prepared, corpus = _prepare(settings)
@@ -75,6 +78,7 @@ def train(folder: RunFolder) -> None:
         seed=settings["seed"],
         sample=np.asarray(sorted(sample.sources)),
         num_workers=settings["data"]["num_workers"],
+        accumulate=settings["trainer"]["accumulate"],
     )
     batches = datamodule.training_batches()
     total_steps = _total_steps(settings["trainer"], len(batches))
@@ -93,7 +97,7 @@ def train(folder: RunFolder) -> None:
 
 def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
     """Threads, arithmetic, the log file, and the third-party warnings that a user cannot act on."""
-    torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads(settings))
     torch.set_float32_matmul_precision(settings["matmul_precision"])
     rank = rank_zero_only.rank
     log_file = folder.log_file if rank == 0 else folder.log_file.with_name(f"log-rank{rank}.txt")
@@ -177,6 +181,7 @@ def _module(settings: Mapping[str, Any], network: Any, sample: Sample, total_ste
         total_steps=total_steps,
         gradient_clip=settings["trainer"]["gradient_clip"],
         log_every=settings["trainer"]["log_every"],
+        accumulate=settings["trainer"]["accumulate"],
     )
 
 
@@ -199,11 +204,13 @@ def _trainer(
         )
     if settings["callbacks"]["progress"]:
         callbacks.append(TrainingProgress(title=_title(settings), monitor=module.monitor, total_steps=total_steps))
+    callbacks.append(AgreedStop(every=steps_between_meetings(trainer)))
     every = trainer["validate_every"]
     return pl.Trainer(
         accelerator=trainer["accelerator"],
         devices=trainer["devices"],
-        strategy=trainer["strategy"],
+        num_nodes=trainer["num_nodes"],
+        strategy=choose_strategy(trainer),
         precision=trainer["precision"],
         deterministic=trainer["deterministic"],
         max_steps=total_steps,

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain
+from s2s_lab.assemble.devices import check_devices
 from s2s_lab.assemble.inference import build_metrics, build_strategy
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.network import build_network
@@ -21,7 +22,8 @@ PLACES_OF_DATA = tuple(
     f"{node}.{key}" for node in ("data", "data.corpus") for key in ("train", "validation", "test", "root")
 )
 NOT_OF_THE_JOB = (
-    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job", *PLACES_OF_DATA,
+    "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads", "job", "launch",
+    *PLACES_OF_DATA,
 )  # fmt: skip
 NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
 
@@ -38,6 +40,8 @@ def check_parts(configuration: Any) -> None:
     import torch
 
     settings = with_absolute_paths(configuration)
+    if settings["launch"]:
+        check_devices(settings["trainer"])
     build(settings["data"]["corpus"], "data.corpus")
     shared = settings["data"]["vocabulary"]["shared"]
     with torch.device("meta"):

@@ -21,6 +21,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         seed: order of the training batches, with the epoch.
         sample: indices of the validation sentences that are decoded.
         num_workers: loader processes; 0 loads in the training process.
+        accumulate: global training batches to an optimizer step.
     """
 
     def __init__(
@@ -32,11 +33,12 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         seed: int,
         sample: np.ndarray,
         num_workers: int,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.prepared = prepared
         self.max_sentences, self.max_tokens = max_sentences, max_tokens
-        self.seed, self.sample, self.num_workers = seed, sample, num_workers
+        self.seed, self.sample, self.num_workers, self.accumulate = seed, sample, num_workers, accumulate
         self.batches: BucketedBatches | None = None
 
     def training_batches(self, rank: int = 0, world_size: int = 1) -> BucketedBatches:
@@ -51,6 +53,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             seed=self.seed,
             rank=rank,
             world_size=world_size,
+            accumulate=self.accumulate,
         )
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -16,6 +16,7 @@ from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.training.learning_rates.base import Schedule
 from s2s_lab.training.objectives.base import Objective
 from s2s_lab.training.sample import Example, Sample
+from s2s_lab.training.strategies.gradient import clip_gradient
 from s2s_lab.training.throughput import Throughput
 
 VALIDATION, SAMPLE = 0, 1  # positions of the two validation loaders: the whole split for the loss, a sample to decode
@@ -25,8 +26,8 @@ class Seq2SeqModule(pl.LightningModule):
     """Trains a sequence-to-sequence network.
 
     Loss of a step: the objective summed over the real target tokens of this rank's rows, divided by the real target
-    tokens of the global batch; so the gradient is the mean over the tokens of the global batch on any number of ranks.
-    With accumulation an optimizer step takes the mean of its batches' means.
+    tokens of all global batches of the optimizer step; so the gradient is the mean over the tokens of the step on any
+    number of ranks, however many batches it is accumulated from.
 
     Args:
         network: the network.
@@ -39,6 +40,7 @@ class Seq2SeqModule(pl.LightningModule):
         total_steps: optimizer steps of the whole training, for the schedule.
         gradient_clip: largest norm of the whole gradient, or None.
         log_every: optimizer steps between two rows of the training curves.
+        accumulate: batches to an optimizer step; the gradients are divided by it again after each of them.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Seq2SeqModule(pl.LightningModule):
         total_steps: int,
         gradient_clip: float | None,
         log_every: int,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.network = network
@@ -66,9 +69,12 @@ class Seq2SeqModule(pl.LightningModule):
         self.higher_is_better = sample.higher_is_better(monitor)
         self.total_steps = total_steps
         self.gradient_clip = gradient_clip
-        self.log_every = log_every
+        self.log_every, self.accumulate = log_every, accumulate
         self.throughput = Throughput()
-        self.validation_nll, self.validation_tokens = SumMetric(), SumMetric()
+        self.step_loss: torch.Tensor | float = 0.0
+        self.steps_logged = 0
+        self.validation_nll = SumMetric().set_dtype(torch.float64)
+        self.validation_tokens = SumMetric().set_dtype(torch.float64)
         self.examples: list[Example] = []
         self.validation_schedulers: list[Any] = []
 
@@ -83,18 +89,41 @@ class Seq2SeqModule(pl.LightningModule):
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_fit_start(self) -> None:
+        """Lets ranks draw their own noise: dropout, and the coins of scheduled sampling."""
+        if self.global_rank > 0:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
+
+    def on_train_start(self) -> None:
+        """Remembers the steps done before, in a training that goes on."""
+        self.steps_logged = self.global_step
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        """Starts the clock after a validation."""
+        self.throughput.start()
+
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Gives the loss of this rank's rows; see the class."""
         ratio = self.teacher_forcing(self.global_step)
         loss = self.objective(self.network, batch, teacher_forcing=ratio)
-        mean = loss.total * (self.trainer.world_size / batch.global_tokens)
-        self.throughput.add(int((batch.sources[0][1] - 1).sum()) + int(batch.target_lengths.sum()))
-        if (self.global_step + 1) % self.log_every == 0:
-            self.log("train/loss", mean.detach(), sync_dist=True, batch_size=1)
+        share = 0.0 if batch.placeholder else 1.0 / batch.step_tokens
+        self.step_loss = self.step_loss + loss.total.detach() * share
+        self.throughput.count(batch.global_source_tokens - batch.global_rows + batch.global_tokens)
+        return loss.total * (share * self.trainer.world_size * self.accumulate)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        """Logs an optimizer step that is done: the mean loss over its tokens, of all ranks."""
+        self.throughput.mark()
+        if self.global_step == self.steps_logged:
+            return
+        mean, self.step_loss, self.steps_logged = self.step_loss, 0.0, self.global_step
+        if self.global_step % self.log_every == 0:
+            assert isinstance(mean, torch.Tensor)
+            self.log("train/loss", self.trainer.strategy.reduce(mean, reduce_op="sum"), batch_size=1)
             self.log("train/tokens_per_second", self.throughput.rate(), batch_size=1)
+            ratio = self.teacher_forcing(self.global_step - 1)
             if ratio < 1.0:
                 self.log("train/teacher_forcing", ratio, batch_size=1)
-        return mean
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
@@ -104,7 +133,7 @@ class Seq2SeqModule(pl.LightningModule):
         Raises:
             RunError: at a gradient that is not finite; the checkpoints written before stay.
         """
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip or math.inf))
+        norm = float(clip_gradient(self, self.gradient_clip or math.inf))
         step = self.global_step + 1
         if not math.isfinite(norm):
             raise RunError(f"the gradient is not finite at optimizer step {step}; the last good checkpoint is kept")
@@ -115,7 +144,8 @@ class Seq2SeqModule(pl.LightningModule):
     # Validation.
 
     def on_validation_epoch_start(self) -> None:
-        """Forgets the sample of the validation before."""
+        """Stops the clock and forgets the sample of the validation before."""
+        self.throughput.pause()
         self.sample.clear()
 
     def validation_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> None:
@@ -124,6 +154,8 @@ class Seq2SeqModule(pl.LightningModule):
             loss = self.objective(self.network, batch)
             self.validation_nll.update(loss.negative_log_likelihood)
             self.validation_tokens.update(loss.tokens)
+            return
+        if batch.placeholder:
             return
         pictured = self.sample.pictured
         for _, hypotheses, _ in decode_batches(
@@ -139,10 +171,11 @@ class Seq2SeqModule(pl.LightningModule):
         values = {"validation/loss": mean, "validation/perplexity": mean.exp()}
         scores, self.examples = self.sample.score()
         values.update({f"validation/{name}": torch.tensor(value) for name, value in scores.items()})
-        self.log_dict({name: value.to(self.device, torch.float32) for name, value in values.items()})
+        # Every rank has the same values; the largest of them is any of them.
+        logged = {name: value.to(self.device, torch.float32) for name, value in values.items()}
+        self.log_dict(logged, sync_dist=True, reduce_fx="max")
         for scheduler in self.validation_schedulers:
             scheduler.step(float(values[self.monitor]))
-        self.throughput.pause()
 
     # Checkpoints.
 
