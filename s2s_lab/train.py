@@ -1,5 +1,6 @@
 """Trains one model, or sweeps with -m: each job is a process of its own with a folder, a seed and a tracker run."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,7 @@ def main() -> None:
         from hydra.core.hydra_config import HydraConfig
 
         from s2s_lab.assemble.job import freeze
-        from s2s_lab.sweeps.process import run_job
+        from s2s_lab.sweeps.process import job_command, run_job
 
         nonlocal done
         folder = freeze(configuration, HydraConfig.get(), position=done + 1, total=total)
@@ -35,7 +36,10 @@ def main() -> None:
         left = "" if rest is None else f", about {rest / 60:.0f} min left for all"
         print(f"run {folder.path}" + (f" ({done + 1} of {total}{left})" if total > 1 else ""), flush=True)
         done += 1
-        run_job(folder)
+        if configuration.launch:
+            run_job(folder)
+        else:
+            print(shlex.join(job_command(folder)), flush=True)
 
     run_command("train", "s2s-train", ABOUT, train, check)
 
