@@ -1,5 +1,6 @@
 """Builds and runs one training from its frozen run folder; the only part of assembly that knows Lightning."""
 
+import dataclasses
 import logging
 import time
 import warnings
@@ -22,6 +23,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, save_model
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
+from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.records.word_counts import words
@@ -58,12 +60,7 @@ def train(folder: RunFolder) -> None:
     _configure_process(settings["trainer"], folder)
     pl.seed_everything(settings["seed"], verbose=False)
     prepared, corpus = _prepare(settings)
-    network = build_network(
-        settings,
-        source_size=len(prepared.source_vocabulary),
-        target_size=len(prepared.target_vocabulary),
-        shared=settings["data"]["vocabulary"]["shared"],
-    )
+    network = _network(settings, prepared)
     frozen = FrozenModel(
         network=network,
         source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary),
@@ -92,7 +89,18 @@ def train(folder: RunFolder) -> None:
         raise KeyboardInterrupt from error
     if trainer.interrupted:
         raise KeyboardInterrupt
+    if settings["trainer"]["strategy"] == "fsdp":  # the network trained lies in pieces on all ranks
+        frozen = dataclasses.replace(frozen, network=_network(settings, prepared))
     _finish(folder, frozen, trainer)
+
+
+def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
+    return build_network(
+        settings,
+        source_size=len(prepared.source_vocabulary),
+        target_size=len(prepared.target_vocabulary),
+        shared=settings["data"]["vocabulary"]["shared"],
+    )
 
 
 def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:

@@ -28,9 +28,9 @@ def frozen(folder: Path, *words: str) -> RunFolder:
     return freeze(composed, composed.hydra, position=1, total=1)
 
 
-def train_in_ranks(made: RunFolder, count: int) -> RunFolder:
-    """Trains a frozen run in `count` processes, or here for one; all must end well."""
-    if count == 1:
+def train_in_ranks(made: RunFolder, count: int, *, alone: bool = True) -> RunFolder:
+    """Trains a frozen run in `count` processes, or here for one (if `alone`); all must end well."""
+    if count == 1 and alone:
         train(made)
     else:
         in_ranks(train, count, made)
