@@ -58,7 +58,11 @@ class LocalSGDStrategy(DDPStrategy):
         assert isinstance(self.model, DistributedDataParallel)
         self.model.register_comm_hook(None, self._shared)
 
-    def _shared(self, state: None, bucket: Any) -> torch.futures.Future[torch.Tensor]:
+    def _shared(
+        self,
+        state: None,
+        bucket: torch.distributed.GradBucket,  # type: ignore[reportPrivateImportUsage]  # torch checks this annotation
+    ) -> torch.futures.Future[torch.Tensor]:
         """What becomes of a bucket of gradients."""
         if not self.is_local:
             return allreduce_hook(None, bucket)  # type: ignore[arg-type]
