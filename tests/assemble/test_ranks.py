@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from s2s_lab.assemble.experiment import train
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.training.sample import Sample
 from s2s_lab.training.strategies.hogwild import MEMORY, share
 from s2s_lab.training.strategies.local_sgd import LocalSGDStrategy
 from tests.assemble.ranks import frozen, in_ranks, train_in_ranks
@@ -33,15 +34,9 @@ def weights(made: RunFolder) -> dict[str, torch.Tensor]:
     return {name: value for name, value in state.items() if name.startswith("network.")}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["data.size=41", "data.batch.max_sentences=10", "trainer.accumulate=3"],  # 5 batches: steps of 3 and of 2
-        ["data.size=9", "data.batch.max_sentences=2", "data.batch.max_tokens=60"],  # fewer rows than ranks
-    ],
-    ids=["accumulated", "few_rows"],
-)
-def test_ranks_give_the_weights_curves_and_scores_of_one(tmp_path: Path, words: list[str]) -> None:
+def test_ranks_give_the_weights_curves_and_scores_of_one(tmp_path: Path) -> None:
+    """Nine rows in batches of 2, 2, 2, 2 and 1, steps of three batches and of two: some ranks have no row."""
+    words = ["data.size=9", "data.batch.max_sentences=2", "data.batch.max_tokens=60", "trainer.accumulate=3"]
     alone, *shared = [trained(tmp_path, count, *words, "trainer.max_steps=6") for count in (1, 2, 3)]
     expected, facts = weights(alone), alone.read()
     for made in shared:
@@ -143,3 +138,23 @@ def test_shared_parameters_are_the_same_memory_in_every_process(tmp_path: Path) 
     )
     (tmp_path / "seen").mkdir()
     in_ranks(mapped, 2, tmp_path / "file", tmp_path / "seen")
+
+
+def pictured(made: RunFolder) -> None:
+    """Trains, and looks whether the examples of the last validation have their attention, whoever decoded them."""
+    shown = []
+
+    def kept(self: Sample) -> Any:
+        scores, examples = score(self)
+        shown.append([(example.weights is not None, bool(example.source_tokens)) for example in examples])
+        return scores, examples
+
+    score = Sample.score
+    Sample.score = kept
+    train(made)
+    assert shown[-1] == [(True, True)] * 4
+
+
+def test_examples_have_their_attention_whichever_rank_decoded_them(tmp_path: Path) -> None:
+    words = ["trainer=ddp_cpu", "callbacks.examples=4", "callbacks.attention_pictures=4", "trainer.max_steps=2"]
+    in_ranks(pictured, 2, frozen(tmp_path, *words))

@@ -14,7 +14,7 @@ import torch
 from tests.end_to_end.conftest import REPOSITORY, SMALL
 
 FAULTY = '''
-import os, signal, sys, time
+import os, signal
 import torch
 from s2s_lab.faults import RunError
 from s2s_lab.training.objectives.cross_entropy import CrossEntropy
@@ -35,9 +35,6 @@ class Faulty(CrossEntropy):
                 raise RunError("the colour is not blue")
             if self.how == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if self.how == "hang":
-                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-                time.sleep(1000)
             os._exit(int(self.how))
         return super().forward(network, batch, teacher_forcing=teacher_forcing)
 '''
