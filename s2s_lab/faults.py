@@ -1,4 +1,4 @@
-"""The two faults that every room may raise: a wrong request and a run that cannot go on."""
+"""The faults that every room may raise: a wrong request, a run that cannot go on, and a rank left alone."""
 
 
 class RequestError(ValueError):
@@ -23,3 +23,10 @@ class RunError(RuntimeError):
     """
 
     told = False
+
+
+class RankLostError(RunError):
+    """A rank that cannot go on because another one has ended; why that was is known there.
+
+    Entry points exit with code 3.
+    """

@@ -15,42 +15,55 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Trains the job of the configuration file named on the command line.
+    """Trains the job of the configuration file named on the command line, alone or as one rank of several.
 
-    Exit codes: 0 done, 1 failed (the traceback is in error.txt), 2 refused, 130 interrupted with its state saved.
+    A job of several ranks that nobody has started yet starts them, and waits for them.
+
+    Exit codes: 0 done, 1 failed (the traceback is in error.txt), 2 refused, 3 failed because another rank ended, 130
+    interrupted with its state saved.
     """
-    from s2s_lab.faults import RequestError, RunError
+    from s2s_lab.faults import RankLostError, RequestError, RunError
     from s2s_lab.records.disk_faults import disk_fault
     from s2s_lab.records.run_folder import RunFolder
+    from s2s_lab.sweeps.process import run_job
+    from s2s_lab.sweeps.ranks import LOST, WATCHED, own_rank
 
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
-    folder = RunFolder(arguments.configuration.resolve().parent)
-    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    folder, rank = RunFolder(arguments.configuration.resolve().parent), own_rank()
+    how = {"resume": arguments.resume, "accept_changed_data": arguments.accept_changed_data}
+    watched = WATCHED in os.environ  # whoever watches all ranks tells which of them failed first
+    several = rank is None and _ranks(folder) > 1
     held = contextlib.ExitStack()
     try:
-        if first:
+        if not rank and not several:
             held.enter_context(folder.held())
-    except RequestError as error:  # the folder is not ours to write into
+    except RequestError as error:  # not ours to write into: the run that lies there goes on
         print(f"s2s-train: {error}", file=sys.stderr)
         sys.exit(2)
     try:
+        if several:
+            run_job(folder, **how)
+            return
         from s2s_lab.assemble.experiment import train
 
-        if first and arguments.resume:
+        if not rank and arguments.resume:
             folder.resume()
-        train(folder, resume=arguments.resume, accept_changed_data=arguments.accept_changed_data)
+        train(folder, **how)
     except KeyboardInterrupt:
         kept = "its last checkpoint is kept" if any(folder.checkpoints.glob("*.ckpt")) else "nothing was trained yet"
-        print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
-        _end(folder, "interrupted", "interrupted")
+        if not rank:
+            print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
+        _end(folder, rank, "interrupted", "interrupted")
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
         known = disk_fault(error, folder.path) or (error if isinstance(error, RequestError | RunError) else None)
         line = " ".join(str(known or f"{type(error).__name__}: {error}; see {folder.error_file}").split())
-        print(f"s2s-train: {line}", file=sys.stderr)
-        _end(folder, "failed", line if known else traceback.format_exc())
-        sys.exit(2 if isinstance(known, RequestError) else 1)
+        lost = isinstance(known, RankLostError)
+        if not getattr(error, "told", False) and (not watched or (not rank and not lost)):
+            print(f"s2s-train: {line}", file=sys.stderr)
+        _end(folder, rank, "failed", line if known else traceback.format_exc())
+        sys.exit(2 if isinstance(known, RequestError) else LOST if lost else 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,16 +74,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _ranks(folder: "RunFolder") -> int:
+    settings = folder.configuration()["trainer"]
+    return settings["devices"] * settings["num_nodes"]
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _end(folder: "RunFolder", status: str, text: str) -> None:
-    """Records how the job ended, as far as the disk lets it: the reason itself has been printed."""
+def _end(folder: "RunFolder", rank: int | None, status: str, text: str) -> None:
+    """Says how this process ended, as far as the disk lets it: rank 0 in the run's record, the others in own files."""
     from s2s_lab.faults import RequestError
+    from s2s_lab.sweeps.verdict import error_file
 
     with contextlib.suppress(OSError):
-        folder.error_file.write_text(text + "\n", encoding="utf-8")
+        error_file(folder, rank or 0).write_text(text.rstrip() + "\n", encoding="utf-8")
+    if rank:
+        return
     with contextlib.suppress(OSError, RequestError):
         folder.finish(status)
 

@@ -1,5 +1,6 @@
 """Trains one model, or sweeps with -m: each job is a process of its own with a folder, a seed and a tracker run."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,7 @@ def main() -> None:
 
         from s2s_lab.assemble.job import freeze
         from s2s_lab.records.run_folder import RunFolder
-        from s2s_lab.sweeps.process import run_job
+        from s2s_lab.sweeps.process import job_command, run_job
 
         nonlocal done
         resumed = configuration.resume is not None
@@ -47,7 +48,11 @@ def main() -> None:
         if resumed and folder.read()["status"] == "finished":
             print("it is finished: nothing is left to do", flush=True)
             return
-        run_job(folder, resume=resumed, accept_changed_data=configuration.accept_changed_data)
+        how = {"resume": resumed, "accept_changed_data": configuration.accept_changed_data}
+        if configuration.launch:
+            run_job(folder, **how)
+        else:
+            print(shlex.join(job_command(folder, **how)), flush=True)
 
     run_command("train", "s2s-train", ABOUT, train, check)
 

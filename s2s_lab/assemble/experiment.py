@@ -1,7 +1,7 @@
 """Builds and runs one training from its frozen run folder; the only part of assembly that knows Lightning."""
 
+import dataclasses
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.utilities import rank_zero_only
 
+from s2s_lab.assemble.devices import check_devices, threads
 from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, read_model
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
@@ -24,8 +25,10 @@ from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, load_weights, save_model
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
+from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.training.callbacks.agreed_stop import AgreedStop
 from s2s_lab.training.callbacks.best_checkpoint import BestCheckpoint
 from s2s_lab.training.callbacks.boundary import Boundary
 from s2s_lab.training.callbacks.current_batch import CurrentBatch
@@ -38,13 +41,13 @@ from s2s_lab.training.callbacks.run_record import RunRecord
 from s2s_lab.training.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_checkpoint
 from s2s_lab.training.datamodule import Seq2SeqDataModule
 from s2s_lab.training.epoch_loop import StepwiseEpochLoop
-from s2s_lab.training.interruption import Interruption
 from s2s_lab.training.log_file import LogFile
 from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
 from s2s_lab.training.loggers.guarded import GuardedTracker
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.sample import Sample
+from s2s_lab.training.strategies.choice import choose_strategy, steps_between_meetings
 
 log = logging.getLogger(__name__)
 
@@ -64,18 +67,14 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     """
     settings = folder.configuration()
     check_targets({key: value for key, value in settings.items() if key != "job"})
+    check_devices(settings["trainer"])
     _configure_process(settings["trainer"], folder)
     pl.seed_everything(settings["seed"], verbose=False)
     checkpoint = _checkpoint(folder) if resume else None
     if resume:
         _check_data(settings, accept_changed_data)
     prepared, corpus = prepare_data(settings)
-    network = build_network(
-        settings,
-        source_size=len(prepared.source_vocabulary),
-        target_size=len(prepared.target_vocabulary),
-        shared=settings["data"]["vocabulary"]["shared"],
-    )
+    network = _network(settings, prepared)
     if settings.get("init") and checkpoint is None:
         load_weights(network, read_model(Path(settings["init"]))[0])
     frozen = FrozenModel(
@@ -93,26 +92,37 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         sample=np.asarray(sorted(sample.sources)),
         num_workers=settings["data"]["num_workers"],
         accept_changed_data=accept_changed_data,
+        accumulate=settings["trainer"]["accumulate"],
     )
     batches = datamodule.training_batches
     total_steps = _total_steps(settings["trainer"], len(batches))
     module = _module(settings, network, sample, total_steps)
     if rank_zero_only.rank == 0:
         _start_record(folder, settings, prepared, network, batches.fill())
-    interruption = Interruption()
     current = CurrentBatch()
     watching: list[pl.Callback] = [current, FiniteWeights()]
     if settings["trainer"]["try_largest_batch"]:
         watching.append(Rehearsal(rows=batches.largest(), split=prepared.splits["train"], current=current))
-    trainer = _trainer(settings, folder, module, datamodule, interruption, watching)
-    with interruption.listening(), current.explaining():
+    trainer = _trainer(settings, folder, module, datamodule, watching)
+    with current.explaining():
         try:
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
         except SystemExit as error:  # after an interrupt Lightning would end the process itself
             raise KeyboardInterrupt from error
     if trainer.interrupted:
         raise KeyboardInterrupt
+    if settings["trainer"]["strategy"] == "fsdp":  # the network trained lies in pieces on all ranks
+        frozen = dataclasses.replace(frozen, network=_network(settings, prepared))
     _finish(folder, frozen, trainer)
+
+
+def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
+    return build_network(
+        settings,
+        source_size=len(prepared.source_vocabulary),
+        target_size=len(prepared.target_vocabulary),
+        shared=settings["data"]["vocabulary"]["shared"],
+    )
 
 
 def _checkpoint(folder: RunFolder) -> Path | None:
@@ -148,7 +158,7 @@ def _check_data(settings: Mapping[str, Any], accept_changed: bool) -> None:
 
 def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:
     """Threads, arithmetic, the log file, and the third-party warnings that a user cannot act on."""
-    torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads(settings))
     torch.set_float32_matmul_precision(settings["matmul_precision"])
     rank = rank_zero_only.rank
     log_file = folder.log_file if rank == 0 else folder.log_file.with_name(f"log-rank{rank}.txt")
@@ -215,6 +225,7 @@ def _module(settings: Mapping[str, Any], network: Any, sample: Sample, total_ste
         gradient_clip=settings["trainer"]["gradient_clip"],
         log_every=settings["trainer"]["log_every"],
         skip_bad_batches=settings["trainer"]["skip_bad_batches"],
+        accumulate=settings["trainer"]["accumulate"],
     )
 
 
@@ -223,12 +234,11 @@ def _trainer(
     folder: RunFolder,
     module: Seq2SeqModule,
     datamodule: Seq2SeqDataModule,
-    interruption: Interruption,
     watching: list[pl.Callback],
 ) -> pl.Trainer:
     trainer = settings["trainer"]
     mode = "max" if module.higher_is_better else "min"
-    boundary = Boundary(datamodule=datamodule, interruption=interruption)
+    boundary = Boundary(datamodule=datamodule)
     callbacks: list[pl.Callback] = [*watching, RunRecord(folder=folder), ExampleLogging()]
     if trainer["patience"] is not None:
         callbacks.append(
@@ -240,13 +250,15 @@ def _trainer(
         )
     callbacks += [
         boundary,
+        AgreedStop(every=steps_between_meetings(trainer)),
         BestCheckpoint(folder=folder.checkpoints, monitor=module.monitor, mode=mode),
         LastCheckpoint(folder=folder.checkpoints, boundary=boundary),
     ]
     lightning = pl.Trainer(
         accelerator=trainer["accelerator"],
         devices=trainer["devices"],
-        strategy=trainer["strategy"],
+        num_nodes=trainer["num_nodes"],
+        strategy=choose_strategy(trainer),
         precision=trainer["precision"],
         deterministic=trainer["deterministic"],
         max_steps=-1,  # the loop below ends the training, after a last validation

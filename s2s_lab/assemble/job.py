@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain
+from s2s_lab.assemble.devices import check_devices
 from s2s_lab.assemble.inference import build_metrics, build_strategy, given_sides, read_model, tokenizer_node
 from s2s_lab.assemble.instantiation import build, locate
 from s2s_lab.assemble.network import build_network
@@ -26,7 +27,7 @@ PLACES_OF_DATA = tuple(
 )
 NOT_OF_THE_JOB = (
     "paths", "logger", "callbacks.progress", "name", "experiment_name", "trainer.num_threads",
-    "trainer.try_largest_batch", "job", "resume", "accept_changed_data", *PLACES_OF_DATA,
+    "trainer.try_largest_batch", "job", "launch", "resume", "accept_changed_data", *PLACES_OF_DATA,
 )  # fmt: skip
 NOT_OF_THE_ROW = (*NOT_OF_THE_JOB, "seed")
 
@@ -43,6 +44,8 @@ def check_parts(configuration: Any) -> None:
     import torch
 
     settings = with_absolute_paths(configuration)
+    if settings["launch"]:
+        check_devices(settings["trainer"])
     build(settings["data"]["corpus"], "data.corpus")
     shared = settings["data"]["vocabulary"]["shared"]
     given = _check_given(settings) if settings["init"] else None

@@ -83,7 +83,10 @@ class Trainer:
     accumulate: int
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: int
-    strategy: Literal["auto", "ddp"]
+    num_nodes: int
+    strategy: Literal["auto", "ddp", "fsdp", "local_sgd", "hogwild"]
+    averaging_start: int
+    averaging_period: int
     precision: Literal["32-true", "64-true", "bf16-mixed"]
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None
@@ -110,6 +113,7 @@ class Training:
     seed: int
     name: str | None
     experiment_name: str | None
+    launch: bool
     paths: Paths
     data: Data
     tokenizer: Node
@@ -189,6 +193,9 @@ LEAST = {
     "trainer.patience": 0,
     "trainer.accumulate": 1,
     "trainer.devices": 1,
+    "trainer.num_nodes": 1,
+    "trainer.averaging_start": 0,
+    "trainer.averaging_period": 1,
     "trainer.num_threads": 1,
     "trainer.log_every": 1,
     "trainer.skip_bad_batches": 0,

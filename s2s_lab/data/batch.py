@@ -9,7 +9,7 @@ from torch import Tensor
 from s2s_lab.data.vocabulary import BOS
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning converts the numbers of a batch field by field
 class Batch:
     """Padded ids of sentences, sources and targets ending with eos.
 
@@ -20,6 +20,10 @@ class Batch:
         index: (rows,) int64, position of each sentence in its split.
         global_rows: sentences of the global batch, over all ranks.
         global_tokens: target tokens of the global batch, eos included.
+        global_source_tokens: source tokens of the global batch, eos included; these rows' own unless given.
+        step_tokens: target tokens of all global batches of the optimizer step; the global batch's unless given.
+        placeholder: whether its one row stands for no sentence (index -1, an empty source, no target token), so that a
+            rank without any sentence takes part in the computation, with gradients of 0.
     """
 
     sources: tuple[tuple[Tensor, Tensor], ...]
@@ -28,6 +32,16 @@ class Batch:
     index: Tensor
     global_rows: int
     global_tokens: int
+    global_source_tokens: int = -1
+    step_tokens: int = -1
+    placeholder: bool = False
+
+    def __post_init__(self) -> None:
+        """Fills in what was not given."""
+        if self.global_source_tokens < 0:
+            self.global_source_tokens = int(self.sources[0][1].sum())
+        if self.step_tokens < 0:
+            self.step_tokens = self.global_tokens
 
     @property
     def inputs(self) -> Tensor:
@@ -57,4 +71,7 @@ class Batch:
             index=change(self.index),
             global_rows=self.global_rows,
             global_tokens=self.global_tokens,
+            global_source_tokens=self.global_source_tokens,
+            step_tokens=self.step_tokens,
+            placeholder=self.placeholder,
         )

@@ -16,14 +16,18 @@ class Rows(NamedTuple):
     """What one rank takes of a global batch.
 
     Attributes:
-        indices: (rows,) int64, sentence indices in the split.
+        indices: (rows,) int64, sentence indices in the split; none where the global batch has fewer rows than ranks.
         global_rows: sentences of the global batch, over all ranks.
         global_tokens: target tokens of the global batch, over all ranks, eos included.
+        global_source_tokens: source tokens of the global batch, over all ranks, eos included.
+        step_tokens: target tokens of all global batches of the optimizer step that this one belongs to.
     """
 
     indices: np.ndarray
     global_rows: int
     global_tokens: int
+    global_source_tokens: int
+    step_tokens: int
 
 
 class _Plan(NamedTuple):
@@ -37,8 +41,8 @@ class _Plan(NamedTuple):
 class BucketedBatches(Sampler[Rows]):
     """Global batches of sentences of similar length, of which this rank takes rows rank::world_size.
 
-    Every sentence comes exactly once in an epoch, over all ranks together, and every rank has at least one row of
-    every batch. The batches follow from (seed, epoch) alone and their number is the same in every epoch.
+    Every sentence comes exactly once in an epoch, over all ranks together. The global batches follow from (seed, epoch)
+    alone, on any number of ranks, and their number is the same in every epoch.
 
     Args:
         source_lengths: (sentences,) in tokens, eos included.
@@ -49,6 +53,7 @@ class BucketedBatches(Sampler[Rows]):
         seed: of the order.
         rank: of this process.
         world_size: number of processes.
+        accumulate: global batches to an optimizer step; the last step of an epoch takes what is left.
         subset: (rows,) indices of the sentences to take, or None for all.
 
     Raises:
@@ -66,9 +71,10 @@ class BucketedBatches(Sampler[Rows]):
         seed: int,
         rank: int = 0,
         world_size: int = 1,
+        accumulate: int = 1,
         subset: np.ndarray | None = None,
     ) -> None:
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.accumulate = rank, world_size, accumulate
         self.max_sentences, self.max_tokens = max_sentences, max_tokens
         self.shuffle, self.seed = shuffle, seed
         self._subset = None if subset is None else np.asarray(subset, np.int64)
@@ -82,19 +88,11 @@ class BucketedBatches(Sampler[Rows]):
     def _check(self) -> None:
         if self.max_sentences is None and self.max_tokens is None:
             raise RequestError("data.batch.max_sentences or data.batch.max_tokens must be given")
-        sentences, ranks = len(self._sources), self.world_size
-        if sentences < ranks:
-            raise RequestError(f"{sentences} sentences cannot be shared by trainer.devices={ranks}")
-        least = 2 * ranks - 1  # so that short batches can always be evened out and no rank is left without a row
-        if self.max_sentences is not None and self.max_sentences < least:
-            raise RequestError(
-                f"data.batch.max_sentences={self.max_sentences}: at least {least} for trainer.devices={ranks}"
-            )
         longest = int(max(self._sources.max(), self._targets.max()))
-        if self.max_tokens is not None and self.max_tokens < longest * least:
+        if self.max_tokens is not None and self.max_tokens < longest:
             raise RequestError(
-                f"data.batch.max_tokens={self.max_tokens}: at least {longest * least} for the longest sentence of "
-                f"{longest} tokens and trainer.devices={ranks}; or filter by data.max_source_length"
+                f"data.batch.max_tokens={self.max_tokens}: at least {longest} for the longest sentence of {longest} "
+                f"tokens; or filter by data.max_source_length"
             )
 
     def _count(self) -> int:
@@ -103,7 +101,7 @@ class BucketedBatches(Sampler[Rows]):
             assert self.max_sentences is not None
             return -(-len(self._sources) // self.max_sentences)
         tightest = len(self._by_tokens(self._sorted(None))) - 1
-        slack = max(1, tightest // 20) if self.shuffle and self.world_size * 4 * tightest < len(self._sources) else 0
+        slack = max(1, tightest // 20) if self.shuffle and 4 * tightest < len(self._sources) else 0
         return tightest + slack
 
     def __len__(self) -> int:
@@ -114,8 +112,15 @@ class BucketedBatches(Sampler[Rows]):
         self._position, self._resume_at = self._resume_at, 0
         while self._position < len(plan.sequence):
             batch = self._batch(plan, self._position)
+            step_tokens = self._step_tokens(plan, self._position)
             self._position += 1
-            yield Rows(self._original(batch[self.rank :: self.world_size]), len(batch), int(self._targets[batch].sum()))
+            yield Rows(
+                self._original(batch[self.rank :: self.world_size]),
+                len(batch),
+                int(self._targets[batch].sum()),
+                int(self._sources[batch].sum()),
+                step_tokens,
+            )
 
     @property
     def epoch(self) -> int:
@@ -149,8 +154,7 @@ class BucketedBatches(Sampler[Rows]):
     def digest(self) -> str:
         """sha256 of all that decides the global batches."""
         settings = [self.max_sentences, self.max_tokens, self.shuffle, self.seed, NOISE]
-        ranks = self.world_size if self.max_tokens is not None else None
-        content = hashlib.sha256(repr([*settings, ranks]).encode())
+        content = hashlib.sha256(repr(settings).encode())
         for array in (self._sources, self._targets, *([] if self._subset is None else [self._subset])):
             content.update(np.ascontiguousarray(array, dtype=np.int64).data)
         return content.hexdigest()
@@ -172,7 +176,8 @@ class BucketedBatches(Sampler[Rows]):
         )
         batch = int(np.argmax(widest * np.diff(plan.bounds)))
         rows = plan.order[plan.bounds[batch] : plan.bounds[batch + 1]]
-        return Rows(self._original(rows), len(rows), int(self._targets[rows].sum()))
+        tokens = int(self._targets[rows].sum())
+        return Rows(self._original(rows), len(rows), tokens, int(self._sources[rows].sum()), tokens)
 
     def _original(self, rows: np.ndarray) -> np.ndarray:
         return rows.astype(np.int64) if self._subset is None else self._subset[rows]
@@ -180,6 +185,11 @@ class BucketedBatches(Sampler[Rows]):
     def _batch(self, plan: _Plan, position: int) -> np.ndarray:
         batch = plan.sequence[position]
         return plan.order[plan.bounds[batch] : plan.bounds[batch + 1]]
+
+    def _step_tokens(self, plan: _Plan, position: int) -> int:
+        first = position - position % self.accumulate
+        last = min(first + self.accumulate, len(plan.sequence))
+        return sum(int(self._targets[self._batch(plan, place)].sum()) for place in range(first, last))
 
     def _plan(self) -> _Plan:
         epoch = self._epoch if self.shuffle else 0
@@ -226,8 +236,6 @@ class BucketedBatches(Sampler[Rows]):
             fits = widest * np.arange(1, len(widest) + 1) <= self.max_tokens
             start += int(np.count_nonzero(fits))
             bounds.append(start)
-        if len(bounds) > 2 and bounds[-1] - bounds[-2] < self.world_size:
-            bounds[-2] = bounds[-1] - self.world_size
         return np.asarray(bounds)
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.bucketing import Rows
 from s2s_lab.data.encoded import EncodedSplit
-from s2s_lab.data.vocabulary import PAD
+from s2s_lab.data.vocabulary import EOS, PAD
 
 
 class Collator(Dataset[Batch]):
@@ -26,11 +26,19 @@ class Collator(Dataset[Batch]):
         """The batch of these sentences, in this order.
 
         Args:
-            rows: what BucketedBatches yields, or plain sentence indices, then taken as the whole global batch.
+            rows: what BucketedBatches yields, or plain sentence indices, then taken as the whole global batch. No
+                sentence of a global batch that has some gives a placeholder.
         """
+        if isinstance(rows, Rows) and not len(rows.indices):
+            return _placeholder(rows)
         indices = np.asarray(rows.indices if isinstance(rows, Rows) else rows, dtype=np.int64)
         source_lengths, target_lengths = self.split.source_lengths[indices], self.split.target_lengths[indices]
-        whole = rows if isinstance(rows, Rows) else Rows(indices, len(indices), int(target_lengths.sum()))
+        tokens = int(target_lengths.sum())
+        whole = (
+            rows
+            if isinstance(rows, Rows)
+            else Rows(indices, len(indices), tokens, int(source_lengths.sum()), step_tokens=tokens)
+        )
         return Batch(
             sources=((self._padded("source", indices, source_lengths), _lengths(source_lengths)),),
             targets=self._padded("target", indices, target_lengths),
@@ -38,6 +46,8 @@ class Collator(Dataset[Batch]):
             index=torch.from_numpy(indices),
             global_rows=whole.global_rows,
             global_tokens=whole.global_tokens,
+            global_source_tokens=whole.global_source_tokens,
+            step_tokens=whole.step_tokens,
         )
 
     def _padded(self, side: str, indices: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
@@ -72,6 +82,20 @@ def collate(
         index=torch.from_numpy(np.asarray(index, dtype=np.int64)),
         global_rows=len(sources),
         global_tokens=int(target_lengths.sum()),
+    )
+
+
+def _placeholder(rows: Rows) -> Batch:
+    return Batch(
+        sources=((torch.full((1, 1), EOS), torch.ones(1, dtype=torch.int64)),),
+        targets=torch.full((1, 1), PAD),
+        target_lengths=torch.zeros(1, dtype=torch.int64),
+        index=torch.full((1,), -1),
+        global_rows=rows.global_rows,
+        global_tokens=rows.global_tokens,
+        global_source_tokens=rows.global_source_tokens,
+        step_tokens=rows.step_tokens,
+        placeholder=True,
     )
 
 

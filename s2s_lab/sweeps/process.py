@@ -3,14 +3,14 @@
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
-from s2s_lab.faults import RequestError, RunError
+from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.sweeps.ranks import WATCHED, Ranks
+from s2s_lab.sweeps.verdict import judge
 
 DISTRIBUTED_VARIABLES = (
     "LOCAL_RANK",
@@ -20,6 +20,11 @@ DISTRIBUTED_VARIABLES = (
     "LOCAL_WORLD_SIZE",
     "NODE_RANK",
     "PL_GLOBAL_SEED",
+    "SLURM_PROCID",
+    "SLURM_LOCALID",
+    "SLURM_NODEID",
+    "SLURM_NTASKS",
+    WATCHED,
 )
 RETAINING_ALLOCATOR = (
     "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"
@@ -42,9 +47,9 @@ def environment(settings: dict[str, Any]) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name not in DISTRIBUTED_VARIABLES and not name.startswith("MASTER_")
+        if name not in DISTRIBUTED_VARIABLES and not name.startswith(("MASTER_", "TORCHELASTIC_"))
     }
-    threads = settings["num_threads"] or len(os.sched_getaffinity(0))
+    threads = settings["num_threads"] or max(1, len(os.sched_getaffinity(0)) // settings.get("devices", 1))
     inherited["OMP_NUM_THREADS"] = inherited["MKL_NUM_THREADS"] = str(threads)
     inherited.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     if settings["allocator"] == "retain":
@@ -65,10 +70,23 @@ def restart_retaining_memory() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> None:
-    """Runs `python -m s2s_lab.job` on a frozen run folder and waits for its end.
+def job_command(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> list[str]:
+    """The program that trains a frozen run folder, in one process or as one rank of several.
 
-    The child dies with this process; interrupts and SIGTERM are handed on to it.
+    Args:
+        folder: a run folder whose config.yaml is written.
+        resume: whether to go on from its newest whole checkpoint.
+        accept_changed_data: whether to go on although the corpus was changed since.
+    """
+    options = ["--resume"] * resume + ["--accept-changed-data"] * accept_changed_data
+    return [sys.executable, "-m", "s2s_lab.job", str(folder.configuration_file), *options]
+
+
+def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> None:
+    """Runs `python -m s2s_lab.job` on a frozen run folder, as many ranks as it says, and waits for their end.
+
+    The ranks die with this process; interrupts and SIGTERM are handed on to all of them. When one of them fails, the
+    others are ended too, and why it failed is in the run folder's error.txt.
 
     Args:
         folder: a run folder whose config.yaml is written.
@@ -76,51 +94,25 @@ def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: boo
         accept_changed_data: whether to go on although the corpus was changed since.
 
     Raises:
-        RequestError: if the job ends with exit code 2; it has printed why.
-        RunError: if it ends with another code than 0; at 1 it has printed why.
+        RequestError: if the job ends with exit code 2; it has printed why. Or if it is one of several machines.
+        RunError: if it ends with another code than 0.
         KeyboardInterrupt: if it was interrupted and has saved its state.
     """
-    settings = folder.configuration()
-    options = ["--resume"] * resume + ["--accept-changed-data"] * accept_changed_data
-    command = [sys.executable, "-m", "s2s_lab.job", str(folder.configuration_file), *options]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,  # a process group of the background that asks the terminal is stopped for ever
-        env=environment(settings["trainer"]),
-        process_group=0,
-        preexec_fn=_dying_with(os.getpid()),
-    )
-    terminated = False
-
-    def hand_on(number: int, frame: FrameType | None) -> None:
-        nonlocal terminated
-        terminated = True
-        child.send_signal(signal.SIGTERM)
-
-    previous = signal.signal(signal.SIGTERM, hand_on)
+    settings = folder.configuration()["trainer"]
+    count = settings.get("devices", 1)
+    if settings.get("num_nodes", 1) > 1:
+        raise RequestError(
+            f"trainer.num_nodes={settings['num_nodes']}: start `-m s2s_lab.job {folder.configuration_file}` on every "
+            f"machine, by torchrun or srun (launch=false freezes a run for that)"
+        )
+    command = job_command(folder, resume=resume, accept_changed_data=accept_changed_data)
+    ranks = Ranks(command, environment(settings), count=count, before=_dying_with(os.getpid()))
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: ranks.stop())
     try:
-        code = _wait(child)
+        ended = ranks.wait()
     finally:
         signal.signal(signal.SIGTERM, previous)
-    if terminated or code == 128 + signal.SIGINT:
-        raise KeyboardInterrupt
-    if code == 2:
-        refused = RequestError(f"the job was refused; its folder is {folder.path}")
-        refused.told = True
-        raise refused
-    if code != 0:
-        reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        failed = RunError(f"the job failed ({reason}); see {folder.error_file} and {folder.log_file}")
-        failed.told = code == 1
-        raise failed
-
-
-def _wait(child: subprocess.Popen[bytes]) -> int:
-    while True:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            child.send_signal(signal.SIGINT)  # its own process group hears no terminal: it saves its state, then ends
+    judge(folder, ended, stopped=ranks.stops > 0)
 
 
 def _dying_with(parent: int) -> Callable[[], None]:

@@ -23,6 +23,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         sample: indices of the validation sentences that are decoded.
         num_workers: loader processes; 0 loads in the training process.
         accept_changed_data: whether a training may go on in data other than those it began with.
+        accumulate: global training batches to an optimizer step.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         sample: np.ndarray,
         num_workers: int,
         accept_changed_data: bool = False,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.prepared = prepared
         self.max_sentences, self.max_tokens = max_sentences, max_tokens
-        self.seed, self.sample, self.num_workers = seed, sample, num_workers
+        self.seed, self.sample, self.num_workers, self.accumulate = seed, sample, num_workers, accumulate
         self.accept_changed_data = accept_changed_data
         self._batches: BucketedBatches | None = None
         self._continue_at: dict[str, Any] | None = None
@@ -59,6 +61,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
                 seed=self.seed,
                 rank=rank,
                 world_size=world_size,
+                accumulate=self.accumulate,
             )
         return self._batches
 

@@ -24,6 +24,26 @@ class StepwiseEpochLoop(_TrainingEpochLoop):
         self.every, self.total_steps = every, total_steps
         self.validated_at = 0
 
+    @property
+    def due(self) -> bool:
+        """Whether the present optimizer step is to be validated, and has not been."""
+        step = self.global_step
+        if step == self.validated_at or self.accumulating:
+            return False
+        if step >= self.total_steps:
+            return True
+        return self._num_ready_batches_reached() if self.every is None else step % self.every == 0
+
+    @property
+    def accumulating(self) -> bool:
+        """Whether the present batch's gradient waits for those of more batches."""
+        return self._should_accumulate()
+
+    @property
+    def logged_step(self) -> int:
+        """Optimizer steps that Lightning's loggers have counted."""
+        return self._batches_that_stepped
+
     def reset(self) -> None:
         """Lightning doubts that a loader can go on in the middle of an epoch; here its sampler can."""
         with warnings.catch_warnings():
@@ -31,9 +51,4 @@ class StepwiseEpochLoop(_TrainingEpochLoop):
             super().reset()
 
     def _should_check_val_fx(self, data_fetcher: Any) -> bool:
-        step = self.global_step
-        if step == self.validated_at or self._should_accumulate():
-            return False
-        if step >= self.total_steps:
-            return True
-        return self._num_ready_batches_reached() if self.every is None else step % self.every == 0
+        return self.due

@@ -19,6 +19,7 @@ from s2s_lab.training.bad_batches import BadBatches
 from s2s_lab.training.learning_rates.base import Schedule
 from s2s_lab.training.objectives.base import Objective
 from s2s_lab.training.sample import Example, Sample
+from s2s_lab.training.strategies.gradient import clip_gradient
 from s2s_lab.training.throughput import Throughput
 
 VALIDATION, SAMPLE = 0, 1  # positions of the two validation loaders: the whole split for the loss, a sample to decode
@@ -28,8 +29,8 @@ class Seq2SeqModule(pl.LightningModule):
     """Trains a sequence-to-sequence network.
 
     Loss of a step: the objective summed over the real target tokens of this rank's rows, divided by the real target
-    tokens of the global batch; so the gradient is the mean over the tokens of the global batch on any number of ranks.
-    With accumulation an optimizer step takes the mean of its batches' means.
+    tokens of all global batches of the optimizer step; so the gradient is the mean over the tokens of the step on any
+    number of ranks, however many batches it is accumulated from.
 
     Args:
         network: the network.
@@ -43,6 +44,7 @@ class Seq2SeqModule(pl.LightningModule):
         gradient_clip: largest norm of the whole gradient, or None.
         log_every: optimizer steps between two rows of the training curves.
         skip_bad_batches: updates with a gradient that is not finite that may be left out in the whole training.
+        accumulate: batches to an optimizer step; the gradients are divided by it again after each of them.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Seq2SeqModule(pl.LightningModule):
         gradient_clip: float | None,
         log_every: int,
         skip_bad_batches: int = 0,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.network = network
@@ -71,13 +74,16 @@ class Seq2SeqModule(pl.LightningModule):
         self.higher_is_better = sample.higher_is_better(monitor)
         self.total_steps = total_steps
         self.gradient_clip = gradient_clip
-        self.log_every = log_every
+        self.log_every, self.accumulate = log_every, accumulate
         self.bad_batches = BadBatches(allowed=skip_bad_batches)
         self.throughput = Throughput()
-        self.validation_nll, self.validation_tokens = SumMetric(), SumMetric()
+        self.step_loss: torch.Tensor | float = 0.0
+        self.steps_logged = 0
+        self.validation_nll = SumMetric().set_dtype(torch.float64)
+        self.validation_tokens = SumMetric().set_dtype(torch.float64)
         self.examples: list[Example] = []
         self.validation_schedulers: list[Any] = []
-        self.updating = False  # set when an update begins, taken back by who notes the point after it
+        self.updating = False  # from the moment an update begins until it is logged
         self._schedules_held: list[Any] = []
 
     # Training.
@@ -93,19 +99,49 @@ class Seq2SeqModule(pl.LightningModule):
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_fit_start(self) -> None:
+        """Lets ranks draw their own noise: dropout, and the coins of scheduled sampling."""
+        if self.global_rank > 0:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
+
+    def on_train_start(self) -> None:
+        """Remembers the steps done before, in a training that goes on."""
+        self.steps_logged = self.global_step
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        """Starts the clock after a validation."""
+        self.throughput.start()
+
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Gives the loss of this rank's rows; see the class."""
         ratio = self.teacher_forcing(self.global_step)
         loss = self.objective(self.network, batch, teacher_forcing=ratio)
-        mean = loss.total * (self.trainer.world_size / batch.global_tokens)
-        self.bad_batches.see(batch, mean, position=batch_index)
-        self.throughput.add(int((batch.sources[0][1] - 1).sum()) + int(batch.target_lengths.sum()))
-        if (self.global_step + 1) % self.log_every == 0:
-            self.log("train/loss", mean.detach(), sync_dist=True, batch_size=1)
+        share = 0.0 if batch.placeholder else 1.0 / batch.step_tokens
+        self.step_loss = self.step_loss + loss.total.detach() * share
+        self.throughput.count(batch.global_source_tokens - batch.global_rows + batch.global_tokens)
+        scaled = loss.total * (share * self.trainer.world_size * self.accumulate)
+        self.bad_batches.see(batch, scaled, position=batch_index)
+        return scaled
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        """Logs an optimizer step that is done: the mean loss over its tokens, of all ranks."""
+        self._log_step()
+        self.updating = False
+
+    def _log_step(self) -> None:
+        self.throughput.mark()
+        if self.bad_batches.skipping:
+            self.step_loss = 0.0
+        if self.global_step == self.steps_logged:
+            return
+        mean, self.step_loss, self.steps_logged = self.step_loss, 0.0, self.global_step
+        if self.global_step % self.log_every == 0:
+            assert isinstance(mean, torch.Tensor)
+            self.log("train/loss", self.trainer.strategy.reduce(mean, reduce_op="sum"), batch_size=1)
             self.log("train/tokens_per_second", self.throughput.rate(), batch_size=1)
+            ratio = self.teacher_forcing(self.global_step - 1)
             if ratio < 1.0:
                 self.log("train/teacher_forcing", ratio, batch_size=1)
-        return mean
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
@@ -115,7 +151,7 @@ class Seq2SeqModule(pl.LightningModule):
         Raises:
             RunError: at a gradient that is not finite and may not be left out.
         """
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip or math.inf))
+        norm = float(clip_gradient(self, self.gradient_clip or math.inf))
         step = self.global_step + 1
         self.bad_batches.judge(norm, self.parameters(), step=step)
         if step % self.log_every == 0 and not self.bad_batches.skipping:
@@ -137,7 +173,8 @@ class Seq2SeqModule(pl.LightningModule):
     # Validation.
 
     def on_validation_epoch_start(self) -> None:
-        """Forgets the sample of the validation before."""
+        """Stops the clock and forgets the sample of the validation before."""
+        self.throughput.pause()
         self.sample.clear()
 
     def validation_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> None:
@@ -146,6 +183,8 @@ class Seq2SeqModule(pl.LightningModule):
             loss = self.objective(self.network, batch)
             self.validation_nll.update(loss.negative_log_likelihood)
             self.validation_tokens.update(loss.tokens)
+            return
+        if batch.placeholder:
             return
         pictured = self.sample.pictured
         for _, hypotheses, _ in decode_batches(
@@ -161,10 +200,11 @@ class Seq2SeqModule(pl.LightningModule):
         values = {"validation/loss": mean, "validation/perplexity": mean.exp()}
         scores, self.examples = self.sample.score()
         values.update({f"validation/{name}": torch.tensor(value) for name, value in scores.items()})
-        self.log_dict({name: value.to(self.device, torch.float32) for name, value in values.items()})
+        # Every rank has the same values; the largest of them is any of them.
+        logged = {name: value.to(self.device, torch.float32) for name, value in values.items()}
+        self.log_dict(logged, sync_dist=True, reduce_fx="max")
         for scheduler in self.validation_schedulers:
             scheduler.step(float(values[self.monitor]))
-        self.throughput.pause()
 
     # Checkpoints.
 
@@ -183,7 +223,7 @@ class Seq2SeqModule(pl.LightningModule):
         """
         if checkpoint.get("vocabularies", self._vocabularies()) != self._vocabularies():
             raise RequestError("the vocabularies made from the training data are not those that the weights are for")
-        self.throughput.tokens = checkpoint["tokens_seen"]
+        self.throughput.restore(checkpoint["tokens_seen"], 0.0)
         self.bad_batches.load_state_dict(checkpoint["bad_batches"])
         self._schedules_held = checkpoint["validation_schedulers"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +86,8 @@ class Sample:
 
     def score(self) -> tuple[dict[str, float], list[Example]]:
         """Scores all sentences decoded since `clear` (on all ranks) and gives those that are shown."""
-        lines = self._gathered()
+        lines = _gathered(self._lines)
+        self._kept = _gathered(self._kept)
         order = sorted(lines)
         references = [self.references[index] for index in order]
         scores = {
@@ -93,13 +95,6 @@ class Sample:
             for name, metric in self.metrics.items()
         }
         return scores, [self._example(index, lines[index]) for index in self.shown if index in lines]
-
-    def _gathered(self) -> dict[int, str]:
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return dict(self._lines)
-        parts: list[dict[int, str]] = [{}] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(parts, self._lines)
-        return {index: line for part in parts for index, line in part.items()}
 
     def _example(self, index: int, line: str) -> Example:
         source_ids, hypothesis = self._kept.get(index, ([], None))
@@ -112,3 +107,12 @@ class Sample:
             source_tokens=[*self.source.tokens(source_ids), "</s>"],
             target_tokens=[] if hypothesis is None else [*self.target.tokens(hypothesis.ids), "</s>"],
         )
+
+
+def _gathered(own: dict[int, Any]) -> dict[int, Any]:
+    """What all ranks keep, by sentence index."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return dict(own)
+    parts: list[dict[int, Any]] = [{}] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, own)
+    return {index: kept for part in parts for index, kept in part.items()}

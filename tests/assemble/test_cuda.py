@@ -8,6 +8,7 @@ import torch
 from s2s_lab.assemble.inference import build_strategy, load_model
 from s2s_lab.inference.decode import decode
 from s2s_lab.inference.frozen import length_sorted_batches
+from tests.assemble.ranks import frozen, train_in_ranks
 from tests.assemble.test_experiment import curve, run
 
 GREEDY = {"_target_": "s2s_lab.decoding.greedy.GreedySearch"}
@@ -30,3 +31,17 @@ def test_a_gpu_gives_the_losses_and_outputs_of_the_cpu(tmp_path: Path, model: st
             decoded = decode(frozen.network, build_strategy(node), batches, device=device)
             found.append([best.ids for best in decoded.best])
         assert found[0] == found[1]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("option", ["ddp", "fsdp"])
+def test_gpus_give_the_losses_of_one_process_on_the_cpu(tmp_path: Path, option: str) -> None:
+    """On as many GPUs as there are, up to two; FSDP shares nothing on one, but is wrapped around the network."""
+    count = min(2, torch.cuda.device_count())
+    words = ["trainer.matmul_precision=highest", "optimizer.lr=0.01"]
+    on_cpu = run(tmp_path / "cpu", *words, "trainer.accelerator=cpu")
+    shared = frozen(tmp_path / "gpu", *words, f"trainer={option}", f"trainer.devices={count}")
+    train_in_ranks(shared, count, alone=False)
+    for column in ("train/loss", "train/gradient_norm", "validation/loss"):
+        assert curve(shared, column) == pytest.approx(curve(on_cpu, column), rel=1e-3), column
+    assert (shared.model / "model.safetensors").is_file()

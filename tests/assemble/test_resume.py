@@ -1,9 +1,12 @@
 """A training that is stopped and resumed gives bitwise what one that was never stopped gives."""
 
 import csv
+import gc
 import json
 import math
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +19,6 @@ import torch
 from s2s_lab.assemble.experiment import train
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder, find_runs
-from s2s_lab.training.callbacks.boundary import Boundary
 from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.checkpoint_io import read_checkpoint
 from s2s_lab.training.module import Seq2SeqModule
@@ -101,17 +103,23 @@ def assert_same_run(first: RunFolder, second: RunFolder) -> None:
     assert weights[0] == weights[1]
 
 
+def interrupt_at(step: int, patch: pytest.MonkeyPatch) -> None:
+    """Sends this process the signal of Ctrl-C in the middle of every update from `step` on."""
+    inner = Seq2SeqModule.training_step
+
+    def interrupted(self: Seq2SeqModule, *rest: Any) -> Any:
+        if self.global_step >= step - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return inner(self, *rest)
+
+    patch.setattr(Seq2SeqModule, "training_step", interrupted)
+
+
 def stopped(folder: Path, words: tuple[str, ...], *, how: str, step: int, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run that was stopped before its update `step`, or in the validation at `step`."""
     with monkeypatch.context() as patch:
         if how == "interrupt":
-            before = Boundary.on_train_batch_start
-
-            def interrupted(self: Boundary, trainer: Any, *rest: Any) -> None:
-                self.interruption.requested = trainer.global_step >= step
-                before(self, trainer, *rest)
-
-            patch.setattr(Boundary, "on_train_batch_start", interrupted)
+            interrupt_at(step, patch)
         else:
             hook = {"fault": "training_step", "kill": "training_step"}.get(how, "validation_step")
             inner = getattr(Seq2SeqModule, hook)
@@ -127,6 +135,7 @@ def stopped(folder: Path, words: tuple[str, ...], *, how: str, step: int, monkey
             patch.setattr(LastCheckpoint, "on_exception", lambda *_: None)
         with pytest.raises((KeyboardInterrupt, Killed, FaultError)):
             run(folder, *words)
+    gc.collect()  # the loaders' threads end here, not in the middle of another test
     (made,) = find_runs([folder])
     return made
 
@@ -134,7 +143,7 @@ def stopped(folder: Path, words: tuple[str, ...], *, how: str, step: int, monkey
 @pytest.mark.parametrize(
     ("how", "step"),
     [
-        *(("interrupt", step) for step in (0, 1, 3, 4, 8)),
+        *(("interrupt", step) for step in (1, 3, 4, 8)),
         *(("fault", step) for step in (0, 4, 5)),
         *(("kill", step) for step in (3, 4, 8)),
         *(("fault in validation", step) for step in (4, STEPS)),
@@ -148,6 +157,7 @@ def test_resuming_gives_bitwise_the_same(
     assert_same_run(whole("plain"), made)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # a loader's, cut off
 @pytest.mark.parametrize(
     ("variant", "how"),
     [
@@ -170,14 +180,8 @@ def test_a_run_stopped_again_and_again_is_the_same(
 ) -> None:
     made = stopped(tmp_path, VARIANTS["plain"], how="interrupt", step=1, monkeypatch=monkeypatch)
     for step in range(2, STEPS):
-        before = Boundary.on_train_batch_start
-
-        def interrupted(self: Boundary, trainer: Any, *rest: Any, step: int = step, before: Any = before) -> None:
-            self.interruption.requested = trainer.global_step >= step
-            before(self, trainer, *rest)
-
         with monkeypatch.context() as patch:
-            patch.setattr(Boundary, "on_train_batch_start", interrupted)
+            interrupt_at(step, patch)
             with pytest.raises(KeyboardInterrupt):
                 train(made, resume=True)
         assert read_checkpoint(made.checkpoints / "last.ckpt")["global_step"] == step
@@ -191,14 +195,15 @@ def test_an_interrupt_saves_the_step_it_stopped_at(tmp_path: Path, monkeypatch: 
     assert read_checkpoint(made.checkpoints / "previous.ckpt")["global_step"] == 4
 
 
-def test_a_fault_between_update_and_next_step_leaves_the_checkpoint_of_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_in_an_update_leaves_the_checkpoint_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = Seq2SeqModule.optimizer_step
+
     def broken(self: Seq2SeqModule, *rest: Any) -> None:
-        if self.global_step == 6:
+        update(self, *rest)
+        if self.global_step == 5:
             raise FaultError
 
-    monkeypatch.setattr(Seq2SeqModule, "on_train_batch_end", broken)
+    monkeypatch.setattr(Seq2SeqModule, "optimizer_step", broken)
     with pytest.raises(FaultError):
         run(tmp_path, *VARIANTS["plain"])
     (made,) = find_runs([tmp_path])

@@ -46,8 +46,17 @@ def test_rows_hold_their_sentence_and_then_padding_of_the_longest(split: Encoded
 
 
 def test_a_ranks_batch_carries_the_size_of_the_global_one(split: EncodedSplit) -> None:
-    batch = Collator(split)[Rows(np.asarray([4, 8]), 6, 77)]
+    batch = Collator(split)[Rows(np.asarray([4, 8]), 6, 77, 88, 99)]
     assert (len(batch.index), batch.global_rows, batch.global_tokens) == (2, 6, 77)
+    assert (batch.global_source_tokens, batch.step_tokens, batch.placeholder) == (88, 99, False)
+
+
+def test_a_rank_without_a_sentence_gets_a_placeholder_without_a_target(split: EncodedSplit) -> None:
+    batch = Collator(split)[Rows(np.zeros(0, np.int64), 1, 7, 8, 9)]
+    assert batch.placeholder and batch.to("cpu").placeholder
+    assert batch.index.tolist() == [-1]
+    assert not batch.mask.any()
+    assert (batch.global_rows, batch.global_tokens, batch.step_tokens) == (1, 7, 9)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

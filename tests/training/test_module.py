@@ -9,7 +9,8 @@ import torch
 from s2s_lab.assemble.configuration import compose_jobs, plain
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.batch import Batch
-from s2s_lab.data.collate import collate
+from s2s_lab.data.bucketing import Rows
+from s2s_lab.data.collate import Collator, collate
 from s2s_lab.faults import RunError
 from s2s_lab.training.learning_rates.constant import Constant
 from s2s_lab.training.module import Seq2SeqModule
@@ -77,10 +78,17 @@ def test_ranks_together_give_the_gradient_of_one_process(model: str, shares: lis
     built = network(model)
     everything = list(range(5))
     alone = gradient(built, module(built).training_step(batch(everything, everything), 0))
+    nothing = Rows(
+        np.zeros(0, np.int64), 5, (whole := batch(everything, everything)).global_tokens, 0, whole.step_tokens
+    )
     parts = [
-        gradient(built, module(built, world_size=len(shares)).training_step(batch(rows, everything), 0))
+        gradient(
+            built,
+            module(built, world_size=len(shares)).training_step(
+                batch(rows, everything) if rows else Collator(SimpleNamespace())[nothing], 0
+            ),
+        )
         for rows in shares
-        if rows
     ]
     assert torch.allclose(torch.stack(parts).sum(0) / len(shares), alone, atol=1e-12)
 

@@ -1,6 +1,6 @@
 """The points between two optimizer steps from which a training can go on exactly."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -8,7 +8,6 @@ import torch
 
 from s2s_lab.training.datamodule import Seq2SeqDataModule
 from s2s_lab.training.epoch_loop import StepwiseEpochLoop
-from s2s_lab.training.interruption import Interruption
 from s2s_lab.training.loggers.base import Continues
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.random_state import random_state, set_random_state
@@ -49,53 +48,49 @@ class Boundary(pl.Callback):
     """Notes each point between two optimizer steps, puts it into checkpoints, and starts from it again.
 
     A checkpoint written anywhere until the next update begins holds the last point: position in the data, random states
-    of all ranks, counters and curves are as they were there. An interrupt is answered at the next point.
+    of all ranks, counters and curves are as they were there.
 
     To stand after all callbacks that act on a validation and before those that write checkpoints.
 
     Args:
         datamodule: gives the batches.
-        interruption: who asks for the end.
     """
 
-    def __init__(self, *, datamodule: Seq2SeqDataModule, interruption: Interruption) -> None:
+    def __init__(self, *, datamodule: Seq2SeqDataModule) -> None:
         self.datamodule = datamodule
-        self.interruption = interruption
         self.point: Point | None = None
         self.validating = False
         self._restored: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Puts the random generators where they stood; what was drawn while all was set up does not count.
-
-        Takes the signals back from Lightning, whose handler of SIGTERM would end a step in its middle.
-        """
-        self.interruption.listen()
+        """Puts the random generators where they stood; what was drawn while all was set up does not count."""
         if self._restored is not None:
             ranks = self._restored["random"]
             set_random_state(ranks[trainer.global_rank % len(ranks)])
             trainer.should_stop = self._restored["stop"]
-            self._restored = None
+            known = {field.name: self._restored[field.name] for field in fields(Point) if field.name != "random"}
+            self.point, self._restored = Point(**known, random=random_state()), None
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """A point, where no gradient is half accumulated.
-
-        Raises:
-            KeyboardInterrupt: if the end was asked for, on any rank.
-        """
-        progress = _epoch_loop(trainer).batch_progress
-        done = progress.current.ready - 1
-        if done % trainer.accumulate_grad_batches == 0:
-            self._note(trainer, pl_module, done, progress.total.ready - 1, due=False)
-            if trainer.strategy.reduce_boolean_decision(self.interruption.requested, all=False):
-                raise KeyboardInterrupt
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A point whose validation is to come."""
-        progress = _epoch_loop(trainer).batch_progress
-        self._note(trainer, pl_module, progress.current.ready, progress.total.ready, due=True)
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """A point, where no gradient is half accumulated."""
+        assert isinstance(pl_module, Seq2SeqModule)
+        loop = _epoch_loop(trainer)
+        if loop.accumulating:
+            return
+        self.validating = False
+        self.point = Point(
+            epoch=self.datamodule.training_batches.epoch,
+            batches=loop.batch_progress.current.ready,
+            all_batches=loop.batch_progress.total.ready,
+            step=loop.global_step,
+            logged_step=loop.logged_step + (not loop.due),  # Lightning counts it after the validation, if there is one
+            validated_at=loop.validated_at,
+            due=loop.due,
+            stop=False,
+            tokens=pl_module.throughput.tokens,
+            seconds=pl_module.throughput.seconds,
+            random=random_state(),
+        )
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Scores and schedules move from here on."""
@@ -114,6 +109,7 @@ class Boundary(pl.Callback):
             stop=trainer.should_stop,
             validated_at=loop.validated_at,
             logged_step=self.point.logged_step + 1,
+            random=random_state(),
         )
 
     def on_save_checkpoint(
@@ -141,31 +137,11 @@ class Boundary(pl.Callback):
         assert isinstance(pl_module, Seq2SeqModule)
         self._restored = held
         _epoch_loop(trainer).validated_at = held["validated_at"]
-        pl_module.throughput.tokens, pl_module.throughput.seconds = held["tokens"], held["seconds"]
+        pl_module.throughput.restore(held["tokens"], held["seconds"])
         self.datamodule.continue_at({"epoch": held["epoch"], "position": held["batches"], "digest": held["digest"]})
         for logger in trainer.loggers:
             if isinstance(logger, Continues):
                 logger.load_state_dict(held["loggers"][str(logger.name)])
-
-    def _note(
-        self, trainer: pl.Trainer, module: pl.LightningModule, batches: int, all_batches: int, *, due: bool
-    ) -> None:
-        assert isinstance(module, Seq2SeqModule)
-        loop = _epoch_loop(trainer)
-        module.updating = self.validating = False
-        self.point = Point(
-            epoch=self.datamodule.training_batches.epoch,
-            batches=batches,
-            all_batches=all_batches,
-            step=loop.global_step,
-            logged_step=loop._batches_that_stepped,
-            validated_at=loop.validated_at,
-            due=due,
-            stop=False,
-            tokens=module.throughput.tokens,
-            seconds=module.throughput.seconds,
-            random=random_state(),
-        )
 
 
 def _epoch_loop(trainer: pl.Trainer) -> StepwiseEpochLoop:

@@ -18,7 +18,7 @@ class LastCheckpoint(Checkpoint):
 
     When a training breaks off its state is written if it is that of a point between two updates: after an interrupt
     always, after a fault unless an update or the bookkeeping of a validation had begun. With several ranks a fault
-    leaves the checkpoint that was there, since the other ranks may not be able to say where they stand.
+    leaves the checkpoint that was there: AgreedStop lets no rank come here alone.
 
     Args:
         folder: where last.ckpt lies.
@@ -37,10 +37,7 @@ class LastCheckpoint(Checkpoint):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Writes the state where a training breaks off, or leaves the checkpoint that is there; see the class."""
         assert isinstance(pl_module, Seq2SeqModule)
-        agreed = isinstance(exception, KeyboardInterrupt) and self.boundary.interruption.requested
         if self.boundary.point is None or self.boundary.validating or pl_module.updating:
-            return
-        if trainer.world_size > 1 and not agreed:
             return
         try:
             trainer.save_checkpoint(self.path)

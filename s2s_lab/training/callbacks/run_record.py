@@ -71,7 +71,7 @@ class RunRecord(pl.Callback):
             "epochs": round(_epochs(trainer), 3),
             "skipped_batches": module.bad_batches.skipped,
             "tokens": module.throughput.tokens,
-            "tokens_per_second": round(module.throughput.tokens / max(module.throughput.seconds, 1e-9), 1),
+            "tokens_per_second": round(module.throughput.mean_rate(), 1),
             "peak_memory_mb": round(_peak_memory_mb(), 1),
             "under_trained": verdict._asdict(),
         }
