@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.collate import collate
 from s2s_lab.faults import RequestError
+from s2s_lab.inference.folder import write_sums
 from s2s_lab.inference.text import TextSide
 from s2s_lab.models.seq2seq import Seq2Seq
 
+FLOATS = ("F32", "F16", "BF16", "F64")
 WEIGHTS, CONFIGURATION = "model.safetensors", "config.yaml"
 
 
@@ -63,7 +66,7 @@ def length_sorted_batches(
 
 
 def save_model(model: FrozenModel, folder: Path) -> None:
-    """Writes a model folder: model.safetensors, config.yaml, vocabularies and tokenizers."""
+    """Writes a model folder: model.safetensors, config.yaml, vocabularies and tokenizers, and the SHA256SUMS of all."""
     folder.mkdir(parents=True, exist_ok=True)
     state = model.network.state_dict()
     shared = _shared_names(state)
@@ -74,6 +77,7 @@ def save_model(model: FrozenModel, folder: Path) -> None:
     for name, side in sides(model.source, model.target, model.shared).items():
         side.tokenizer.save(folder, name)
         side.vocabulary.save(folder / f"{name}.vocabulary.txt")
+    write_sums(folder)
 
 
 def sides(source: TextSide, target: TextSide, shared: bool) -> dict[str, TextSide]:
@@ -81,8 +85,12 @@ def sides(source: TextSide, target: TextSide, shared: bool) -> dict[str, TextSid
     return {"shared": source} if shared else {"source": source, "target": target}
 
 
-def load_weights(network: Seq2Seq, folder: Path) -> None:
-    """Reads model.safetensors into a network.
+def check_weights(network: Seq2Seq, folder: Path) -> None:
+    """Compares the names, shapes and types that model.safetensors announces with those of a network; reads no weight.
+
+    Args:
+        network: may be on the meta device.
+        folder: a model folder.
 
     Raises:
         RequestError: if the file is missing or damaged, or if its weights do not fit the network.
@@ -91,19 +99,38 @@ def load_weights(network: Seq2Seq, folder: Path) -> None:
     if not path.is_file():
         raise RequestError(f"{path}: no such file; a model folder was expected")
     try:
-        found = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}
+            found = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in parts.items()}
     except Exception as error:
         raise RequestError(f"{path}: not a readable safetensors file ({error})") from error
-    expected = network.state_dict()
+    expected = network.state_dict(keep_vars=True)
     for name, value in expected.items():
-        if name in found and found[name].shape != value.shape:
-            raise RequestError(f"{path}: {name} is {tuple(found[name].shape)}, the network needs {tuple(value.shape)}")
-    aliases = _shared_names(expected)
-    missing = [name for name in expected if name not in found and name not in aliases]
+        shape, dtype = found.get(name, (tuple(value.shape), FLOATS[0]))
+        if shape != tuple(value.shape):
+            raise RequestError(f"{path}: {name} is {shape}, the network needs {tuple(value.shape)}")
+        if dtype not in FLOATS:
+            raise RequestError(f"{path}: {name} is of type {dtype}, expected one of {', '.join(FLOATS)}")
+    parameters = {id(value): name for name, value in reversed(expected.items())}
+    missing = [name for name, value in expected.items() if name not in found and parameters[id(value)] == name]
     unknown = [name for name in found if name not in expected]
     if missing or unknown:
         fault = f"{missing[0]} is missing" if missing else f"{unknown[0]} is unknown to it"
         raise RequestError(f"{path}: the weights do not fit the network: {fault}")
+
+
+def load_weights(network: Seq2Seq, folder: Path) -> None:
+    """Reads model.safetensors into a network.
+
+    Raises:
+        RequestError: if the file is missing or damaged, or if its weights do not fit the network.
+    """
+    check_weights(network, folder)
+    try:
+        found = load_file(folder / WEIGHTS)
+    except Exception as error:
+        raise RequestError(f"{folder / WEIGHTS}: not a readable safetensors file ({error})") from error
+    aliases = _shared_names(network.state_dict())
     network.load_state_dict({**found, **{alias: found[name] for alias, name in aliases.items()}})
 
 

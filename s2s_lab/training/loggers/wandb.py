@@ -12,6 +12,15 @@ from s2s_lab.training.loggers.pictures import attention_picture
 from s2s_lab.training.sample import Example
 
 
+def discreet_settings() -> wandb.Settings:
+    """What W&B may know of the machine: its load, and the packages installed.
+
+    Not the address of the git repository (which may hold a key), the names of host, user and folders, the words that
+    started the process, or its source. run.json has the commit, the command and the machine.
+    """
+    return wandb.Settings(disable_git=True, disable_code=True, disable_job_creation=True, host="", x_disable_meta=True)
+
+
 class WandbTracker(WandbLogger):
     """Curves, configuration, a table of examples, attention pictures and the final model as an artifact.
 
@@ -50,6 +59,7 @@ class WandbTracker(WandbLogger):
             offline=mode == "offline",
             log_model=False,
             config=dict(configuration),
+            settings=discreet_settings(),
         )
         self._wandb_init.pop("anonymous", None)  # W&B warns at each start about this argument of Lightning's
 
