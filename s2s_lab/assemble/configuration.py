@@ -168,7 +168,9 @@ def _one_line_errors(name: str) -> Iterator[None]:
         if group:
             key = next(part for part in group.groups() if part)
             raise RequestError(f"unknown key {key}{_suggest(key, _known_keys(name))}") from error
-        known_kind = isinstance(error, HydraException | OmegaConfBaseException | ValueError | YAMLError | RecursionError)
+        known_kind = isinstance(
+            error, HydraException | OmegaConfBaseException | ValueError | YAMLError | RecursionError
+        )
         told = message if known_kind else f"the configuration cannot be composed: {message} ({type(error).__name__})"
         raise RequestError(told) from error
 

@@ -7,7 +7,7 @@ import pytest
 from s2s_lab.assemble.configuration import compose_jobs
 from s2s_lab.assemble.job import check_parts
 from s2s_lab.faults import RequestError
-from tests.end_to_end.conftest import Commands, commands  # noqa: F401 (a fixture)
+from tests.end_to_end.conftest import Commands
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 
@@ -66,7 +66,8 @@ def test_aliases_of_an_honest_size_are_welcome(tmp_path: Path) -> None:
     composed(tmp_path, "encoder: &sizes {hidden_size: 8}\ndecoder: *sizes", "data=reverse")
 
 
-def test_the_command_refuses_before_hydra_runs_anything(commands: Commands) -> None:
+def test_the_command_refuses_before_hydra_runs_anything(tmp_path: Path) -> None:
+    commands = Commands(tmp_path)
     folder = commands.folder / "own" / "experiment"
     folder.mkdir(parents=True)
     touch = "hydra: {callbacks: {x: {_target_: subprocess.check_output, args: [touch, canary]}}}"

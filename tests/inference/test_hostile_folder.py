@@ -99,7 +99,9 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "interpolated list": (configured(encoder__x=["${oc.env:HOME}"]), "unknown key"),
     "python object": (written(CONFIGURATION, "a: !!python/object/apply:os.getcwd []"), "line 1: not valid YAML"),
     "aliases": (
-        written(CONFIGURATION, "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))),
+        written(
+            CONFIGURATION, "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+        ),
         "when its aliases are expanded",
     ),
     "deep": (written(CONFIGURATION, "[" * 5000), "levels deep"),
