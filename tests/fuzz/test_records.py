@@ -133,8 +133,8 @@ ATTACKS = st.sampled_from(
 
 @budget(25)
 @given(attack=ATTACKS | st.text(max_size=20), place=st.sampled_from(
-    ["name", "experiment", "command", "choices", "git", "versions", "machine", "devices", "reason", "metric", "signature", "split",
-     "strategy", "warning", "source", "hypothesis", "reference", "word", "curve", "key"]))  # fmt: skip
+    ["name", "experiment", "command", "choices", "git", "versions", "machine", "devices", "reason", "metric",
+     "signature", "split", "strategy", "warning", "source", "hypothesis", "reference", "word", "curve", "key"]))  # fmt: skip
 def test_hostile_text_stays_text(
     honest: Path, tmp_path_factory: pytest.TempPathFactory, attack: str, place: str
 ) -> None:
@@ -145,7 +145,8 @@ def test_hostile_text_stays_text(
     attack = attack.encode("utf-8", "replace").decode()
     facts: dict[str, Any] = {
         "name": {"name": attack}, "experiment": {"experiment": attack}, "command": {"command": attack},
-        "choices": {"choices": {attack: attack}}, "git": {"git": {"commit": attack}}, "versions": {"versions": {"torch": attack}},
+        "choices": {"choices": {attack: attack}}, "git": {"git": {"commit": attack}},
+        "versions": {"versions": {"torch": attack}},
         "machine": {"machine": {"cpu": attack}}, "devices": {"machine": {"devices": [attack]}},
         "reason": {"under_trained": {"flag": True, "reason": attack}},
     }.get(place, {})  # fmt: skip

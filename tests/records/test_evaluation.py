@@ -113,7 +113,7 @@ def test_a_damaged_evaluation_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"references\.txt: no such file"):
         read_evaluation(folder).references()
     (folder / "attention.npz").write_bytes(b"no archive")
-    with pytest.raises(RequestError, match=r"attention\.npz: not a readable attention file"):
+    with pytest.raises(RequestError, match=r"attention\.npz: not a readable file of arrays"):
         read_evaluation(folder).attention()
 
 
