@@ -134,7 +134,8 @@ ATTACKS = st.sampled_from(
 @budget(25)
 @given(attack=ATTACKS | st.text(max_size=20), place=st.sampled_from(
     ["name", "experiment", "command", "choices", "git", "versions", "machine", "devices", "reason", "metric",
-     "signature", "split", "strategy", "warning", "source", "hypothesis", "reference", "word", "curve", "key"]))  # fmt: skip
+     "signature", "split", "strategy", "warning", "source", "hypothesis", "reference", "word", "curve",
+     "key"]))  # fmt: skip
 def test_hostile_text_stays_text(
     honest: Path, tmp_path_factory: pytest.TempPathFactory, attack: str, place: str
 ) -> None:
