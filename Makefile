@@ -7,7 +7,7 @@ BROWSER := $(VENV)/.browser
 DEMO := demo/$(shell date -u +%Y%m%d-%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo bench test test-slow test-gpu lint format clean
+.PHONY: help install browser demo bench test test-slow test-gpu fuzz lint format lock audit clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-slow: $(INSTALLED) $(BROWSER) ## run the tests that take minutes
 test-gpu: $(INSTALLED) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu
 
+fuzz: $(INSTALLED) ## try TIMES=20 times as many hostile inputs as `make test` does, other ones each time
+	S2S_LAB_FUZZ=$(or $(TIMES),20) $(BIN)/python -m pytest tests/fuzz -q -s
+
 lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,5 +61,14 @@ format: $(INSTALLED) ## put code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+lock: $(INSTALLED) ## write the exact versions of everything installed for the project into constraints.txt
+	@$(BIN)/python .ci/lock.py > constraints.txt.new && mv constraints.txt.new constraints.txt
+	@touch $(INSTALLED)
+
+AUDIT := $(VENV)-audit
+audit: ## look the locked versions up in PyPI's list of known vulnerabilities; asks the network
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet pip-audit==2.10.1; }
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --vulnerability-service pypi --requirement constraints.txt
+
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-audit .pytest_cache .ruff_cache .hypothesis build dist

@@ -16,6 +16,7 @@ def evaluate(configuration: Any) -> None:
         RequestError: if a run or its data cannot be used.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from s2s_lab.assemble.configuration import plain
     from s2s_lab.assemble.evaluation import evaluate_runs
@@ -23,14 +24,14 @@ def evaluate(configuration: Any) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for run, folder, facts in evaluate_runs(plain(configuration)):
         record = run.read()
-        shown = "  ".join(f"{score['name']} {score['value']:.4g}" for score in facts["scores"])
-        label = f"{record['name']} seed {record['seed']}"
+        shown = escape("  ".join(f"{score['name']} {score['value']:.4g}" for score in facts["scores"]))
+        label = escape(f"{record.get('name')} seed {record.get('seed')}")
         console.print(
-            f"[bold]{label}[/]  {facts['split']}  {facts['strategy']}  {shown}  "
-            f"{facts['sentences_per_second']:.0f} sentences/s  [dim]{folder}[/]"
+            f"[bold]{label}[/]  {escape(facts['split'])}  {escape(facts['strategy'])}  {shown}  "
+            f"{facts['sentences_per_second']:.0f} sentences/s  [dim]{escape(str(folder))}[/]"
         )
         for warning in facts["warnings"]:
-            console.print(f"  [yellow]warning:[/] {warning}")
+            console.print(f"  [yellow]warning:[/] {escape(warning)}")
 
 
 def main() -> None:

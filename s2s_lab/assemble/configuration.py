@@ -15,9 +15,14 @@ from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+from s2s_lab.assemble.foreign import check_hydra_node, check_own_options, close_environment
 from s2s_lab.assemble.schema import SECTIONS, check
 from s2s_lab.faults import RequestError
+
+MOST_OF_AN_ERROR = 400  # characters of Hydra's message that are shown
+close_environment()
 
 
 def conf_folder() -> Path:
@@ -44,7 +49,7 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
     own = OmegaConf.masked_copy(configuration, [str(key) for key in configuration if key != "hydra"])
     try:
         container = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, RecursionError) as error:
         raise RequestError(_one_line(error)) from error
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
@@ -74,6 +79,8 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
     """
     if folder is not None and not Path(folder).is_dir():
         raise RequestError(f"--config-dir {folder}: there is no such folder")
+    if folder is not None:
+        check_own_options(Path(folder))
     search = [] if folder is None else [f"hydra.searchpath=[{Path(folder).resolve()}]"]
     try:
         overrides = OverridesParser.create().parse_overrides(list(words))
@@ -102,6 +109,7 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
     with _one_line_errors(name), initialize_config_dir(str(conf_folder()), version_base="1.3"):
         composed = [compose(name, [*search, *job], return_hydra_config=True) for job in jobs]
     for configuration in composed:
+        check_hydra_node(configuration.hydra)
         _check_search_path(configuration.hydra.searchpath)
         _check_choices(configuration)
         check(plain(configuration), SECTIONS[name])
@@ -144,8 +152,8 @@ def _check_choices(configuration: DictConfig) -> None:
 def _check_search_path(entries: Any) -> None:
     """Refuses a folder that is not there; Hydra itself would only warn."""
     for entry in entries or []:
-        if "://" in str(entry) and not str(entry).startswith("file://"):
-            continue
+        if "://" in str(entry) and not str(entry).startswith("file://"):  # importing a package runs its code
+            raise RequestError(f"hydra.searchpath: {entry} is no folder; --config-dir DIR adds your own options")
         if not Path(str(entry).removeprefix("file://")).is_dir():
             raise RequestError(f"hydra.searchpath: there is no folder {entry}")
 
@@ -157,7 +165,7 @@ def _one_line_errors(name: str) -> Iterator[None]:
         yield
     except RequestError:
         raise
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # a group set to null is a ValueError
+    except Exception as error:  # a group set to null is a ValueError, a file that is no YAML a YAMLError, ...
         message = _one_line(error)
         missing = re.search(r"Key '([^']+)' is not in struct", _whole(error))
         path = re.search(r"Could not override '([^']+)'", _whole(error)) or re.search(r"full_key: (\S+)", _whole(error))
@@ -171,7 +179,11 @@ def _one_line_errors(name: str) -> Iterator[None]:
         if group:
             key = next(part for part in group.groups() if part)
             raise RequestError(f"unknown key {key}{_suggest(key, _known_keys(name))}") from error
-        raise RequestError(message) from error
+        known_kind = isinstance(
+            error, HydraException | OmegaConfBaseException | ValueError | YAMLError | RecursionError
+        )
+        told = message if known_kind else f"the configuration cannot be composed: {message} ({type(error).__name__})"
+        raise RequestError(told) from error
 
 
 def _unknown_option(group: str, option: str) -> str:
@@ -211,5 +223,7 @@ def _whole(error: BaseException) -> str:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "the configuration is nested too deeply, or an option includes itself"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return "; ".join(lines[:2]) if lines else type(error).__name__
+    return "; ".join(lines[:2])[:MOST_OF_AN_ERROR] if lines else type(error).__name__

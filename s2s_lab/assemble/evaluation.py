@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import torch
 
 from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_device, load_model
-from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.instantiation import build, check_kind
 from s2s_lab.assemble.preparation import corpus_elsewhere
 from s2s_lab.assemble.shortlist import facts_of, shortlist_of
+from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
@@ -43,7 +44,7 @@ def evaluate_runs(settings: Mapping[str, Any]) -> Iterator[tuple[RunFolder, Path
         raise RequestError("runs=[DIR,...] is missing: name run folders, or folders that hold them")
     named = settings["runs"]
     runs = find_runs([named] if isinstance(named, str) else named)
-    unfinished = [str(run.path) for run in runs if run.read()["status"] != "finished"]
+    unfinished = [str(run.path) for run in runs if run.read().get("status") != "finished"]
     runs = [run for run in runs if str(run.path) not in unfinished]
     if not runs:
         raise RequestError(f"{unfinished[0]}: this run has no finished model")
@@ -163,17 +164,25 @@ class _Texts(NamedTuple):
 def _texts(run: RunFolder, settings: Mapping[str, Any]) -> _Texts:
     """Texts of the split, from the run's own corpus or from `paths.data`."""
     configuration = run.configuration()
+    data, job = _section(configuration, "data"), _section(configuration, "job")
+    check_kind(data.get("corpus"), Corpus, "data.corpus")
     corpus = build(corpus_elsewhere(configuration, settings["paths"].get("data")), "data.corpus")
     split = corpus.canonical(settings["split"])
-    trained_on = (configuration.get("job") or {}).get("corpus_fingerprint")
+    trained_on = job.get("corpus_fingerprint")
     changed = trained_on is not None and trained_on != corpus.fingerprint()
     warnings = ["the corpus is not the one that the model was trained on: its files differ"] if changed else []
     sources = [source for source, _ in corpus.pairs(split)]
     return _Texts(split, sources, [tuple(accepted) for accepted in corpus.references(split)], warnings)
 
 
+def _section(configuration: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A section of a run's configuration; empty where it has none."""
+    section = configuration.get(key)
+    return section if isinstance(section, Mapping) else {}
+
+
 def _metrics(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]:
-    return build_metrics(settings["metrics"] or run.configuration()["metrics"])
+    return build_metrics(settings["metrics"] or _section(run.configuration(), "metrics"))
 
 
 def _scores(

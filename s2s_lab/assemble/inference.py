@@ -1,19 +1,23 @@
 """Rebuilds a frozen model, its strategy and its metrics from plain configuration."""
 
+import functools
 import hashlib
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.instantiation import build, check_kind
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.prepare import Given
+from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, load_weights
+from s2s_lab.inference.folder import check_links, check_sums
+from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, check_weights, load_weights
 from s2s_lab.inference.packed import pack, quantize
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
@@ -42,13 +46,19 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     place, settings = read_model(folder)
     source, target = text_sides(place, settings)
     shared = bool(settings["data"]["vocabulary"]["shared"])
-    network = build_network(
+    build_own = functools.partial(
+        build_network,
         {**settings, "initialization": LEFT_TO_TORCH},
         source_size=len(source.vocabulary),
         target_size=len(target.vocabulary),
         shared=shared,
     )
+    with torch.device("meta"):  # sizes are compared before any memory is taken
+        planned = build_own()
+    check_weights(planned, place)
+    network = build_own()
     load_weights(network, place)
+    check_sums(place)
     _make_fast(network, device, precision)
     return FrozenModel(network=network, source=source, target=target, configuration=settings, shared=shared)
 
@@ -62,12 +72,9 @@ def read_model(folder: Path) -> tuple[Path, dict[str, Any]]:
     place = model_place(folder)
     if not place.is_dir():
         raise RequestError(f"{folder}: no model in it; a run folder with model/ or a model folder is expected")
+    check_links(place, folder)
     settings = read_configuration(place / CONFIGURATION)
-    missing = [key for key in MODEL_KEYS if key not in settings and not key.endswith("_tokenizer")]
-    if missing:
-        raise RequestError(
-            f"{place / CONFIGURATION}: {missing[0]} is missing; the configuration of a model is expected"
-        )
+    _check_sections(settings, place / CONFIGURATION)
     return place, settings
 
 
@@ -83,6 +90,7 @@ def text_sides(place: Path, settings: Mapping[str, Any]) -> tuple[TextSide, Text
 def given_sides(folder: Path) -> Given:
     """The text sides of a run or model folder, for a training that starts from its weights."""
     place, settings = read_model(folder)
+    check_sums(place)
     source, target = text_sides(place, settings)
     files = sorted(path for path in place.iterdir() if path.name.partition(".")[0] in ("shared", "source", "target"))
     digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
@@ -97,6 +105,25 @@ def given_sides(folder: Path) -> Given:
 def model_place(folder: Path) -> Path:
     """The model folder that a run folder or a model folder names; it may be missing."""
     return folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
+
+
+def _check_sections(settings: Mapping[str, Any], path: Path) -> None:
+    """Looks that the configuration of a model has all sections.
+
+    Raises:
+        RequestError: if one is missing or is no section.
+    """
+    for key in MODEL_KEYS:
+        if key.endswith("_tokenizer"):
+            continue
+        if key not in settings:
+            raise RequestError(f"{path}: {key} is missing; the configuration of a model is expected")
+        if not isinstance(settings[key], Mapping):
+            raise RequestError(f"{path}: {key} is {reprlib.repr(settings[key])}; a section with keys is expected")
+    vocabulary = settings["data"].get("vocabulary")
+    shared = vocabulary.get("shared") if isinstance(vocabulary, Mapping) else None
+    if not isinstance(shared, bool):
+        raise RequestError(f"{path}: data.vocabulary.shared is {reprlib.repr(shared)}; true or false is expected")
 
 
 def _make_fast(network: Seq2Seq, device: torch.device, precision: str) -> None:
@@ -117,12 +144,23 @@ def tokenizer_node(settings: Mapping[str, Any], side: str) -> Mapping[str, Any]:
 
 def build_strategy(node: Mapping[str, Any]) -> DecodingStrategy:
     """Builds a decoding strategy for the vocabulary's special ids."""
+    check_kind(node, DecodingStrategy, "decoding")
     return build({**node, "_partial_": True}, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS))
 
 
 def build_metrics(node: Mapping[str, Any]) -> dict[str, Metric]:
-    """Builds the metrics of a `metrics` section, by name."""
-    return {name: build(metric, f"metrics.scores.{name}") for name, metric in node["scores"].items() if metric}
+    """Builds the metrics of a `metrics` section, by name.
+
+    Raises:
+        RequestError: if it has no scores, or one of them is no metric.
+    """
+    scores = node.get("scores") if isinstance(node, Mapping) else None
+    if not isinstance(scores, Mapping):
+        raise RequestError(f"metrics.scores={reprlib.repr(scores)}: a section with metrics by name is expected")
+    for name, metric in scores.items():
+        if metric:
+            check_kind(metric, Metric, f"metrics.scores.{name}")
+    return {name: build(metric, f"metrics.scores.{name}") for name, metric in scores.items() if metric}
 
 
 def choose_device(accelerator: str) -> torch.device:
@@ -138,6 +176,8 @@ def choose_device(accelerator: str) -> torch.device:
 
 
 def _load_side(folder: Path, name: str, node: Mapping[str, Any]) -> TextSide:
-    tokenizer = build(node, "tokenizer")
+    check_kind(node, Tokenizer, "tokenizer")
+    with torch.device("meta"):
+        tokenizer = build(node, "tokenizer")
     tokenizer.load(folder, name)
     return TextSide(tokenizer, Vocabulary.load(folder / f"{name}.vocabulary.txt"))

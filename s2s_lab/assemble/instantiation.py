@@ -2,17 +2,21 @@
 
 A configuration file from somebody else must not be able to run code: only public classes and functions of the rooms
 that hold parts, of `torch.optim` and of the packages named in the environment variable S2S_LAB_TRUST are built (other
-rooms write files and start processes), and the object reached by a path must be the one that is defined there
-(`torch.optim.adam.torch.load` is refused). Interpolations are refused too: they could hide a node from the check.
+rooms write files and start processes), each at the places that are made for it, and the object reached by a path must
+be the one that is defined there (`torch.optim.adam.torch.load` is refused). Interpolations are refused too: they could
+hide a node from the check.
 """
 
 import difflib
 import importlib
 import inspect
 import os
+import re
+import reprlib
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from s2s_lab.faults import RequestError
@@ -21,14 +25,33 @@ ALLOWED_PACKAGES = (
     "s2s_lab.models", "s2s_lab.decoding", "s2s_lab.data.corpora", "s2s_lab.data.tokenizers", "s2s_lab.metrics",
     "s2s_lab.training", "torch.optim",
 )  # fmt: skip
+ROOMS = {
+    "data": ("s2s_lab.data.corpora",),
+    "tokenizer": ("s2s_lab.data.tokenizers",),
+    "source_tokenizer": ("s2s_lab.data.tokenizers",),
+    "target_tokenizer": ("s2s_lab.data.tokenizers",),
+    "decoding": ("s2s_lab.decoding",),
+    "metrics": ("s2s_lab.metrics",),
+    "optimizer": ("torch.optim",),
+    "logger": ("s2s_lab.training.loggers",),
+    **dict.fromkeys(("objective", "learning_rate", "teacher_forcing"), ("s2s_lab.training",)),
+    **dict.fromkeys(
+        ("cell", "embedding", "encoder", "bridge", "attention", "decoder", "output", "initialization"),
+        ("s2s_lab.models",),
+    ),
+}
+"""Packages that serve each section of a configuration, by its first key; another section may use all of them."""
+
 RESERVED_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_")
+RESERVED_VALUES = {"_partial_": (False, True), "_convert_": ("all",), "_recursive_": (True,)}
+MOST_OF_AN_ERROR = 300  # characters of another library's message that are shown
 SCALARS = (bool, int, float, str, type(None))
 
 
-def trusted_packages() -> tuple[str, ...]:
-    """Names of the packages whose classes and functions may be built."""
+def trusted_packages(place: str = "") -> tuple[str, ...]:
+    """Names of the packages whose classes and functions may be built at a place of the configuration."""
     own = tuple(name.strip() for name in os.environ.get("S2S_LAB_TRUST", "").split(",") if name.strip())
-    return ALLOWED_PACKAGES + own
+    return ROOMS.get(re.split(r"[.\[]", place, maxsplit=1)[0], ALLOWED_PACKAGES) + own
 
 
 def locate(path: Any, place: str) -> Any:
@@ -44,9 +67,12 @@ def locate(path: Any, place: str) -> Any:
     refused = f"{place}._target_={path!r} may not be built"
     if not isinstance(path, str):
         raise RequestError(f"{refused}: a dotted path is expected")
-    packages = trusted_packages()
+    packages = trusted_packages(place)
     if not any(path.startswith(package + ".") for package in packages):
-        raise RequestError(f"{refused}: only {', '.join(packages)} are allowed (S2S_LAB_TRUST=PACKAGE adds one)")
+        allowed = f"only {', '.join(packages)} {'is' if len(packages) == 1 else 'are'} allowed"
+        raise RequestError(f"{refused}: {allowed} there (S2S_LAB_TRUST=PACKAGE adds one)")
+    if not all(part.isidentifier() for part in path.split(".")):
+        raise RequestError(f"{refused}: a dotted path is expected")
     if any(part.startswith("_") for part in path.split(".")):
         raise RequestError(f"{refused}: it is private")
     module_name, _, name = path.rpartition(".")
@@ -84,8 +110,13 @@ def check_targets(configuration: Mapping[str, Any]) -> None:
     Raises:
         RequestError: naming the place, the value and what was expected.
     """
-    for place, node in target_nodes(configuration):
-        check_keys(locate(node["_target_"], place), node, place)
+    with refusing("the configuration is nested too deeply"):
+        nodes = [(place, node, locate(node["_target_"], place)) for place, node in target_nodes(configuration)]
+    for place, node, target in nodes:
+        for key, expected in RESERVED_VALUES.items():
+            if node.get(key, expected[0]) not in expected:
+                raise RequestError(f"{place}.{key}={node[key]!r}: one of {', '.join(map(str, expected))} is expected")
+        check_keys(target, node, place)
         for value in _texts(node):
             if "${" in value:  # instantiate would resolve it, maybe to a node that nobody has checked
                 raise RequestError(f"{place}: {value!r} is an interpolation; a resolved value is expected")
@@ -114,8 +145,9 @@ def check_keys(target: Any, node: Mapping[str, Any], place: str) -> None:
     Raises:
         RequestError: for an unknown key, a missing one (unless `_partial_`), or a scalar of the wrong type.
     """
-    known = inspect.signature(target).parameters
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    with refusing(f"{place}: {target.__qualname__} cannot be built from a configuration"):
+        known = inspect.signature(target).parameters
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     given = {key: value for key, value in node.items() if key not in RESERVED_KEYS}
     for key, value in given.items():
         where = f"{place}.{key}" if place else str(key)
@@ -131,13 +163,13 @@ def check_keys(target: Any, node: Mapping[str, Any], place: str) -> None:
 
 
 def check_type(value: Any, hint: Any, where: str) -> None:
-    """Checks a value against an annotation made of scalars; other annotations, and nested nodes, pass.
+    """Checks a value against an annotation made of scalars; other annotations pass.
 
     Raises:
         RequestError: naming the place, the value and the types expected.
     """
     accepted = _scalar_types(hint)
-    if accepted is None or (isinstance(value, Mapping) and "_target_" in value):
+    if accepted is None:
         return
     literal = [item for item in accepted if not isinstance(item, type)]
     if isinstance(value, str | int) and value in literal:
@@ -148,7 +180,7 @@ def check_type(value: Any, hint: Any, where: str) -> None:
         names = [item.__name__ if isinstance(item, type) else repr(item) for item in accepted]
         expected = " or ".join("null" if name == "NoneType" else name for name in names)
         near = _nearest(str(value), [str(item) for item in literal])
-        raise RequestError(f"{where}={value!r}: {expected} is expected{near}")
+        raise RequestError(f"{where}={reprlib.repr(value)}: {expected} is expected{near}")
 
 
 def _scalar_types(hint: Any) -> list[Any] | None:
@@ -174,6 +206,36 @@ def _nearest(name: str, known: list[str], place: str = "") -> str:
     return f" (known there: {', '.join(sorted(known))})" if known else ""
 
 
+@contextmanager
+def refusing(place: str) -> Iterator[None]:
+    """Turns what a constructor says of its values into one line that begins with the place.
+
+    Raises:
+        RequestError: in place of any other error but those of memory, files and missing packages.
+    """
+    try:
+        yield
+    except (RequestError, MemoryError, OSError, ImportError):
+        raise
+    except Exception as error:
+        line = " ".join(str(error).split()) or "no reason given"
+        raise RequestError(f"{place}: {line[:MOST_OF_AN_ERROR]} ({type(error).__name__})") from error
+
+
+def check_kind(node: Any, kind: type, place: str) -> None:
+    """Checks that a node builds what belongs at its place; a function of a trusted package is taken at its word.
+
+    Raises:
+        RequestError: if its target is a class of another kind, or it has none.
+    """
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise RequestError(f"{place}={reprlib.repr(node)}: a section with a _target_ is expected")
+    target = locate(node["_target_"], place)
+    own = any(str(node["_target_"]).startswith(f"{package}.") for package in ALLOWED_PACKAGES)
+    if not issubclass(target, kind) if inspect.isclass(target) else own:
+        raise RequestError(f"{place}._target_={node['_target_']!r}: a {kind.__name__} is expected")
+
+
 def build(node: Mapping[str, Any], place: str, /, **arguments: Any) -> Any:
     """Builds a checked node, nested nodes included; arguments given here win over the node's.
 
@@ -186,15 +248,18 @@ def build(node: Mapping[str, Any], place: str, /, **arguments: Any) -> Any:
         The object, or a factory where the node says `_partial_: true` and no arguments are given.
 
     Raises:
-        RequestError: if the node may not be built or its parts do not fit.
-        Exception: whatever the class or function itself raises.
+        RequestError: if the node may not be built, its values are refused, or its parts do not fit.
+        MemoryError, OSError, ImportError: whatever the class or function itself raises of these.
     """
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise RequestError(f"{place}={reprlib.repr(node)}: a section with a _target_ is expected")
     check_targets({place: node})
-    try:
-        factory = instantiate(dict(node), _convert_="all")
-    except InstantiationException as error:
-        raise error.__cause__ or error from None
-    return factory(**arguments) if node.get("_partial_", False) and arguments else factory
+    with refusing(place):
+        try:
+            factory = instantiate(dict(node), _convert_="all")
+        except InstantiationException as error:
+            raise error.__cause__ or error from None
+        return factory(**arguments) if node.get("_partial_", False) and arguments else factory

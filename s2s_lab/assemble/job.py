@@ -13,13 +13,16 @@ from omegaconf import OmegaConf
 from s2s_lab.assemble.configuration import choices, plain
 from s2s_lab.assemble.devices import check_devices
 from s2s_lab.assemble.inference import build_metrics, build_strategy, given_sides, read_model, tokenizer_node
-from s2s_lab.assemble.instantiation import build, locate
+from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.assemble.network import build_network
+from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.data.prepare import Given
+from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import NUM_SPECIALS
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.frozen import WEIGHTS, fitting_weights
+from s2s_lab.inference.frozen import WEIGHTS, check_weights
 from s2s_lab.records.configuration import configuration_hash
+from s2s_lab.records.environment import machine
 from s2s_lab.records.run_folder import RunFolder, run_name, utc_now
 
 PLACES_OF_DATA = tuple(
@@ -43,17 +46,24 @@ def check_parts(configuration: Any) -> None:
     """
     import torch
 
-    settings = with_absolute_paths(configuration)
+    with refusing("paths"):
+        settings = with_absolute_paths(configuration)
+    _check_experiment_name(settings["experiment_name"])
     if settings["launch"]:
         check_devices(settings["trainer"])
+    check_kind(settings["data"]["corpus"], Corpus, "data.corpus")
     build(settings["data"]["corpus"], "data.corpus")
+    for side in ("source", "target"):
+        check_kind(tokenizer_node(settings, side), Tokenizer, "tokenizer")
+        build(tokenizer_node(settings, side), "tokenizer")
     shared = settings["data"]["vocabulary"]["shared"]
     given = _check_given(settings) if settings["init"] else None
     sizes = [len(side) for side in given.vocabularies] if given else [NUM_SPECIALS + 1] * 2
     with torch.device("meta"):
         network = build_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared)
+    _check_memory(network)
     if given:
-        fitting_weights(network, read_model(Path(settings["init"]))[0])
+        check_weights(network, read_model(Path(settings["init"]))[0])
     for name in ("objective", "learning_rate", "teacher_forcing"):
         build(settings[name], name)
     build_strategy(settings["decoding"])
@@ -87,12 +97,24 @@ def _check_optimizer(settings: dict[str, Any]) -> None:
     clip = settings["trainer"]["gradient_clip"]
     if clip is not None and not clip > 0.0:
         raise RequestError(f"trainer.gradient_clip={clip}: a number above 0 is expected, or null for none")
-    try:
-        build(settings["optimizer"], "optimizer", params=[torch.nn.Parameter(torch.zeros(1))])
-    except (TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, RequestError):
-            raise
-        raise RequestError(f"optimizer: {error}") from error
+    build(settings["optimizer"], "optimizer", params=[torch.nn.Parameter(torch.zeros(1))])
+
+
+def _check_memory(network: Any) -> None:
+    """Refuses a network whose weights alone do not fit into this machine's memory."""
+    needed = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters()) / 2**30
+    memory = machine()["memory_gb"]
+    if memory is not None and needed > memory:
+        raise RequestError(
+            f"the network's weights take {needed:,.0f} GiB, this machine has {memory:g}; choose smaller sizes: "
+            "encoder.hidden_size, decoder.hidden_size, embedding.embedding_size, num_layers"
+        )
+
+
+def _check_experiment_name(name: str | None) -> None:
+    """Refuses a name that would put the runs outside of `paths.outputs`."""
+    if name is not None and (Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name):
+        raise RequestError(f"experiment_name={name}: a folder below paths.outputs is expected")
 
 
 def check_resumed(configuration: Any, hydra: Any) -> None:

@@ -3,9 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.instantiation import build, check_kind, refusing
 from s2s_lab.data.vocabulary import PAD
+from s2s_lab.models.attentions.base import Attention
+from s2s_lab.models.bridges.base import Bridge
+from s2s_lab.models.cells.base import Cell
+from s2s_lab.models.decoders.base import Decoder
+from s2s_lab.models.encoders.base import Encoder
+from s2s_lab.models.initialization.base import Initialization
+from s2s_lab.models.outputs.base import Output
 from s2s_lab.models.seq2seq import Seq2Seq
+
+KINDS = {
+    "encoder": Encoder,
+    "attention": Attention,
+    "decoder": Decoder,
+    "bridge": Bridge,
+    "output": Output,
+    "initialization": Initialization,
+    "cell": Cell,
+}
+"""What each node builds; an embedding is built by a function."""
 
 
 def build_network(settings: Mapping[str, Any], *, source_size: int, target_size: int, shared: bool) -> Seq2Seq:
@@ -21,8 +39,24 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
     Raises:
         RequestError: if two parts cannot be combined.
     """
+    for name, kind in KINDS.items():
+        check_kind(settings[name], kind, name)
     nodes = {name: dict(settings[name]) for name in ("encoder", "decoder")}
     cells = {name: nodes[name].pop("cell", settings["cell"]) for name in nodes}
+    for name, cell in cells.items():
+        check_kind(cell, Cell, f"{name}.cell")
+    with refusing("the parts of the network do not fit together"):
+        return _joined(settings, nodes, cells, source_size, target_size, shared)
+
+
+def _joined(
+    settings: Mapping[str, Any],
+    nodes: Mapping[str, Any],
+    cells: Mapping[str, Any],
+    source_size: int,
+    target_size: int,
+    shared: bool,
+) -> Seq2Seq:
     source_embedding, target_embedding = build(
         settings["embedding"],
         "embedding",

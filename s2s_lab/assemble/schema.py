@@ -208,8 +208,21 @@ LEAST = {
 }
 """The least value of each number by its dotted place; a null stays a null."""
 
-MOST = {"seed": 2**32 - 1}
-"""The largest value of each number that has one."""
+MOST = {
+    "seed": 2**32 - 1,
+    "data.num_workers": 1024,
+    "trainer.devices": 1024,
+    "trainer.num_threads": 4096,
+    "num_threads": 4096,
+    **dict.fromkeys(
+        ("trainer.max_steps", "trainer.max_epochs", "trainer.validate_every", "trainer.validation_sentences",
+         "trainer.patience", "trainer.accumulate", "trainer.log_every", "callbacks.examples",
+         "callbacks.attention_pictures", "data.batch.max_sentences", "data.batch.max_tokens", "batch_sentences",
+         "attention_sentences", "nbest"),
+        2**53,
+    ),
+}  # fmt: skip
+"""The greatest value of each number by its dotted place."""
 
 SECTIONS: dict[str, type] = {"train": Training, "evaluate": Evaluation, "translate": Translation}
 
@@ -236,10 +249,10 @@ def _check_section(node: Mapping[str, Any], section: type, place: str) -> None:
         if value is None:
             if not _admits_none(hint):
                 raise RequestError(f"{where} is null, but a value is needed")
-        elif where in LEAST and value < LEAST[where]:
-            raise RequestError(f"{where}={value}: at least {LEAST[where]} is expected")
         elif where in MOST and value > MOST[where]:
             raise RequestError(f"{where}={value}: at most {MOST[where]} is expected")
+        elif where in LEAST and value < LEAST[where]:
+            raise RequestError(f"{where}={value}: at least {LEAST[where]} is expected")
         elif inner is not None:
             if not isinstance(value, Mapping):
                 raise RequestError(f"{where}={value!r}: a section with keys is expected")

@@ -11,6 +11,7 @@ from typing import Any
 
 from s2s_lab.data.cache import CacheFolder
 from s2s_lab.data.corpora.base import Corpus
+from s2s_lab.data.corpora.files import sha256_of
 from s2s_lab.data.encode import Limits, encode_pairs, encode_training
 from s2s_lab.data.encoded import DamagedError, EncodedSplit
 from s2s_lab.data.tokenizers.base import Tokenizer
@@ -19,7 +20,7 @@ from s2s_lab.faults import RequestError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of the cache folder
+FORMAT = 2  # of the cache folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,8 +238,8 @@ def _build(
         tokens.save(folder / f"{name}.vocabulary.txt")
     counts = dict(sorted(result.word_counts.items(), key=lambda item: (-item[1], item[0])))
     (folder / "word_counts.json").write_text(json.dumps(counts, ensure_ascii=False), encoding="utf-8")
-    sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-    meta = {"fingerprint": fingerprint, "filtered": result.filtered, "pairs": result.sentences, "sizes": sizes}
+    sums = {path.name: sha256_of(path) for path in folder.iterdir() if path.is_file()}
+    meta = {"fingerprint": fingerprint, "filtered": result.filtered, "pairs": result.sentences, "sums": sums}
     (folder / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
 
 
@@ -260,10 +261,13 @@ def _problem(folder: Path, fingerprint: str) -> str | None:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         if meta["fingerprint"] != fingerprint:
             return "it is of other data or settings"
-        for name, size in meta["sizes"].items():
-            if (folder / name).stat().st_size != size:
-                return f"{name} has {(folder / name).stat().st_size} bytes, {size} expected"
-        EncodedSplit(folder / "train")
+        for name, expected in meta["sums"].items():
+            if sha256_of(folder / name) != expected:
+                return f"{name} is not what was written"
+        if len(EncodedSplit(folder / "train")) != meta["pairs"] or not all(
+            isinstance(count, int) for count in meta["filtered"].values()
+        ):
+            return "meta.json is not what was written"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return str(error)
     return None

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.collate import collate
 from s2s_lab.faults import RequestError
+from s2s_lab.inference.folder import write_sums
 from s2s_lab.inference.text import TextSide
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.disk_faults import naming
 
+FLOATS = ("F32", "F16", "BF16", "F64")
 WEIGHTS, CONFIGURATION = "model.safetensors", "config.yaml"
 
 
@@ -69,7 +72,7 @@ def length_sorted_batches(
 
 
 def save_model(model: FrozenModel, folder: Path) -> None:
-    """Writes a model folder: model.safetensors, config.yaml, vocabularies and tokenizers.
+    """Writes a model folder: model.safetensors, config.yaml, vocabularies and tokenizers, and the SHA256SUMS of all.
 
     Raises:
         OSError: if it cannot be written; names a file of it.
@@ -89,6 +92,7 @@ def _save_model(model: FrozenModel, folder: Path) -> None:
     for name, side in sides(model.source, model.target, model.shared).items():
         side.tokenizer.save(folder, name)
         side.vocabulary.save(folder / f"{name}.vocabulary.txt")
+    write_sums(folder)
 
 
 def sides(source: TextSide, target: TextSide, shared: bool) -> dict[str, TextSide]:
@@ -96,17 +100,12 @@ def sides(source: TextSide, target: TextSide, shared: bool) -> dict[str, TextSid
     return {"shared": source} if shared else {"source": source, "target": target}
 
 
-def load_weights(network: Seq2Seq, folder: Path) -> None:
-    """Reads model.safetensors into a network.
+def check_weights(network: Seq2Seq, folder: Path) -> None:
+    """Compares the names, shapes and types that model.safetensors announces with those of a network; reads no weight.
 
-    Raises:
-        RequestError: if the file is missing or damaged, or if its weights do not fit the network.
-    """
-    network.load_state_dict(fitting_weights(network, folder))
-
-
-def fitting_weights(network: Seq2Seq, folder: Path) -> dict[str, torch.Tensor]:
-    """The weights of model.safetensors by the names of a network, which may be on the meta device.
+    Args:
+        network: may be on the meta device.
+        folder: a model folder.
 
     Raises:
         RequestError: if the file is missing or damaged, or if its weights do not fit the network.
@@ -115,20 +114,39 @@ def fitting_weights(network: Seq2Seq, folder: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise RequestError(f"{path}: no such file; a model folder was expected")
     try:
-        found = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}
+            found = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in parts.items()}
     except Exception as error:
         raise RequestError(f"{path}: not a readable safetensors file ({error})") from error
-    expected = network.state_dict()
+    expected = network.state_dict(keep_vars=True)
     for name, value in expected.items():
-        if name in found and found[name].shape != value.shape:
-            raise RequestError(f"{path}: {name} is {tuple(found[name].shape)}, the network needs {tuple(value.shape)}")
-    aliases = _shared_names(expected)
-    missing = [name for name in expected if name not in found and name not in aliases]
+        shape, dtype = found.get(name, (tuple(value.shape), FLOATS[0]))
+        if shape != tuple(value.shape):
+            raise RequestError(f"{path}: {name} is {shape}, the network needs {tuple(value.shape)}")
+        if dtype not in FLOATS:
+            raise RequestError(f"{path}: {name} is of type {dtype}, expected one of {', '.join(FLOATS)}")
+    parameters = {id(value): name for name, value in reversed(expected.items())}
+    missing = [name for name, value in expected.items() if name not in found and parameters[id(value)] == name]
     unknown = [name for name in found if name not in expected]
     if missing or unknown:
         fault = f"{missing[0]} is missing" if missing else f"{unknown[0]} is unknown to it"
         raise RequestError(f"{path}: the weights do not fit the network: {fault}")
-    return {**found, **{alias: found[name] for alias, name in aliases.items()}}
+
+
+def load_weights(network: Seq2Seq, folder: Path) -> None:
+    """Reads model.safetensors into a network.
+
+    Raises:
+        RequestError: if the file is missing or damaged, or if its weights do not fit the network.
+    """
+    check_weights(network, folder)
+    try:
+        found = load_file(folder / WEIGHTS)
+    except Exception as error:
+        raise RequestError(f"{folder / WEIGHTS}: not a readable safetensors file ({error})") from error
+    aliases = _shared_names(network.state_dict())
+    network.load_state_dict({**found, **{alias: found[name] for alias, name in aliases.items()}})
 
 
 def _shared_names(state: Mapping[str, torch.Tensor]) -> dict[str, str]:
@@ -136,8 +154,7 @@ def _shared_names(state: Mapping[str, torch.Tensor]) -> dict[str, str]:
     first: dict[int, str] = {}
     shared = {}
     for name, value in state.items():
-        place = value.untyped_storage()._cdata if value.is_meta else value.data_ptr()
-        owner = first.setdefault(place, name)
+        owner = first.setdefault(value.data_ptr(), name)
         if owner != name and value.numel():
             shared[name] = owner
     return shared

@@ -2,11 +2,20 @@
 
 from s2s_lab.faults import RequestError
 
+MOST_LAYERS = 1000
+
 
 def require_positive(name: str, value: int) -> None:
     """Raise a RequestError unless `value` is a whole number above zero."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise RequestError(f"{name} is {value!r}, expected a whole number above 0")
+
+
+def require_layers(name: str, value: int) -> None:
+    """Raise a RequestError unless `value` is a number of layers that can be built: from 1 to MOST_LAYERS."""
+    require_positive(name, value)
+    if value > MOST_LAYERS:
+        raise RequestError(f"{name} is {value}, expected at most {MOST_LAYERS}")
 
 
 def require_dropout(name: str, value: float) -> None:

@@ -1,11 +1,13 @@
 """Learning curves: metrics.csv read as columns of numbers."""
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
 
 from s2s_lab.faults import RequestError
+from s2s_lab.records.durable import read_text
 
 
 def read_curves(path: Path) -> dict[str, np.ndarray]:
@@ -23,8 +25,10 @@ def read_curves(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline="")))
+    except csv.Error as error:
+        raise RequestError(f"{path}: not a table of comma-separated values ({error})") from None
     if not rows:
         return {}
     header, body = rows[0], rows[1:]

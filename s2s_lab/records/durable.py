@@ -74,16 +74,48 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        RequestError: If the file is missing or is no JSON; names the file and the line.
+        RequestError: If the file is missing or is no strict JSON; names the file and the line.
+    """
+    return parse_json(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file.
+
+    Raises:
+        RequestError: If it is missing, no regular file, unreadable or no UTF-8.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise RequestError(f"{path}: not a regular file")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise RequestError(f"{path}: no such file") from None
-    except json.JSONDecodeError as error:
-        raise RequestError(f"{path}, line {error.lineno}: not valid JSON ({error.msg})") from None
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError as error:
         raise RequestError(f"{path}: not valid UTF-8 at byte {error.start}") from None
+
+
+def parse_json(text: str, place: str) -> Any:
+    """Parse strict JSON: no NaN, no infinity, no number beyond float64 or 64 bits.
+
+    Args:
+        text: JSON.
+        place: The file and line it comes from, for messages.
+
+    Raises:
+        RequestError: If it is something else.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float)
+    except json.JSONDecodeError as error:
+        line = f", line {error.lineno}" if "line " not in place else ""
+        raise RequestError(f"{place}{line}: not valid JSON ({error.msg})") from None
+    except ValueError as error:
+        raise RequestError(f"{place}: not strict JSON ({error})") from None
+    except RecursionError:
+        raise RequestError(f"{place}: not a record: nested too deeply") from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -107,6 +139,23 @@ def _appearing(path: Path) -> Iterator[int]:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**63:
+        raise ValueError(f"the number {text[:20]}... has more than 64 bits")
+    return int(text)
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is beyond float64")
+    return value
 
 
 def _umask() -> int:

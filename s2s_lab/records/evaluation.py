@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,10 +12,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from s2s_lab.faults import RequestError
-from s2s_lab.records.durable import plain, read_json, sync_folder, write_json
+from s2s_lab.records.durable import parse_json, plain, read_json, read_text, sync_folder, write_json
+from s2s_lab.records.pickle_free import read_arrays
 from s2s_lab.records.run_folder import check_schema
+from s2s_lab.records.shape import Each, Exactly, Maybe, Shape, check_shape
 
 SCHEMA = 1
+SCORE = Exactly(name=str, value=(int, float, type(None)), signature=str, higher_is_better=bool)
+FACTS = Exactly(
+    split=str,
+    strategy=str,
+    sentences=int,
+    scores=[SCORE],
+    others=Maybe(
+        signature=str,
+        precision=str,
+        data_fingerprint=str,
+        warnings=[str],
+        **dict.fromkeys(("seconds", "sentences_per_second", "tokens_per_second"), (int, float)),
+    ),
+)
+SEGMENT = Exactly(source_length=int, reference_length=int, statistics=Each([(int, float, type(None))]))
+NBEST = Exactly(hypotheses=[Exactly(text=str)])
 
 
 class Alignment(NamedTuple):
@@ -122,11 +141,11 @@ class Evaluation:
 
     def segments(self) -> list[dict[str, Any]]:
         """Read lengths, log-probabilities and statistics of each sentence."""
-        return list(self._objects("segments.jsonl"))
+        return list(self._objects("segments.jsonl", SEGMENT))
 
     def nbest(self) -> Iterator[list[dict[str, Any]]]:
         """Read the n-best lists one sentence after the other."""
-        for item in self._objects("nbest.jsonl"):
+        for item in self._objects("nbest.jsonl", NBEST):
             yield item["hypotheses"]
 
     def attention(self) -> dict[int, Alignment]:
@@ -134,40 +153,26 @@ class Evaluation:
         path = self.folder / "attention.npz"
         if not path.is_file():
             return {}
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                indices = sorted(int(name.removeprefix("weights_")) for name in arrays if name.startswith("weights_"))
-                return {
-                    index: Alignment(
-                        arrays[f"weights_{index}"],
-                        [str(token) for token in arrays[f"source_tokens_{index}"]],
-                        [str(token) for token in arrays[f"target_tokens_{index}"]],
-                    )
-                    for index in indices
-                }
-        except (ValueError, KeyError, OSError) as error:
-            raise RequestError(f"{path}: not a readable attention file ({error})") from None
+        arrays = read_arrays(path)
+        indices = sorted(int(match[1]) for match in map(re.compile(r"weights_(\d{1,9})").fullmatch, arrays) if match)
+        return {index: _alignment(path, arrays, index) for index in indices}
 
     def _lines(self, name: str) -> list[str]:
         path = self.folder / name
-        try:
-            text = path.read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            raise RequestError(f"{path}: no such file; the evaluation is incomplete") from None
-        except UnicodeDecodeError as error:
-            raise RequestError(f"{path}: not valid UTF-8 at byte {error.start}") from None
-        lines = text.split("\n")
+        if not path.exists():
+            raise RequestError(f"{path}: no such file; the evaluation is incomplete")
+        lines = read_text(path).split("\n")
         lines.pop()  # what follows the last line end
         if len(lines) != self.facts["sentences"]:
             raise RequestError(f"{path}: {len(lines)} lines, expected {self.facts['sentences']} (scores.json)")
         return lines
 
-    def _objects(self, name: str) -> Iterator[dict[str, Any]]:
+    def _objects(self, name: str, shape: Shape) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(self._lines(name), start=1):
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise RequestError(f"{self.folder / name}, line {number}: not valid JSON ({error.msg})") from None
+            place = f"{self.folder / name}, line {number}"
+            found = parse_json(line, place)
+            check_shape(found, shape, place)
+            yield found
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -180,7 +185,21 @@ def read_evaluation(folder: Path) -> Evaluation:
     if not isinstance(facts, dict):
         raise RequestError(f"{folder / 'scores.json'}: expected a JSON object, found {type(facts).__name__}")
     check_schema(facts, folder / "scores.json", SCHEMA)
+    check_shape(facts, FACTS, str(folder / "scores.json"))
     return Evaluation(folder, facts)
+
+
+def _alignment(path: Path, arrays: Mapping[str, np.ndarray], index: int) -> Alignment:
+    weights = arrays[f"weights_{index}"]
+    tokens = [arrays.get(f"{side}_tokens_{index}", np.empty(0, np.str_)) for side in ("source", "target")]
+    fits = weights.shape == (tokens[1].size, tokens[0].size) and weights.dtype.kind == "f"
+    if not fits or any(names.ndim != 1 or names.dtype.kind != "U" for names in tokens if names.size):
+        raise RequestError(
+            f"{path}: weights_{index} is {weights.shape} {weights.dtype}, which is not that of its tokens"
+        )
+    if not np.isfinite(weights).all():
+        raise RequestError(f"{path}: weights_{index} holds a number that is not finite")
+    return Alignment(weights, [str(token) for token in tokens[0]], [str(token) for token in tokens[1]])
 
 
 def _put_in_place(temporary: Path, folder: Path) -> None:

@@ -13,9 +13,28 @@ import yaml
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.durable import plain, read_json, sync_folder, write_durably, write_json
+from s2s_lab.records.plain_yaml import read_yaml
+from s2s_lab.records.shape import Each, Maybe, check_shape
 
 SCHEMA = 1
 STATUSES = ("running", "finished", "failed", "interrupted")
+SHAPE = Maybe(
+    name=str,
+    experiment=str,
+    command=(str, list),
+    started=str,
+    job_hash=str,
+    row_hash=str,
+    seed=(int, str),
+    choices=Each(str),
+    git=Maybe(commit=str, dirty=bool),
+    versions=Each(str),
+    machine=Maybe(cpu=str, cores=int, memory_gb=(int, float), devices=[str]),
+    data=Maybe(name=str, source=str, target=str, pairs=Each(int)),
+    under_trained=Maybe(flag=bool, reason=str),
+    **dict.fromkeys(("parameters", "seconds", "steps", "tokens", "tokens_per_second"), (int, float)),
+)
+"""What readers rely on in run.json; each fact may be missing or null, and others may be there."""
 
 
 class RunFolder:
@@ -120,8 +139,14 @@ class RunFolder:
             split: The split's name.
             strategy: The decoding strategy's name.
             key: Hash of decoding, precision and data.
+
+        Raises:
+            RequestError: If a link in the run's folder leads out of it.
         """
-        return self.evaluations / path_part(split) / f"{path_part(strategy)}-{path_part(key)}"
+        folder = self.evaluations / path_part(split) / f"{path_part(strategy)}-{path_part(key)}"
+        if not folder.resolve().is_relative_to(self.path.resolve()):
+            raise RequestError(f"{folder}: leads out of the run's folder, to {folder.resolve()}")
+        return folder
 
     def evaluation_folders(self) -> list[Path]:
         """Give the folders of the evaluations that are whole, by split and name."""
@@ -144,6 +169,7 @@ class RunFolder:
         if not isinstance(facts, dict):
             raise RequestError(f"{self.run_file}: expected a JSON object, found {type(facts).__name__}")
         check_schema(facts, self.run_file, SCHEMA)
+        check_shape(facts, SHAPE, str(self.run_file))
         return facts
 
     def update(self, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +214,11 @@ class RunFolder:
 
     def word_counts(self) -> dict[str, int]:
         """Read word_counts.json; empty when the run has none."""
-        return read_json(self.word_counts_file) if self.word_counts_file.is_file() else {}
+        if not self.word_counts_file.is_file():
+            return {}
+        counts = read_json(self.word_counts_file)
+        check_shape(counts, Each(int), str(self.word_counts_file))
+        return counts
 
     def _write(self, facts: dict[str, Any]) -> None:
         if facts.get("status") not in STATUSES:
@@ -279,14 +309,7 @@ def read_configuration(path: Path) -> dict[str, Any]:
     Raises:
         RequestError: If it is missing or no YAML mapping; names the file and the line.
     """
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise RequestError(f"{path}{place}: not valid YAML") from None
+    value = read_yaml(path)
     if not isinstance(value, dict):
         raise RequestError(f"{path}: expected a YAML mapping, found {type(value).__name__}")
     return value

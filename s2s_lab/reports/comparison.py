@@ -53,13 +53,16 @@ def statistics_of(evaluation: Evaluation, score: str) -> np.ndarray:
         (sentences, k) float64.
 
     Raises:
-        RequestError: If a sentence has none.
+        RequestError: If a sentence has none, or another number of them than the first.
     """
-    rows = []
+    rows: list[list[float]] = []
     for number, segment in enumerate(evaluation.segments(), start=1):
         if score not in segment["statistics"]:
             raise RequestError(f"{evaluation.folder / 'segments.jsonl'}, line {number}: no statistics of {score}")
         rows.append(segment["statistics"][score])
+        if len(rows[-1]) != len(rows[0]):
+            place = f"{evaluation.folder / 'segments.jsonl'}, line {number}"
+            raise RequestError(f"{place}: {len(rows[-1])} statistics of {score}, the first line has {len(rows[0])}")
     return np.array(rows, dtype=np.float64)
 
 

@@ -9,11 +9,17 @@ from s2s_lab.faults import RequestError
 from s2s_lab.records.configuration import configuration_hash, differing_keys
 from s2s_lab.records.evaluation import Evaluation, read_evaluation
 from s2s_lab.records.run_folder import RunFolder, find_runs
+from s2s_lab.records.shape import Maybe, check_shape
 
 NOT_COMPARED = (
     "seed", "name", "experiment_name", "paths", "logger", "callbacks", "job", "data.corpus.root", "trainer.num_threads",
 )  # fmt: skip
 """Keys of a configuration that do not tell rows apart."""
+
+CONFIGURATION = Maybe(
+    name=str, seed=(int, str), metrics=Maybe(monitor=str), job=Maybe(command=(str, list)), data=Maybe(name=str)
+)
+"""What a comparison relies on in config.yaml."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,7 @@ def _read(folder: RunFolder) -> Run:
     if facts.get("status") not in ("running", "finished", "failed", "interrupted"):
         raise RequestError(f"{folder.run_file}: status is {facts.get('status')!r}, expected finished, running, failed")
     configuration = folder.configuration() if folder.configuration_file.is_file() else {}
+    check_shape(configuration, CONFIGURATION, str(folder.configuration_file))
     evaluations = tuple(read_evaluation(path) for path in folder.evaluation_folders())
     return Run(folder, facts, configuration, evaluations)
 

@@ -1,9 +1,15 @@
 """Only what may be built is built, and every key is checked first."""
 
+import contextlib
+import importlib
+import pkgutil
+
 import pytest
 
-from s2s_lab.assemble.instantiation import build, check_targets, check_type, locate
+from s2s_lab.assemble.instantiation import ALLOWED_PACKAGES, build, check_kind, check_targets, check_type, locate
 from s2s_lab.faults import RequestError
+from s2s_lab.models.attentions.base import Attention
+from s2s_lab.models.bridges.base import Bridge
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,74 @@ def test_refusals_hold_for_nested_and_partial_nodes() -> None:
         build(node, "objective")
     with pytest.raises(RequestError, match=r"listed\[1\]"):
         check_targets({"listed": [{}, {"_target_": "os.getcwd"}]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"_args_": [1]}, "unknown key cell._args_"),
+        ({"_convert_": "object"}, r"cell\._convert_='object'"),
+        ({"_recursive_": False}, r"cell\._recursive_=False"),
+        ({"_partial_": "yes"}, r"cell\._partial_='yes'"),
+        ({"forget_bias": {"_target_": "s2s_lab.models.cells.gru.GRUCell"}}, "float or null is expected"),
+        ({"forget_bias": [{"_target_": "os.getcwd"}]}, r"forget_bias\[0\]\._target_='os\.getcwd'"),
+    ],
+)
+def test_what_hydra_would_do_with_a_node_is_refused_too(changes: dict, expected: str) -> None:
+    node = {"_target_": "s2s_lab.models.cells.lstm.LSTMCell", "_partial_": True, **changes}
+    with pytest.raises(RequestError, match=expected):
+        build(node, "cell")
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ("tokenizer", "s2s_lab.training.loggers.wandb.WandbTracker"),
+        ("cell", "s2s_lab.data.corpora.files.sha256_of"),
+        ("optimizer", "s2s_lab.models.cells.gru.GRUCell"),
+        ("decoding.length_penalty", "s2s_lab.training.loggers.curves.CurvesLogger"),
+        ("metrics.scores[0]", "torch.optim.adam.Adam"),
+    ],
+)
+def test_each_section_builds_its_own_kind_alone(place: str, path: str) -> None:
+    with pytest.raises(RequestError, match="allowed there"):
+        locate(path, place)
+
+
+@pytest.mark.parametrize(
+    "path", ["s2s_lab.models..cells", "s2s_lab.models.", "s2s_lab.models.\0.x", "s2s_lab.models. x"]
+)
+def test_paths_that_are_no_paths_are_refused(path: str) -> None:
+    with pytest.raises(RequestError, match="may not be built"):
+        locate(path, "node")
+
+
+def test_everything_that_may_be_built_has_a_signature_that_can_be_checked() -> None:
+    """No public object of an allowed package makes the check itself fail."""
+    for package in ALLOWED_PACKAGES:
+        folder = importlib.import_module(package)
+        for found in pkgutil.walk_packages(folder.__path__, f"{package}."):
+            if any(part.startswith("_") for part in found.name.split(".")):
+                continue
+            for name in dir(importlib.import_module(found.name)):
+                with contextlib.suppress(RequestError):
+                    check_targets({"node": {"_target_": f"{found.name}.{name}", "nonsense": {"a": [1]}}})
+
+
+def test_a_part_of_another_kind_is_refused() -> None:
+    node = {"_target_": "s2s_lab.models.attentions.additive.AdditiveAttention"}
+    check_kind(node, Attention, "attention")
+    with pytest.raises(RequestError, match=r"bridge\._target_=.* a Bridge is expected"):
+        check_kind(node, Bridge, "bridge")
+    for missing in ({}, None, 3, [node]):
+        with pytest.raises(RequestError, match="a section with a _target_ is expected"):
+            check_kind(missing, Bridge, "bridge")
+
+
+def test_what_a_constructor_refuses_is_told_with_its_place() -> None:
+    node = {"_target_": "torch.optim.sgd.SGD", "_partial_": True, "lr": -1.0}
+    with pytest.raises(RequestError, match=r"optimizer: Invalid learning rate: -1.0 \(ValueError\)"):
+        build(node, "optimizer", params=[])
 
 
 def test_an_interpolation_cannot_hide_a_node() -> None:

@@ -17,12 +17,19 @@ REFERENCES = [("one two",), ("", "nothing"), ("three\tfour", "3 4")]
 
 def written(folder: Path, **changes: Any) -> Path:
     parts: dict[str, Any] = {
-        "facts": {"split": "test", "strategy": "beam", "scores": [{"name": "bleu", "value": 1.0}]},
+        "facts": {
+            "split": "test",
+            "strategy": "beam",
+            "scores": [{"name": "bleu", "value": 1.0, "signature": "BLEU|nrefs:1", "higher_is_better": True}],
+        },
         "sources": SOURCES,
         "references": REFERENCES,
         "hypotheses": ["one", "", "three\r\nfour"],
         "nbest": [[{"text": "one", "score": -1.0}], [], [{"text": "three\nfour", "score": float("-inf")}]],
-        "segments": [{"index": index, "statistics": {"bleu": np.array([index, 1.0])}} for index in range(3)],
+        "segments": [
+            {"index": index, "source_length": 1, "reference_length": 1, "statistics": {"bleu": np.array([index, 1.0])}}
+            for index in range(3)
+        ],
         "attention": {2: Alignment(np.eye(2, 3, dtype=np.float64), ["a", "<b>", "</s>"], ["c", "</s>"])},
     }
     return write_evaluation(folder, **{**parts, **changes})
@@ -98,14 +105,15 @@ def test_a_damaged_evaluation_is_named(tmp_path: Path) -> None:
     (folder / "hypotheses.txt").write_bytes(b"\xff\n\n\n")
     with pytest.raises(RequestError, match=r"hypotheses\.txt: not valid UTF-8 at byte 0"):
         read_evaluation(folder).hypotheses()
-    (folder / "segments.jsonl").write_text("{}\n{\n{}\n")
+    whole = (folder / "segments.jsonl").read_text().splitlines(keepends=True)[0]
+    (folder / "segments.jsonl").write_text(whole + "{\n" + whole)
     with pytest.raises(RequestError, match=r"segments\.jsonl, line 2: not valid JSON"):
         read_evaluation(folder).segments()
     (folder / "references.txt").unlink()
     with pytest.raises(RequestError, match=r"references\.txt: no such file"):
         read_evaluation(folder).references()
     (folder / "attention.npz").write_bytes(b"no archive")
-    with pytest.raises(RequestError, match=r"attention\.npz: not a readable attention file"):
+    with pytest.raises(RequestError, match=r"attention\.npz: not a readable file of arrays"):
         read_evaluation(folder).attention()
 
 

@@ -168,7 +168,7 @@ def test_missing_statistics_are_named(tmp_path: Path) -> None:
     write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
     other = write_run(tmp_path, "lstm", 1, made=MADE, strategies=("greedy",))
     (folder,) = other.evaluation_folders()
-    (folder / "segments.jsonl").write_text('{"statistics": {}}\n' * 12)
+    (folder / "segments.jsonl").write_text('{"source_length": 1, "reference_length": 1, "statistics": {}}\n' * 12)
     with pytest.raises(RequestError, match=r"segments\.jsonl, line 1: no statistics of bleu"):
         compare(collect([tmp_path]), samples=10)
 

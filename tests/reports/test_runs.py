@@ -61,6 +61,24 @@ def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
         collect([folder.path])
 
 
+def test_a_configuration_that_is_none_is_refused(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "gru", 1, made=sentences(6))
+    folder.write_configuration({**folder.configuration(), "metrics": "bleu"})
+    with pytest.raises(RequestError, match=r"config\.yaml: metrics is 'bleu', expected an object"):
+        collect([tmp_path])
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"machine": 3}, {"seconds": "long"}, {"git": {"commit": 7}}, {"under_trained": []}, {"versions": {"torch": 2}}],
+)
+def test_facts_of_another_kind_are_refused(tmp_path: Path, facts: dict) -> None:
+    folder = write_run(tmp_path, "gru", 1, made=sentences(6))
+    folder.update(facts)
+    with pytest.raises(RequestError, match=r"run\.json: .* expected"):
+        collect([tmp_path])
+
+
 def test_values_are_written_briefly() -> None:
     assert [short(value) for value in ("s2s_lab.models.cells.gru.GRUCell", "a.b c", None, True, 0.1)] == [
         "GRUCell", "a.b c", "null", "true", "0.1",

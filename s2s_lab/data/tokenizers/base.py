@@ -69,7 +69,7 @@ class Tokenizer(ABC):
             state = content["state"]
         except FileNotFoundError as error:
             raise RequestError(f"{path}: no such file; a tokenizer was expected") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RequestError(f"{path}: not a saved tokenizer ({error})") from error
         expected = {"tokenizer": type(self).__name__, "configuration": self.configuration()}
         if found != expected:

@@ -1,5 +1,6 @@
 """Tokens are subwords learned by byte-pair encoding; joining gives the line back exactly."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -67,8 +68,26 @@ class BPETokenizer(Tokenizer):
         return {"engine": self._engine.to_str()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes on a `state()`."""
-        self._engine = tokenizers.Tokenizer.from_str(state["engine"])
+        """Takes on a `state()`.
+
+        Raises:
+            ValueError: if the engine is not what `train` makes: one that splits or replaces otherwise.
+        """
+        if not isinstance(state["engine"], str):
+            raise ValueError("its engine is no text")
+        engine = tokenizers.Tokenizer.from_str(state["engine"])
+        found, expected = (json.loads(each.to_str()) for each in (engine, _untrained()))
+        vocabulary, added = found["model"].pop("vocab"), found.pop("added_tokens")
+        for part in (found["model"], expected["model"]):
+            del part["merges"]
+            part.pop("vocab", None)
+        expected.pop("added_tokens")
+        if found != expected:
+            changed = next(key for key in {**found, **expected} if found.get(key) != expected.get(key))
+            raise ValueError(f"its {changed} is not that of a trained {type(self).__name__}")
+        if vocabulary.get(_UNKNOWN) != 0 or [item["content"] for item in added] != [_UNKNOWN]:
+            raise ValueError(f"it has not {_UNKNOWN} as its first and only special token")
+        self._engine = engine
 
     def _marked(self, line: str) -> str:
         text = line.lower() if self.lowercase else line

@@ -1,6 +1,7 @@
 """Tokens are words and punctuation marks, by the rules of Moses; joining gives ordinary text."""
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
@@ -48,7 +49,13 @@ class WordTokenizer(Tokenizer):
         return {"language": self._side_language}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes on a `state()`."""
+        """Takes on a `state()`.
+
+        Raises:
+            ValueError: if its language is none.
+        """
+        if not isinstance(state["language"], str) or not re.fullmatch(r"[\w-]{1,40}", state["language"]):
+            raise ValueError(f"its language is {state['language']!r:.50}")
         self._side_language = state["language"]
 
 

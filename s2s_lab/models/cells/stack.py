@@ -5,7 +5,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from s2s_lab.models.cells.base import Cell, Projection, State
-from s2s_lab.models.checks import require_dropout, require_positive
+from s2s_lab.models.checks import require_dropout, require_layers, require_positive
 
 StackState = tuple[State, ...]
 
@@ -36,7 +36,7 @@ class CellStack(nn.Module):
         self, *, cell: CellFactory, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        require_positive("num_layers", num_layers)
+        require_layers("num_layers", num_layers)
         require_positive("hidden_size", hidden_size)
         require_dropout("dropout", dropout)
         sizes = [input_size] + [hidden_size] * (num_layers - 1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from s2s_lab.models.attentions.base import Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_choice, require_dropout, require_positive
+from s2s_lab.models.checks import require_choice, require_dropout, require_layers, require_positive
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
 
 
@@ -63,7 +63,7 @@ class AttendFirstDecoder(Decoder):
     ) -> None:
         super().__init__()
         require_positive("decoder.hidden_size", hidden_size)
-        require_positive("decoder.num_layers", num_layers)
+        require_layers("decoder.num_layers", num_layers)
         require_dropout("decoder.dropout", dropout)
         require_choice("decoder.readout", readout, ("maxout", "tanh", "none"))
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_dropout, require_positive
+from s2s_lab.models.checks import require_dropout, require_layers, require_positive
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
 
 
@@ -73,7 +73,7 @@ class AttendLastDecoder(Decoder):
     ) -> None:
         super().__init__()
         require_positive("decoder.hidden_size", hidden_size)
-        require_positive("decoder.num_layers", num_layers)
+        require_layers("decoder.num_layers", num_layers)
         require_dropout("decoder.dropout", dropout)
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         if input_feeding and self.attention.constant:

@@ -9,7 +9,7 @@ from torch.autograd import Function
 from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.base import Cell, State
 from s2s_lab.models.cells.stack import CellFactory
-from s2s_lab.models.checks import require_dropout, require_positive
+from s2s_lab.models.checks import require_dropout, require_layers, require_positive
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput
 
 
@@ -48,7 +48,7 @@ class RecurrentEncoder(Encoder):
     ) -> None:
         super().__init__()
         require_positive("encoder.hidden_size", hidden_size)
-        require_positive("encoder.num_layers", num_layers)
+        require_layers("encoder.num_layers", num_layers)
         require_dropout("encoder.dropout", dropout)
         if bidirectional and hidden_size % 2:
             raise RequestError(f"encoder.hidden_size is {hidden_size}, expected an even number for two directions")

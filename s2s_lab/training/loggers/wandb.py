@@ -17,6 +17,15 @@ SECONDS = {"WANDB_INIT_TIMEOUT": "10", "WANDB_LOGIN_TIMEOUT": "10", "WANDB_FINIS
 """The longest waits for an answer at the start, and for what is still to be sent at the end, unless the user says."""
 
 
+def discreet_settings() -> wandb.Settings:
+    """What W&B may know of the machine: its load, and the packages installed.
+
+    Not the address of the git repository (which may hold a key), the names of host, user and folders, the words that
+    started the process, or its source. run.json has the commit, the command and the machine.
+    """
+    return wandb.Settings(disable_git=True, disable_code=True, disable_job_creation=True, host="", x_disable_meta=True)
+
+
 class WandbTracker(WandbLogger):
     """Curves, configuration, a table of examples, attention pictures and the final model as an artifact.
 
@@ -58,6 +67,7 @@ class WandbTracker(WandbLogger):
             offline=mode == "offline",
             log_model=False,
             config=dict(configuration),
+            settings=discreet_settings(),
         )
         self._wandb_init.pop("anonymous", None)  # W&B warns at each start about this argument of Lightning's
         self._folder = folder
