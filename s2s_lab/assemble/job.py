@@ -137,10 +137,16 @@ def check_resumed(configuration: Any, hydra: Any) -> None:
     folder.configuration()
 
 
-def _check_extras(loggers: dict[str, Any]) -> None:
+def _check_extras(loggers: Any) -> None:
     """Refuses a logger whose packages are not installed."""
+    if not isinstance(loggers, dict):
+        raise RequestError(f"logger={loggers!r}: a section with trackers by name is expected")
     for name, node in loggers.items():
-        needed = () if node is None else getattr(locate(node["_target_"], f"logger.{name}"), "needs", ())
+        if node is None:
+            continue
+        if not isinstance(node, dict) or not isinstance(node.get("_target_"), str):
+            raise RequestError(f"logger.{name}={node!r}: a section with a _target_ is expected, or null for none")
+        needed = getattr(locate(node["_target_"], f"logger.{name}"), "needs", ())
         missing = [package for package in needed if importlib.util.find_spec(package) is None]
         if missing:
             raise RequestError(f"logger={name} needs the package {missing[0]}: pip install 's2s-lab[{name}]'")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,10 @@ def test_a_run_that_fails_holds_no_secret(careless: Path) -> None:
     assert not holding(careless / "outputs", CANARY)
     assert CANARY not in done.stdout + done.stderr
     (file,) = careless.glob("outputs/*/*/wandb/**/*.wandb")
+    deadline = time.monotonic() + 30  # W&B's own process may write a little longer than the job lives
+    while not any(record.WhichOneof("record_type") == "run" for record in records(file)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
     told = [(record.WhichOneof("record_type"), record) for record in records(file)]
     assert not [
         record

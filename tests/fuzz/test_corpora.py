@@ -99,9 +99,11 @@ def test_any_bytes(
 @given(content=damaged(gzip.compress(b"a b\nc\n" * 50, mtime=0)))
 def test_damaged_gzip_files(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.mktemp("zipped")
-    (folder / "x.gz").write_bytes(content)
-    files = {"source": str(folder / "x.gz"), "target": str(folder / "x.gz")}
-    prepared_or_refused(folder, ParallelCorpus(train=files, validation=files), WhitespaceTokenizer(), False)
+    pairs = {}
+    for name in ("train", "validation"):
+        (folder / f"{name}.gz").write_bytes(content)
+        pairs[name] = dict.fromkeys(("source", "target"), str(folder / f"{name}.gz"))
+    prepared_or_refused(folder, ParallelCorpus(**pairs), WhitespaceTokenizer(), False)
 
 
 @budget(30)

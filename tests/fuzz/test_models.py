@@ -138,7 +138,8 @@ def test_files_in_each_others_place_are_refused(original: Path, tmp_path: Path) 
 
 
 SETTINGS = {"accelerator": "cpu", "num_threads": 1, "matmul_precision": "highest", "precision": "float32",
-            "nbest": 1, "batch_sentences": 2, "attention_file": None}  # fmt: skip
+            "nbest": 1, "batch_sentences": 2, "attention_file": None, "shortlist": False,
+            "max_source_length": 1000}  # fmt: skip
 GREEDY = {"_target_": "s2s_lab.decoding.greedy.GreedySearch", "max_length": 6}
 
 

@@ -68,6 +68,11 @@ class CurrentBatch(pl.Callback):
                     f"a loader process died: {_first_line(error)} data.num_workers=0 loads in the training process"
                 ) from error
             raise
+        except (ConnectionError, EOFError) as error:  # a batch on its way from a process that has died meanwhile
+            raise RunError(
+                f"a loader process died: {type(error).__name__}: {_first_line(error)}; data.num_workers=0 loads in the "
+                "training process"
+            ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
