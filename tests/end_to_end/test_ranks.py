@@ -8,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from s2s_lab.records.curves import read_curves
 from tests.end_to_end.conftest import REPOSITORY, SMALL
 
 FAULTY = '''
@@ -126,3 +128,30 @@ def test_an_interrupt_is_agreed_upon_and_saves_the_state(tmp_path: Path, number:
     assert facts["status"] == "interrupted"
     assert facts["steps"] >= 20
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == facts["steps"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_two_ranks_that_were_stopped_go_on_to_the_same_weights_and_curves(tmp_path: Path, number: int) -> None:
+    words = ["trainer.max_steps=200", "encoder.dropout=0.2", "data.num_workers=2"]
+    (tmp_path / "whole").mkdir()
+    started(tmp_path / "whole", *words).communicate(timeout=180)
+    process = started(tmp_path, *words)
+    wait_for(lambda: list(tmp_path.glob("outputs/reverse/*/checkpoints/last.ckpt")))
+    run, whole = run_folder(tmp_path), run_folder(tmp_path / "whole")
+    for rank in processes_of(tmp_path) if number == signal.SIGKILL else [process.pid]:
+        os.kill(rank, number)
+    process.communicate(timeout=60)
+    stopped_at = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert 20 <= stopped_at < 200
+    again = subprocess.run(
+        [sys.executable, "-m", "s2s_lab.train", f"resume={run}"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert (run / "model/model.safetensors").read_bytes() == (whole / "model/model.safetensors").read_bytes()
+    times = {"seconds", "train/tokens_per_second"}
+    curves = [read_curves(folder / "metrics.csv") for folder in (run, whole)]
+    assert list(curves[0]) == list(curves[1])
+    for name in set(curves[0]) - times:
+        assert np.array_equal(curves[0][name], curves[1][name], equal_nan=True), name
