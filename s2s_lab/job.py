@@ -62,8 +62,12 @@ def main() -> None:
         lost = isinstance(known, RankLostError)
         if not getattr(error, "told", False) and (not watched or (not rank and not lost)):
             print(f"s2s-train: {line}", file=sys.stderr)
-        _end(folder, rank, "failed", line if known else traceback.format_exc())
-        sys.exit(2 if isinstance(known, RequestError) else LOST if lost else 1)
+        refused = isinstance(known, RequestError)
+        status = (
+            "interrupted" if refused and arguments.resume else "failed"
+        )  # a run that may not go on now is as it was
+        _end(folder, rank, status, line if known else traceback.format_exc())
+        sys.exit(2 if refused else LOST if lost else 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _ranks(folder: "RunFolder") -> int:
     settings = folder.configuration()["trainer"]
-    return settings["devices"] * settings["num_nodes"]
+    return settings.get("devices", 1) * settings.get("num_nodes", 1)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

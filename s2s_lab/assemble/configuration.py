@@ -24,6 +24,16 @@ from s2s_lab.faults import RequestError
 MOST_OF_AN_ERROR = 400  # characters of Hydra's message that are shown
 close_environment()
 
+LATER_KEYS = {
+    "trainer": {
+        "num_nodes": 1,
+        "averaging_start": 0,
+        "averaging_period": 1,
+        "try_largest_batch": False,
+        "skip_bad_batches": 0,
+    }
+}
+
 
 def conf_folder() -> Path:
     """The folder of the shipped options: inside an installed package, else beside it in a checkout."""
@@ -53,6 +63,12 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
         raise RequestError(_one_line(error)) from error
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
+
+
+def with_later_keys(frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """A frozen training configuration with what versions after its own have added, at values that change nothing."""
+    sections = {key: {**LATER_KEYS[key], **frozen[key]} for key in ("trainer",)}
+    return {"init": None, **frozen, **sections}
 
 
 def choices(hydra: DictConfig) -> dict[str, str]:

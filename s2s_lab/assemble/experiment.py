@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.utilities import rank_zero_only
 
+from s2s_lab.assemble.configuration import with_later_keys
 from s2s_lab.assemble.devices import check_devices, threads
 from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, read_model
 from s2s_lab.assemble.instantiation import build, check_targets
@@ -65,7 +66,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         RunError: if the training cannot go on.
         KeyboardInterrupt: if it was interrupted; its state is in checkpoints/last.ckpt.
     """
-    settings = folder.configuration()
+    settings = with_later_keys(folder.configuration())
     check_targets({key: value for key, value in settings.items() if key != "job"})
     check_devices(settings["trainer"])
     _configure_process(settings["trainer"], folder)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from s2s_lab.assemble.configuration import LATER_KEYS
 from s2s_lab.assemble.experiment import train
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder, find_runs
@@ -266,6 +267,11 @@ def test_a_checkpoint_of_the_first_schema_is_gone_on_from(tmp_path: Path, capsys
         "decoder.hidden_size=4", "attention=none", "decoder=attend_last", "cell=gru", "bridge=copy",
         "learning_rate=plateau", "trainer.validate_every=2",
     )  # fmt: skip
+    configuration = made.configuration()
+    for key in LATER_KEYS["trainer"]:
+        del configuration["trainer"][key]
+    del configuration["init"]
+    made.write_configuration(configuration)
     shutil.rmtree(made.checkpoints)
     made.checkpoints.mkdir()
     for name in ("last.ckpt", "best.ckpt"):
