@@ -213,14 +213,16 @@ class BucketedBatches(Sampler[Rows]):
 
     def _sorted(self, noise: np.random.Generator | None, blur: int = NOISE) -> np.ndarray:
         """Sentence indices by length of the longer side or of the target, then by source length, up and down."""
-        targets, sources = self._targets.astype(np.int64), self._sources.astype(np.int64)
+        longest = int(max(self._targets.max(), self._sources.max())) + blur + 1
+        kind = np.int32 if longest**2 < 1 << 31 else np.int64  # of the key below: millions of sentences are sorted by it
+        targets, sources = self._targets.astype(kind), self._sources.astype(kind)
         order = np.arange(len(targets), dtype=np.int32 if len(targets) < 1 << 31 else np.int64)
         first = targets if self.max_tokens is None else np.maximum(targets, sources)
         if noise is not None:
             noise.shuffle(order)
             if blur:
-                first = first + noise.integers(0, blur + 1, len(first))
-                sources = sources + noise.integers(0, blur + 1, len(first))
+                first = first + noise.integers(0, blur + 1, len(first)).astype(kind)
+                sources = sources + noise.integers(0, blur + 1, len(first)).astype(kind)
         span = int(sources.max()) + 1
         key = first * span + np.where(first % 2 == 0, sources, span - 1 - sources)
         return order[np.argsort(key[order], kind="stable")]
