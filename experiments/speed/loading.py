@@ -12,34 +12,12 @@ from experiments.speed.child import measured, settings_of
 from experiments.speed.corpus import DEVIATION, LONGEST, MEAN_LENGTH, SHORTEST, draw_ranks, word
 from experiments.speed.product import Bench, say
 from experiments.speed.rates import medians
-from s2s_lab.assemble.inference import tokenizer_node
-from s2s_lab.assemble.instantiation import build
+from s2s_lab.assemble.preparation import prepare_data
 from s2s_lab.data.encoded import SIDES, write_meta
-from s2s_lab.data.prepare import PreparedData, VocabularySettings, prepare
 from s2s_lab.data.vocabulary import EOS, NUM_SPECIALS
-from s2s_lab.records.word_counts import words
 
 VOCABULARY = 8_000  # tokens of each side of the made-up pairs
 CHUNK = 100_000  # made-up pairs that are written together
-
-
-def prepared_data(settings: Mapping[str, Any]) -> PreparedData:
-    """The encoded corpus of a training, from the same cache as the training's own.
-
-    Args:
-        settings: plain configuration of `s2s-train`.
-    """
-    data = settings["data"]
-    return prepare(
-        corpus=build(data["corpus"], "data.corpus"),
-        source_tokenizer=build(tokenizer_node(settings, "source"), "source_tokenizer"),
-        target_tokenizer=build(tokenizer_node(settings, "target"), "target_tokenizer"),
-        vocabulary=VocabularySettings(**data["vocabulary"]),
-        max_source_length=data["max_source_length"],
-        max_target_length=data["max_target_length"],
-        cache=Path(settings["paths"]["cache"]),
-        words=words,
-    )
 
 
 def measure_loading(bench: Bench, *, pairs: Sequence[int], repeats: int) -> list[dict[str, Any]]:
@@ -54,7 +32,7 @@ def measure_loading(bench: Bench, *, pairs: Sequence[int], repeats: int) -> list
         A row for the corpus and for each number.
     """
     settings = settings_of([*bench.plan.data, *bench.corpus.words(), word("paths.outputs", bench.scratch)])
-    folder = prepared_data(settings).folder / "train"
+    folder = prepare_data(settings)[0].folder / "train"
     say(f"read an epoch of the corpus, {repeats} times")
     rows = [{"corpus": bench.corpus.about, **_streamed(folder, settings, repeats)}]
     for count in pairs:

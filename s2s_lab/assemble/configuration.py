@@ -67,7 +67,7 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
 
 def with_later_keys(frozen: Mapping[str, Any]) -> dict[str, Any]:
     """A frozen training configuration with what versions after its own have added, at values that change nothing."""
-    sections = {key: {**LATER_KEYS[key], **frozen[key]} for key in ("trainer",)}
+    sections = {section: {**added, **frozen[section]} for section, added in LATER_KEYS.items()}
     return {"init": None, **frozen, **sections}
 
 

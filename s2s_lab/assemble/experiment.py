@@ -128,12 +128,12 @@ def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
 
 def _checkpoint(folder: RunFolder) -> Path | None:
     """The checkpoint to go on from; says which newer ones are damaged."""
-    path, faults = newest_good(folder.checkpoints)
+    path, exact, faults = newest_good(folder.checkpoints)
     for fault in faults:
         _say(f"{fault}; {f'{path.name} is used instead' if path else 'there is no earlier one'}")
     if path is None:
         _say("no checkpoint was written yet: the training begins at its first step")
-    elif read_checkpoint(path)["continuation"] is None:
+    elif not exact:
         _say(f"{path}: written by an earlier version; the training goes on from it, but not exactly")
     return path
 

@@ -5,7 +5,7 @@ import os
 import pickle
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
@@ -138,11 +138,22 @@ def migrate(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def newest_good(folder: Path) -> tuple[Path | None, list[str]]:
+class Newest(NamedTuple):
     """The newest checkpoint of a folder that is whole.
 
-    Returns:
-        Its path, or None if there is none, and what is wrong with each newer one.
+    Attributes:
+        path: of the file, or None if there is none.
+        exact: whether a training goes on from it as if it had never stopped.
+        faults: what is wrong with each newer one.
+    """
+
+    path: Path | None
+    exact: bool
+    faults: list[str]
+
+
+def newest_good(folder: Path) -> Newest:
+    """Finds the newest checkpoint of a folder that is whole.
 
     Raises:
         RequestError: if one is of a newer schema.
@@ -151,12 +162,12 @@ def newest_good(folder: Path) -> tuple[Path | None, list[str]]:
     for path in (folder / name for name in NEWEST_FIRST):
         if path.is_file():
             try:
-                read_checkpoint(path)
+                exact = read_checkpoint(path)["continuation"] is not None
             except DamagedCheckpointError as error:
                 faults.append(str(error))
             else:
-                return path, faults
-    return None, faults
+                return Newest(path, exact, faults)
+    return Newest(None, False, faults)
 
 
 def _seal(file: Any) -> None:

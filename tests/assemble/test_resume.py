@@ -1,6 +1,7 @@
 """A training that is stopped and resumed gives bitwise what one that was never stopped gives."""
 
 import csv
+import errno
 import gc
 import json
 import math
@@ -336,3 +337,20 @@ def test_one_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> No
     assert "another process is training in this folder" in other.stderr
     after = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert after.stdout == "held\n"
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_folder_that_cannot_be_written_to_is_refused(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(RequestError, match=f"cannot be written to .{os.strerror(number)}"), RunFolder(tmp_path).held():
+        pass
+
+
+def test_a_folder_that_is_gone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="cannot be written to"), RunFolder(tmp_path / "gone").held():
+        pass

@@ -15,12 +15,12 @@ import torch
 import yaml
 from hydra.utils import instantiate
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from s2s_lab.decoding import beam, rowwise, state
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.greedy import GreedySearch
 from s2s_lab.decoding.state import batch_size, leaving_pays
+from tests.operations import Operations
 
 FOLDER = Path(__file__).parents[2] / "conf" / "decoding"
 OPTIONS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}
@@ -213,18 +213,6 @@ def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
         best = sorted(space, reverse=True)[:5]
         assert outputs([found])[0] == [entry[1:] for entry in best]
         assert [hypothesis.score for hypothesis in found] == pytest.approx([entry[0] for entry in best], abs=1e-9)
-
-
-class Operations(TorchDispatchMode):
-    """Counts tensor operations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += 1
-        return func(*args, **(kwargs or {}))
 
 
 def operations_and_calls(strategy: DecodingStrategy, batch: int, steps: int) -> tuple[int, int]:

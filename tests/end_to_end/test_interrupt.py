@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,11 +14,8 @@ import torch
 from tests.end_to_end.conftest import REPOSITORY, SMALL, Commands
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_a_checkpoint_and_a_true_record(commands: Commands, number: signal.Signals) -> None:
-    words = [
-        *SMALL, "logger=csv", "trainer.max_steps=100000", "trainer.validate_every=20", "trainer.validation_sentences=8",
-    ]  # fmt: skip
+def started(commands: Commands, words: list[str]) -> tuple[subprocess.Popen, Path]:
+    """A training that has written its first checkpoint, and its run folder."""
     process = subprocess.Popen(
         [sys.executable, "-m", "s2s_lab.train", *words],
         cwd=commands.folder,
@@ -28,10 +26,19 @@ def test_an_interrupt_leaves_a_checkpoint_and_a_true_record(commands: Commands, 
     )
     deadline = time.monotonic() + 120
     while not list(commands.folder.glob("outputs/reverse/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.01)
+    (run,) = commands.folder.glob("outputs/reverse/*/")
+    return process, run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_a_checkpoint_and_a_true_record(commands: Commands, number: signal.Signals) -> None:
+    words = [
+        *SMALL, "logger=csv", "trainer.max_steps=100000", "trainer.validate_every=20", "trainer.validation_sentences=8",
+    ]  # fmt: skip
+    process, run = started(commands, words)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    (run,) = commands.folder.glob("outputs/reverse/*/")
     facts = json.loads((run / "run.json").read_text())
     assert process.returncode == 128 + signal.SIGINT, errors
     assert "Traceback" not in errors
@@ -45,22 +52,12 @@ def test_a_killed_run_is_resumed_to_the_weights_of_one_never_stopped(commands: C
     words = [*SMALL, "logger=csv", "trainer.max_steps=60", "trainer.validate_every=10", "encoder.dropout=0.2"]
     words += ["trainer.validation_sentences=4", "data.num_workers=2"]
     commands("train", *words, "paths.outputs=whole")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "s2s_lab.train", *words],
-        cwd=commands.folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 120
-    while not list(commands.folder.glob("outputs/reverse/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    (run,) = commands.folder.glob("outputs/reverse/*/")
+    process, run = started(commands, words)
     job = subprocess.run(["pgrep", "-f", f"s2s_lab.job {run}"], capture_output=True, text=True).stdout.split()
     for number in job:  # the job has a process group of its own
         os.kill(int(number), signal.SIGKILL)
-    assert process.wait(timeout=60) == 1
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "killed by signal 9" in errors
     refused = commands("train", f"resume={run}", "seed=2", code=2)
     assert refused.stderr.count("\n") == 1 and "seed=2" in refused.stderr
     commands("train", f"resume={run}")

@@ -11,12 +11,12 @@ from experiments.speed.corpus import CorpusFiles
 from experiments.speed.decoding import STRATEGIES, measure_decoding, precisions
 from experiments.speed.floors import FusedRecurrent, batch_flops, meta_network
 from experiments.speed.jobs.floor import batches, counted
-from experiments.speed.loading import prepared_data
 from experiments.speed.product import Bench
 from experiments.speed.shares import measure_shares
 from experiments.speed.training import allocators, measure_training
 from experiments.speed.workloads import Workload, read_plan
 from s2s_lab.assemble.experiment import train
+from s2s_lab.assemble.preparation import prepare_data
 from tests.experiments.conftest import TINY, tiny_words
 
 
@@ -31,7 +31,7 @@ def test_the_product_counts_tokens_as_the_peers_do(bench: Bench) -> None:
     train(folder)
     assert folder.read()["tokens"] == expected_tokens(bench.corpus)
     settings = folder.configuration()
-    epoch = [counted(batch) for _, batch in zip(range(4), batches(prepared_data(settings), settings), strict=False)]
+    epoch = [counted(batch) for _, batch in zip(range(4), batches(prepare_data(settings)[0], settings), strict=False)]
     assert sum(epoch) == expected_tokens(bench.corpus)
 
 
@@ -101,7 +101,7 @@ def test_the_operations_of_a_step_are_those_of_a_plain_transcription(bench: Benc
             features.append(feedback)
         output(torch.stack(features, dim=1)).sum().backward()
     network = meta_network(settings, source_size=9, target_size=vocabulary)
-    batch = next(batches(prepared_data(settings), settings))
+    batch = next(batches(prepare_data(settings)[0], settings))
     ((ids, _),) = batch.sources
     equal = type(batch)(
         sources=((ids[:rows, :source], torch.full((rows,), source)),), targets=batch.targets[:rows, :target],
@@ -114,7 +114,7 @@ def test_the_operations_of_a_step_are_those_of_a_plain_transcription(bench: Benc
 @pytest.mark.parametrize("workload", read_plan().workloads)
 def test_every_workload_has_a_bound_without_attention(bench: Bench, workload: str) -> None:
     settings = settings_of(tiny_words(bench, workload))
-    data = prepared_data(settings)
+    data = prepare_data(settings)[0]
     sizes = {"source_size": len(data.source_vocabulary), "target_size": len(data.target_vocabulary)}
     network = meta_network(settings, **sizes)
     fused = FusedRecurrent(settings, **sizes, feature_size=network.decoder.feature_size)

@@ -1,16 +1,14 @@
 """What a training step costs, counted and not timed: the arithmetic of its products and the number of operations."""
 
-from typing import Any
-
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from s2s_lab.assemble.configuration import compose_jobs, plain
 from s2s_lab.assemble.network import build_network
 from s2s_lab.models.outputs.cross_entropy import ALIGNMENT
 from s2s_lab.models.seq2seq import Seq2Seq
+from tests.operations import Operations
 
 BATCH, SOURCE, HIDDEN, EMBEDDING, VOCABULARY = 64, 5, 32, 16, 128
 MODELS = {
@@ -19,18 +17,6 @@ MODELS = {
 }
 OPERATIONS_A_STEP = {"additive": 140, "general": 105}
 """Most operations, views included, that one target position may add to a training step, forwards and backwards."""
-
-
-class Operations(TorchDispatchMode):
-    """Counts what is dispatched."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += 1
-        return func(*args, **(kwargs or {}))
 
 
 def network(name: str) -> Seq2Seq:

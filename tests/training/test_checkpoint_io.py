@@ -90,13 +90,13 @@ def test_every_changed_byte_and_every_cut_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
-    assert newest_good(tmp_path) == (None, [])
-    for step in (1, 2):
-        save(tmp_path / "last.ckpt", step=step)
-    assert newest_good(tmp_path) == (tmp_path / "last.ckpt", [])
+    assert newest_good(tmp_path) == (None, False, [])
+    for continuation in (None, {}):
+        save(tmp_path / "last.ckpt", continuation=continuation)
+    assert newest_good(tmp_path) == (tmp_path / "last.ckpt", True, [])
     (tmp_path / "last.ckpt").write_bytes(b"PK")
-    path, (fault,) = newest_good(tmp_path)
-    assert path == tmp_path / "previous.ckpt" and str(tmp_path / "last.ckpt") in fault
+    path, exact, (fault,) = newest_good(tmp_path)
+    assert path == tmp_path / "previous.ckpt" and not exact and str(tmp_path / "last.ckpt") in fault
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from experiments.speed.floors import FusedRecurrent, batch_flops, meta_network, peak_flops
-from experiments.speed.loading import prepared_data
 from s2s_lab.assemble.inference import choose_device
+from s2s_lab.assemble.preparation import prepare_data
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.bucketing import BucketedBatches
 from s2s_lab.data.collate import Collator
@@ -30,7 +30,7 @@ def main() -> None:
     torch.set_num_threads(trainer["num_threads"] or len(os.sched_getaffinity(0)))
     torch.set_float32_matmul_precision(trainer["matmul_precision"])
     device = choose_device(trainer["accelerator"])
-    data = prepared_data(settings)
+    data, _ = prepare_data(settings)
     sizes = {"source_size": len(data.source_vocabulary), "target_size": len(data.target_vocabulary)}
     network = meta_network(settings, **sizes)
     dtype = torch.bfloat16 if trainer["precision"] == "bf16-mixed" else torch.float32
