@@ -71,7 +71,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     check_devices(settings["trainer"])
     _configure_process(settings["trainer"], folder)
     pl.seed_everything(settings["seed"], verbose=False)
-    checkpoint = _checkpoint(folder) if resume else None
+    checkpoint = _checkpoint(folder, settings["trainer"]["strategy"]) if resume else None
     if resume:
         _check_data(settings, accept_changed_data)
     prepared, corpus = prepare_data(settings)
@@ -100,7 +100,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     module = _module(settings, network, sample, total_steps)
     if rank_zero_only.rank == 0:
         _start_record(folder, settings, prepared, network, batches.fill())
-    current = CurrentBatch()
+    current = CurrentBatch(num_workers=settings["data"]["num_workers"])
     watching: list[pl.Callback] = [current, FiniteWeights()]
     if settings["trainer"]["try_largest_batch"]:
         watching.append(Rehearsal(rows=batches.largest(), split=prepared.splits["train"], current=current))
@@ -126,7 +126,7 @@ def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
     )
 
 
-def _checkpoint(folder: RunFolder) -> Path | None:
+def _checkpoint(folder: RunFolder, strategy: str) -> Path | None:
     """The checkpoint to go on from; says which newer ones are damaged."""
     path, exact, faults = newest_good(folder.checkpoints)
     for fault in faults:
@@ -135,6 +135,9 @@ def _checkpoint(folder: RunFolder) -> Path | None:
         _say("no checkpoint was written yet: the training begins at its first step")
     elif not exact:
         _say(f"{path}: written by an earlier version; the training goes on from it, but not exactly")
+    elif strategy in ("local_sgd", "hogwild"):
+        _say(f"trainer.strategy={strategy}: every rank has an optimizer of its own, of which rank 0's state was kept; the "
+             "training goes on, but not exactly")  # fmt: skip
     return path
 
 

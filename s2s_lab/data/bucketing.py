@@ -214,9 +214,7 @@ class BucketedBatches(Sampler[Rows]):
     def _sorted(self, noise: np.random.Generator | None, blur: int = NOISE) -> np.ndarray:
         """Sentence indices by length of the longer side or of the target, then by source length, up and down."""
         longest = int(max(self._targets.max(), self._sources.max())) + blur + 1
-        kind = (
-            np.int32 if longest**2 < 1 << 31 else np.int64
-        )  # of the key below: millions of sentences are sorted by it
+        kind = np.int32 if longest**2 < 1 << 31 else np.int64  # of the key below, of which there may be millions
         targets, sources = self._targets.astype(kind), self._sources.astype(kind)
         order = np.arange(len(targets), dtype=np.int32 if len(targets) < 1 << 31 else np.int64)
         first = targets if self.max_tokens is None else np.maximum(targets, sources)

@@ -19,9 +19,14 @@ SMALLER = (
 
 
 class CurrentBatch(pl.Callback):
-    """Remembers the shape of the batch that is trained or validated on, for messages."""
+    """Remembers the shape of the batch that is trained or validated on, for messages.
 
-    def __init__(self) -> None:
+    Args:
+        num_workers: loader processes.
+    """
+
+    def __init__(self, *, num_workers: int) -> None:
+        self.num_workers = num_workers
         self.shape, self.what = "", ""
 
     def take(self, batch: Batch, what: str) -> None:
@@ -69,6 +74,8 @@ class CurrentBatch(pl.Callback):
                 ) from error
             raise
         except (ConnectionError, EOFError) as error:  # a batch on its way from a process that has died meanwhile
+            if not self.num_workers:
+                raise
             raise RunError(
                 f"a loader process died: {type(error).__name__}: {_first_line(error)}; data.num_workers=0 loads in the "
                 "training process"
