@@ -136,8 +136,10 @@ def _checkpoint(folder: RunFolder, strategy: str) -> Path | None:
     elif not exact:
         _say(f"{path}: written by an earlier version; the training goes on from it, but not exactly")
     elif strategy in ("local_sgd", "hogwild"):
-        _say(f"trainer.strategy={strategy}: every rank has an optimizer of its own, of which rank 0's state was kept; the "
-             "training goes on, but not exactly")  # fmt: skip
+        _say(
+            f"trainer.strategy={strategy}: every rank has an optimizer of its own, of which rank 0's state was kept; "
+            "the training goes on, but not exactly"
+        )
     return path
 
 
