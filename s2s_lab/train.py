@@ -40,7 +40,7 @@ def main() -> None:
         if resumed:
             folder = RunFolder.open(configuration.resume)
         else:
-            folder = freeze(configuration, HydraConfig.get(), position=done + 1, total=total)
+            folder = freeze(configuration, HydraConfig.get()).create_folder(position=done + 1, total=total)
         rest = (time.monotonic() - began) / done * (total - done) if done else None
         left = "" if rest is None else f", about {rest / 60:.0f} min left for all"
         print(f"run {folder.path}" + (f" ({done + 1} of {total}{left})" if total > 1 else ""), flush=True)

@@ -42,7 +42,7 @@ def measured(module: str, task: Mapping[str, Any], variables: Mapping[str, str] 
 def frozen(words: Sequence[str]) -> RunFolder:
     """A run folder whose configuration is that of `s2s-train` with these words; nothing is trained."""
     configuration = compose_jobs("train", list(words), multirun=False, folder=None)[0]
-    return freeze(configuration, configuration.hydra, position=1, total=1)
+    return freeze(configuration, configuration.hydra).create_folder()
 
 
 def settings_of(words: Sequence[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """From command-line words to checked configurations: composes every job first and turns each failure into one line."""
 
+import copy
 import difflib
 import functools
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
@@ -33,6 +35,7 @@ LATER_KEYS = {
         "skip_bad_batches": 0,
     }
 }
+"""Keys that later versions have added to sections of a training, at the values that change nothing."""
 
 
 def conf_folder() -> Path:
@@ -67,8 +70,17 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
 
 def with_later_keys(frozen: Mapping[str, Any]) -> dict[str, Any]:
     """A frozen training configuration with what versions after its own have added, at values that change nothing."""
-    sections = {section: {**added, **frozen[section]} for section, added in LATER_KEYS.items()}
+    sections = {section: {**added, **frozen[section]} for section, added in LATER_KEYS.items() if section in frozen}
     return {"init": None, **frozen, **sections}
+
+
+def without_later_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A training configuration without what changes nothing, so that a job's hash outlives the versions."""
+    sections = {
+        section: {key: value for key, value in settings[section].items() if key not in added or value != added[key]}
+        for section, added in LATER_KEYS.items()
+    }
+    return {**settings, **sections}
 
 
 def choices(hydra: DictConfig) -> dict[str, str]:
@@ -122,22 +134,60 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         if sweeping:
             raise RequestError(f"{sweeping[0]} asks for several jobs: add -m")
         jobs = [list(words)]
+    composed = compose_each(name, jobs, search=search)
+    _check_different(composed, jobs)
+    return composed
+
+
+def compose_each(name: str, jobs: Sequence[Sequence[str]], *, search: Sequence[str] = ()) -> list[DictConfig]:
+    """Composes and checks one configuration for each list of words.
+
+    Jobs that choose the same options of groups are composed once; their values are set in copies.
+
+    Args:
+        name: the primary configuration: train, evaluate or translate.
+        jobs: overrides of each job, without sweeps.
+        search: words before those of every job.
+
+    Returns:
+        One configuration a job, with Hydra's own node.
+
+    Raises:
+        RequestError: one line that names the word or key at fault, and the nearest known one.
+    """
+    composed, bases = [], dict[tuple[str, ...], DictConfig]()
     with _one_line_errors(name), initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        composed = [compose(name, [*search, *job], return_hydra_config=True) for job in jobs]
+        for words in jobs:
+            overrides = OverridesParser.create().parse_overrides(list(words))
+            values = [override for override in overrides if _sets_a_value(override)]
+            options = (*search, *(str(override.input_line) for override in overrides if override not in values))
+            if options not in bases:
+                bases[options] = compose(name, list(options), return_hydra_config=True)
+            configuration = copy.deepcopy(bases[options])
+            ConfigLoaderImpl._apply_overrides_to_config(values, configuration)
+            own = [word for word in words if not word.lstrip("+~").startswith("hydra")]
+            configuration.hydra.overrides.task = own
+            composed.append(configuration)
     for configuration in composed:
         check_hydra_node(configuration.hydra)
         _check_search_path(configuration.hydra.searchpath)
         _check_choices(configuration)
         check(plain(configuration), SECTIONS[name])
-    _check_different(composed, jobs)
     return composed
+
+
+def _sets_a_value(override: Override) -> bool:
+    """Whether a word surely sets one key, and chooses no option of a group."""
+    key = str(override.key_or_group)
+    plain_word = not (override.is_add() or override.is_delete() or override.package)
+    return plain_word and not key.startswith("hydra") and ("." in key or key in ("seed", "name", "experiment_name"))
 
 
 def _check_different(composed: Sequence[DictConfig], words: Sequence[Sequence[str]]) -> None:
     """Refuses a sweep that asks for the same job twice, as `seed=1,1` does."""
     first: dict[str, int] = {}
     for number, configuration in enumerate(composed):
-        earlier = first.setdefault(repr(plain(configuration)), number)
+        earlier = first.setdefault(repr(plain(configuration)) if len(composed) > 1 else "", number)
         if earlier != number:
             asked = " ".join(words[number])
             raise RequestError(f"jobs {earlier + 1} and {number + 1} of the sweep are the same: {asked}")

@@ -3,14 +3,14 @@
 import copy
 import hashlib
 import importlib.util
-import secrets
+import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from s2s_lab.assemble.configuration import choices, plain
+from s2s_lab.assemble.configuration import choices, plain, without_later_keys
 from s2s_lab.assemble.devices import check_devices
 from s2s_lab.assemble.inference import build_metrics, build_strategy, given_sides, read_model, tokenizer_node
 from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
@@ -23,7 +23,8 @@ from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import WEIGHTS, check_weights
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.environment import machine
-from s2s_lab.records.run_folder import RunFolder, run_name, utc_now
+from s2s_lab.records.frozen_job import FrozenJob
+from s2s_lab.records.run_folder import RunFolder
 
 PLACES_OF_DATA = tuple(
     f"{node}.{key}" for node in ("data", "data.corpus") for key in ("train", "validation", "test", "root")
@@ -152,57 +153,47 @@ def _check_extras(loggers: Any) -> None:
             raise RequestError(f"logger={name} needs the package {missing[0]}: pip install 's2s-lab[{name}]'")
 
 
-def freeze(configuration: Any, hydra: Any, *, position: int, total: int) -> RunFolder:
-    """Makes the run folder of one job and writes its whole configuration there.
+def freeze(
+    configuration: Any,
+    hydra: Any,
+    *,
+    label: str = "",
+    command: str | None = None,
+    fingerprints: dict[str, Any] | None = None,
+) -> FrozenJob:
+    """Fixes one job: resolves its configuration, names it, and hashes what decides its result.
 
     Args:
         configuration: a composed and checked training configuration (DictConfig).
         hydra: Hydra's own node of the job (DictConfig).
-        position: which job of its sweep this is, from 1.
-        total: how many jobs the sweep has.
-
-    Returns:
-        The new run folder; its config.yaml is what `python -m s2s_lab.job` takes.
+        label: what the user calls it; the words of its command line by default.
+        command: that asked for it; `s2s-train` with the words by default.
+        fingerprints: of corpora read before, by their nodes; those that are read now are added.
 
     Raises:
-        RequestError: if the corpus or the output folder cannot be used.
+        RequestError: if the corpus cannot be read.
     """
     settings = with_absolute_paths(configuration)
     chosen = choices(hydra)
     settings["name"] = settings["name"] or chosen["model"]
     settings["experiment_name"] = settings["experiment_name"] or chosen.get("experiment") or settings["data"]["name"]
-    fingerprint = build(settings["data"]["corpus"], "data.corpus").fingerprint()
-    of_the_job = {**settings, "fingerprint": fingerprint}
+    known, node = {} if fingerprints is None else fingerprints, json.dumps(settings["data"]["corpus"])
+    if node not in known:
+        known[node] = build(settings["data"]["corpus"], "data.corpus").fingerprint()
+    fingerprint = known[node]
+    of_the_job = {**without_later_keys(settings), "fingerprint": fingerprint}
     if of_the_job.pop("init"):  # what the weights are counts, not where they lie
         weights = read_model(Path(settings["init"]))[0] / WEIGHTS
         of_the_job["init"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    job_hash = configuration_hash(of_the_job, without=NOT_OF_THE_JOB)
-    folder = RunFolder.create(Path(settings["paths"]["outputs"]) / settings["experiment_name"], run_name(job_hash))
+    words = list(hydra.overrides.task)
     settings["job"] = {
-        "folder": str(folder.path.resolve()),
-        "created": utc_now(),
-        "hash": job_hash,
+        "hash": configuration_hash(of_the_job, without=NOT_OF_THE_JOB),
         "row_hash": configuration_hash(of_the_job, without=NOT_OF_THE_ROW),
         "choices": chosen,
-        "command": shlex.join(["s2s-train", *hydra.overrides.task]),
-        "sweep": {"position": position, "total": total},
-        "tracker_id": secrets.token_hex(4),
+        "command": command or shlex.join(["s2s-train", *words]),
         "corpus_fingerprint": fingerprint,
     }
-    folder.write_configuration(settings)
-    folder.start(
-        {
-            "name": settings["name"],
-            "experiment": settings["experiment_name"],
-            "seed": settings["seed"],
-            "job_hash": job_hash,
-            "row_hash": settings["job"]["row_hash"],
-            "choices": chosen,
-            "command": settings["job"]["command"],
-            "data": {key: settings["data"][key] for key in ("name", "source", "target")},
-        }
-    )
-    return folder
+    return FrozenJob(label or " ".join(words), settings)
 
 
 def with_absolute_paths(configuration: Any) -> dict[str, Any]:

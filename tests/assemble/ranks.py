@@ -25,7 +25,7 @@ def frozen(folder: Path, *words: str) -> RunFolder:
     composed = compose_jobs(
         "train", [*TINY, "logger=csv", *words, f"paths.outputs={folder}"], multirun=False, folder=None
     )[0]
-    return freeze(composed, composed.hydra, position=1, total=1)
+    return freeze(composed, composed.hydra).create_folder()
 
 
 def train_in_ranks(made: RunFolder, count: int, *, alone: bool = True) -> RunFolder:

@@ -34,7 +34,7 @@ def frozen(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
         folder=None,
     )[0]
     check_parts(configuration)
-    return freeze(configuration, configuration.hydra, position=1, total=1)
+    return freeze(configuration, configuration.hydra).create_folder()
 
 
 def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
