@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 import signal
 import statistics
 import time
@@ -221,6 +222,9 @@ class Engine:
         return max(found, key=lambda item: item[0])[1] if found else None
 
     def _new_folder(self, job: FrozenJob) -> RunFolder:
+        for path in job.experiment.glob(f"*-{job.hash}*"):
+            if not RunFolder(path).run_file.exists() and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)  # of a sweep that was killed while it made the folder
         trainer = job.settings["trainer"]
         threads = trainer["num_threads"] or self._cores(job)
         frozen = replace(job, settings={**job.settings, "trainer": {**trainer, "num_threads": threads}})
