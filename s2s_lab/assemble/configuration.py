@@ -273,9 +273,12 @@ def _unknown_option(group: str, option: str) -> str:
 
 @functools.cache
 def _known_keys(name: str) -> tuple[str, ...]:
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        composed = compose(name)
-    return (*_dotted(OmegaConf.to_container(composed)), *groups())
+    with _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        composed = compose(name, return_hydra_config=True)
+    container: Any = OmegaConf.to_container(composed)
+    hydra = container.pop("hydra")
+    plugins = {place: hydra[place] for place in ("launcher", "sweeper")}
+    return (*_dotted(container), *_dotted(plugins, "hydra"), *groups())
 
 
 def _dotted(node: Any, place: str = "") -> Iterator[str]:

@@ -31,11 +31,17 @@ class LabLauncher(Launcher):
 
     def __init__(self, **node: Any) -> None:
         super().__init__()
-        self.settings = EngineSettings.of({key: _plain(value) for key, value in node.items()})
+        self._node = {key: _plain(value) for key, value in node.items()}
+        self.settings = EngineSettings()
         self.task_function: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Takes what Hydra hands to every launcher."""
+        """Takes what Hydra hands to every launcher.
+
+        Raises:
+            RequestError: if a key of the node is unknown, or has a wrong value.
+        """
+        self.settings = EngineSettings.of(self._node)
         self.task_function = task_function
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
