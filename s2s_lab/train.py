@@ -1,6 +1,7 @@
 """Trains one model, or sweeps with -m: each job is a process of its own with a folder, a seed and a tracker run."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,6 +81,10 @@ def main() -> None:
     """Entry point of `s2s-train`."""
     from s2s_lab.assemble.command import run_command
 
+    if {"-m", "--multirun"} & set(sys.argv) and not {"-h", "--help"} & set(sys.argv):
+        from s2s_lab.sweeps.backends.local import warm_early
+
+        warm_early()  # it loads while the jobs are composed and checked
     trainings = Trainings()
     run_command("train", "s2s-train", ABOUT, trainings, trainings.check, _register)
 

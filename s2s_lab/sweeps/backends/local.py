@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.backends.base import End, Task
@@ -24,6 +23,25 @@ SERVER = (sys.executable, "-m", "s2s_lab.job", "--serve")
 OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SAVE_SECONDS = 90.0
 """Jobs have this long to save their state when the backend is closed."""
+
+
+_Key = tuple[tuple[str, str], ...]
+_early: dict[_Key, ForkServer] = {}
+
+
+def warm_early() -> None:
+    """Starts the fork server of jobs with the default allocator, before anything is composed or checked.
+
+    The next backend takes it over; without one it ends with this process.
+    """
+    key, shared = _shared(environment({"num_threads": 1, "allocator": "retain"}))
+    _early[key] = ForkServer(SERVER, shared)
+
+
+def _shared(own: Mapping[str, str]) -> tuple[_Key, dict[str, str]]:
+    """What jobs of one server have in common: the allocator, for one, is chosen at the start of a process."""
+    shared = {name: value for name, value in own.items() if name not in (*OF_THREADS, "CUDA_VISIBLE_DEVICES")}
+    return tuple(sorted(shared.items())), shared
 
 
 @dataclass
@@ -63,7 +81,8 @@ class LocalBackend:
         self._command, self._server = command, server
         self._running: dict[Task, _Place] = {}
         self._queue: list[Task] = []
-        self._servers: dict[tuple[tuple[str, str], ...], ForkServer] = {}
+        self._servers: dict[_Key, ForkServer] = dict(_early)
+        _early.clear()
         self._ended: list[End] = []
 
     def has_room(self) -> bool:
@@ -74,11 +93,6 @@ class LocalBackend:
         if lease is not None:
             self.leases.give_back(lease)
         return lease is not None
-
-    def warm_up(self, settings: Mapping[str, Any]) -> None:
-        """Starts the fork server for jobs with this `trainer` section: it loads while other things are done."""
-        if self.warm:
-            self._server_for(environment(settings))
 
     def start(self, task: Task) -> None:
         """Starts a task as soon as its lease is free; tasks wait in order."""
@@ -159,9 +173,7 @@ class LocalBackend:
         return _Place(lease, process=process)
 
     def _server_for(self, own: Mapping[str, str]) -> ForkServer:
-        """The server for this environment: the allocator, for one, is chosen at the start of a process."""
-        shared = {name: value for name, value in own.items() if name not in (*OF_THREADS, "CUDA_VISIBLE_DEVICES")}
-        key = tuple(sorted(shared.items()))
+        key, shared = _shared(own)
         server = self._servers.get(key)
         if server is None or not server.alive:
             server = self._servers[key] = ForkServer(self._server, shared)
