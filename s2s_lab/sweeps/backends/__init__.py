@@ -1,0 +1,1 @@
+"""Where jobs run: this machine, a SLURM cluster, a Ray cluster."""
