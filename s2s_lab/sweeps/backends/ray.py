@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import time
 import warnings
@@ -125,6 +126,8 @@ class RayBackend:
                 "include_dashboard": False,
                 "_temp_dir": folder,
             }
+        else:
+            _check_answers(settings["address"])
         handler = signal.getsignal(signal.SIGTERM)
         try:
             with warnings.catch_warnings():
@@ -239,6 +242,17 @@ class RayBackend:
         if ended.asked:
             return End(task, ended.code, PREEMPTED)
         return End(task, ended.code, OUT_OF_MEMORY if ended.code == -signal.SIGKILL else "")
+
+
+def _check_answers(address: str) -> None:
+    """Finds out at once what Ray would try again and again for minutes: whether anybody listens at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise RequestError(f"{PLACE}.address={address}: nobody answers there ({error})") from None
 
 
 @contextlib.contextmanager

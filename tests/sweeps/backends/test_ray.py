@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -184,6 +185,29 @@ def test_a_wrong_option_is_refused_in_one_line(options: dict[str, Any], message:
     with pytest.raises(RequestError, match=message) as caught:
         RayBackend(options, None)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_nobody_else_can_use_the_ray_that_is_started_here(backend: RayBackend) -> None:
+    """It listens on all networks of the machine; whoever has not its token is sent away."""
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    code = f"import ray; ray.init(address={address!r}, log_to_driver=False)"
+    for mode in ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "x" * 64}):
+        done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **mode}, capture_output=True, text=True)
+        assert done.returncode != 0 and "InvalidAuthToken" in done.stderr
+
+
+def test_an_address_where_nobody_listens_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        with pytest.raises(RequestError, match=rf"address=127\.0\.0\.1:{port}: nobody answers there \(.*refused"):
+            RayBackend({"address": f"127.0.0.1:{port}"}, None)
 
 
 def test_without_ray_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
