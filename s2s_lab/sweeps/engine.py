@@ -16,7 +16,7 @@ from typing import Any
 from s2s_lab.faults import RequestError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.sweeps.backends.base import Backend, End, Task
+from s2s_lab.sweeps.backends.base import LOST_SERVER, OF_THE_PLACE, Backend, End, Task
 from s2s_lab.sweeps.backends.choice import choose_backend
 from s2s_lab.sweeps.definition import check_definition
 from s2s_lab.sweeps.display import Display
@@ -42,6 +42,7 @@ class Running:
         task: Its last start.
         attempts: How often it was started.
         since: When it was started last (time.monotonic).
+        step: How far it had come then.
     """
 
     job: FrozenJob
@@ -49,6 +50,7 @@ class Running:
     task: Task
     attempts: int
     since: float
+    step: int = 0
 
 
 class Engine:
@@ -81,6 +83,7 @@ class Engine:
         self._stopping: set[str] = set()
         self._outcomes: deque[Outcome] = deque()
         self._position = 0
+        self._outputs = Path("outputs")
         self._oom_kills = _oom_kills()
         self.halted = False
 
@@ -88,7 +91,7 @@ class Engine:
     def backend(self) -> Backend:
         """Where jobs run."""
         if self._backend is None:
-            self._backend = choose_backend(self.settings, total=self.total)
+            self._backend = choose_backend(self.settings, total=self.total, outputs=self._outputs)
         return self._backend
 
     def __enter__(self) -> "Engine":
@@ -112,6 +115,7 @@ class Engine:
             RequestError: if another sweep runs in one of them, or a job was defined otherwise when it ran before.
         """
         for folder in dict.fromkeys(job.experiment for job in jobs):
+            self._outputs = Path(jobs[0].settings["paths"]["outputs"])
             ledger = self._ledger(folder)
             own = [job for job in jobs if job.experiment == folder]
             check_definition(ledger, own, accept=self.settings.accept_changed, program=self.program)
@@ -152,6 +156,7 @@ class Engine:
             RequestError: if its folder cannot be made, or another sweep runs in its experiment.
         """
         self._position += 1
+        self._outputs = Path(job.settings["paths"]["outputs"])
         ledger = self._ledger(job.experiment)
         folder = self._former_folder(ledger, job)
         if folder is None:
@@ -242,9 +247,7 @@ class Engine:
     def _start_held(self) -> None:
         """Starts what waits, once nobody else trains in its folder: one of a killed sweep may still save its state."""
         for item in list(self._held):
-            with contextlib.suppress(RequestError):
-                with item.folder.held():
-                    pass
+            if self.backend.adopts or _is_free(item.folder):
                 self._held.remove(item)
                 ledger, resume = self._ledger(item.job.experiment), item.task.resume
                 ledger.started(job=item.job.hash, label=item.job.label, folder=item.folder.path, resume=resume)
@@ -265,19 +268,24 @@ class Engine:
                 record_end(item.folder, "failed", reason)
             elif status in ("interrupted", "stopped"):
                 record_end(item.folder, "interrupted", reason or "stopped by the sweep")
-        again = status == "failed" and self.settings.on_failure == "retry" and item.attempts <= self.settings.retries
-        if again and not self.halted:
+        if not self.halted and self._again(item, end, status):
             self._ledger(item.job.experiment).ended(job=item.job.hash, status=status, reason=reason)
             self.display.again(item.job, reason, attempt=item.attempts)
             cores = self.settings.all_cores if memory else item.task.cores  # alone, where memory was short
-            task = replace(item.task, resume=True, cores=cores)
-            self._held.append(replace(item, task=task, attempts=item.attempts + 1))
+            task, step = replace(item.task, resume=True, cores=cores), progress_of(item.folder).step
+            self._held.append(replace(item, task=task, attempts=item.attempts + 1, step=step))
             return
         self._end(item, status, reason, memory=memory)
         if status in ("failed", "refused") and self.settings.on_failure == "stop":
             self.halted = True
             for other in self.running():
                 self.backend.stop(other.task)
+
+    def _again(self, item: Running, end: End, status: Status) -> bool:
+        """Whether a job goes on by itself: after a fault of the place if it came further, else as the user said."""
+        if end.reason in OF_THE_PLACE and status != "stopped":
+            return progress_of(item.folder).step > item.step
+        return status == "failed" and self.settings.on_failure == "retry" and item.attempts <= self.settings.retries
 
     def _judge(self, item: Running, end: End) -> tuple[Status, str]:
         said = end.reason or _last_line(item.folder)
@@ -286,8 +294,8 @@ class Engine:
             return ("failed", "its process ended without a result") if unfinished else ("finished", "")
         if item.job.hash in self._stopping:
             return "stopped", ""
-        if end.code == INTERRUPTED or (end.code == -signal.SIGTERM and not end.reason):
-            return "interrupted", "interrupted"
+        if end.code in (INTERRUPTED, -signal.SIGTERM) and end.reason != LOST_SERVER:
+            return "interrupted", end.reason or "interrupted"
         if end.code == 2:
             return "refused", said
         if end.code < 0:
@@ -349,6 +357,17 @@ def run_jobs(
             waiting.clear()
         outcomes += engine.wait(60.0)
     return [*outcomes, *engine.wait(0.0)]
+
+
+def _is_free(folder: RunFolder) -> bool:
+    """Whether no process trains in a folder; one that is gone holds nobody up."""
+    if not folder.path.is_dir():
+        return True
+    try:
+        with folder.held():
+            return True
+    except RequestError:
+        return False
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

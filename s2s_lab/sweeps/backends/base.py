@@ -5,6 +5,11 @@ from typing import Protocol
 
 from s2s_lab.records.run_folder import RunFolder
 
+OF_THE_PLACE = ("preempted", "out of time", "node failed")
+"""Reasons of an end that the job has nothing to do with: it goes on elsewhere, or later."""
+
+LOST_SERVER = "the process that it was forked from has died"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -41,7 +46,13 @@ class End:
 
 
 class Backend(Protocol):
-    """A place where jobs run."""
+    """A place where jobs run.
+
+    Attributes:
+        adopts: Whether jobs outlive a launcher that was killed, and `start` takes up those that still wait or run.
+    """
+
+    adopts: bool
 
     def has_room(self) -> bool:
         """Whether another task would start now rather than wait."""

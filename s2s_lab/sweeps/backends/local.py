@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.sweeps.backends.base import End, Task
+from s2s_lab.sweeps.backends.base import LOST_SERVER, End, Task
 from s2s_lab.sweeps.fork_server import ForkServer
 from s2s_lab.sweeps.leases import Lease, Leases
 from s2s_lab.sweeps.process import dying_with, environment, job_command
@@ -66,6 +66,8 @@ class LocalBackend:
         command: of one start of a job.
         server: program of the fork server.
     """
+
+    adopts = False
 
     def __init__(
         self,
@@ -194,7 +196,7 @@ class LocalBackend:
                 code = codes.get((id(place.server), place.child))
             reason = ""
             if code is None and id(place.server) in dead:
-                code, reason = -signal.SIGTERM, "the process that it was forked from has died"
+                code, reason = -signal.SIGTERM, LOST_SERVER
             if code is None:
                 continue
             del self._running[task]
