@@ -81,7 +81,9 @@ def main() -> None:
     """Entry point of `s2s-train`."""
     from s2s_lab.assemble.command import run_command
 
-    if {"-m", "--multirun"} & set(sys.argv) and not {"-h", "--help"} & set(sys.argv):
+    words = set(sys.argv)
+    elsewhere = any(word.startswith(("hydra/launcher=", "hydra.launcher.warm=")) for word in words)
+    if {"-m", "--multirun"} & words and not {"-h", "--help", "--cfg", "-c"} & words and not elsewhere:
         from s2s_lab.sweeps.backends.local import warm_early
 
         warm_early()  # it loads while the jobs are composed and checked

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -67,8 +68,11 @@ class LabSweeper(BasicSweeper):
     def __init__(self) -> None:
         super().__init__(max_batch_size=None)
 
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Nothing: composing every job once more would take longer than running a small one."""
+    def sweep(self, arguments: list[str]) -> Any:
+        """Hands all jobs to the launcher at once; each was composed and checked before Hydra was entered."""
+        assert self.launcher is not None
+        (jobs,) = self.split_arguments(OverridesParser.create().parse_overrides(arguments), max_batch_size=None)
+        return [self.launcher.launch(jobs, initial_job_idx=0)]
 
 
 def _plain(value: Any) -> Any:
