@@ -115,7 +115,9 @@ def test_a_file_written_anew_is_read_anew_even_where_it_is_longer(tmp_path: Path
     run.metrics_csv.write_text("\n".join([rows[0] + ",new", *(row + ",7" for row in rows[1:]), ""]))
     assert curves.read()
     assert curves.last("new") == 7 and len(curves.columns["step"]) == len(rows) - 1
-    run.metrics_csv.write_text("\n".join([*rows[:3], ""]))  # a resumed training drops what it had written after its state
+    run.metrics_csv.write_text(
+        "\n".join([*rows[:3], ""])
+    )  # a resumed training drops what it had written after its state
     assert curves.read()
     assert curves.last("step") == 100
     run.metrics_csv.unlink()
@@ -136,7 +138,9 @@ def test_points_are_those_of_the_curve_and_end_at_its_end(tmp_path: Path) -> Non
 
 def test_cells_that_are_no_numbers_do_not_hide_the_others(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
-    path.write_bytes(b'step,"a,b",c\n50,1,x\n\n,,\n100,"2",nan\n150\n200,inf,3,4,5\n\xff\xfe,\x00,1\n"unclosed\n250,5,6\n')
+    path.write_bytes(
+        b'step,"a,b",c\n50,1,x\n\n,,\n100,"2",nan\n150\n200,inf,3,4,5\n\xff\xfe,\x00,1\n"unclosed\n250,5,6\n'
+    )
     curves = GrowingCurves(path, tmp_path)
     curves.read()
     assert list(curves.columns) == ["step", "a,b", "c"]
@@ -197,7 +201,9 @@ def test_files_that_did_not_change_are_not_opened(tmp_path: Path, monkeypatch: p
     reader.poll()
     opened: list[str] = []
     whole = os.open
-    monkeypatch.setattr(os, "open", lambda path, *words, **more: (opened.append(str(path)), whole(path, *words, **more))[1])
+    monkeypatch.setattr(
+        os, "open", lambda path, *words, **more: (opened.append(str(path)), whole(path, *words, **more))[1]
+    )
     reader.poll()
     assert [path for path in opened if path.startswith(str(tmp_path)) and not Path(path).is_dir()] == []
     appended(runs[2].metrics_csv, "0,150,9,1,1,,\n")
@@ -227,7 +233,13 @@ def test_the_ledger_says_what_waits_and_what_a_killed_job_could_not(tmp_path: Pa
     reader = Reader(tmp_path)
     reader.poll()
     assert reader.counts["demo"] == {"running": 2, "waiting": 2}
-    ended = {"event": "ended", "job": "a", "folder": killed.path.name, "status": "failed", "reason": "killed by signal 9"}
+    ended = {
+        "event": "ended",
+        "job": "a",
+        "folder": killed.path.name,
+        "status": "failed",
+        "reason": "killed by signal 9",
+    }
     write_ledger(root, ended)
     reader.poll()
     assert (reader.row("gru")["status"], reader.row("gru")["note"]) == ("failed", "killed by signal 9")
@@ -236,7 +248,9 @@ def test_the_ledger_says_what_waits_and_what_a_killed_job_could_not(tmp_path: Pa
     reader.poll()
     assert reader.row("gru")["status"] == "running"
     runs.finish("interrupted")
-    write_ledger(root, {"event": "ended", "job": "b", "folder": runs.path.name, "status": "stopped", "reason": "pruned"})
+    write_ledger(
+        root, {"event": "ended", "job": "b", "folder": runs.path.name, "status": "stopped", "reason": "pruned"}
+    )
     reader.poll()
     assert (reader.row("lstm")["status"], reader.row("lstm")["note"]) == ("stopped", "pruned")
 

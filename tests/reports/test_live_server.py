@@ -139,7 +139,9 @@ def test_the_scripts_never_write_markup() -> None:
     for package, name, kind in PAGE.values():
         if kind == "text/javascript" and package != "plotly":
             source = files(package).joinpath(name).read_text(encoding="utf-8")
-            assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", source), name
+            assert not re.search(
+                r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", source
+            ), name
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,8 @@ def test_the_scripts_never_write_markup() -> None:
         "/text?run=../..&file=secret.txt", "/text?run={run}&file=../../secret.txt", "/text?run={run}&file=.hidden",
         "/text?run={run}&file=checkpoints/last.ckpt", "/text?run={run}&file=run.json", "/text?run={run}",
         "/text?run=demo%2f{folder}&file=log", "/api/log?run=..%2f..", "/api/run?run=", "/report?experiment=..",
-        "/report?experiment=demo", "/picture?run={run}&name=..%2f..%2fsecret.txt", "/picture?run={run}&name=config.yaml",
+        "/report?experiment=demo", "/picture?run={run}&name=..%2f..%2fsecret.txt",
+        "/picture?run={run}&name=config.yaml",
         "/api/attention?run={run}&evaluation=..%2f..", "/api/attention?run={run}&evaluation=%00", "/%00", "/*",
         "http://127.0.0.1/secret.txt", "/outputs/secret.txt", "/text?run={run}&file=log%00.txt", "/\\..\\secret.txt",
     ],
@@ -186,14 +189,19 @@ def test_a_host_that_is_not_this_machine_is_refused(served: LiveServer) -> None:
     port = served.server_port
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"LOCALHOST:{port}"):
         assert ask(served, "/api/runs", Host=host).status == 200
-    for host in ("evil.example", f"evil.example:{port}", "localhost", f"127.0.0.1:{port + 1}", f"127.0.0.1.nip.io:{port}",
-                 f"localhost:{port}.evil.example", f"[::1]:{port}", "", f"0.0.0.0:{port}"):  # fmt: skip
+    for host in ("evil.example", f"evil.example:{port}", "localhost", f"127.0.0.1:{port + 1}",
+                 f"127.0.0.1.nip.io:{port}", f"localhost:{port}.evil.example", f"[::1]:{port}", "", f"0.0.0.0:{port}"):  # fmt: skip
         got = ask(served, "/api/runs", Host=host)
         assert got.status == 403 and f"http://127.0.0.1:{port}/" in got.text, host
         assert "gru_attention" not in got.text
     good = f"Host: localhost:{port}\r\n".encode()
     assert b" 403 " in raw(served, b"GET /api/runs HTTP/1.1\r\nConnection: close\r\n\r\n").splitlines()[0]
-    assert b" 403 " in raw(served, b"GET /api/runs HTTP/1.1\r\n" + good + b"Host: evil\r\nConnection: close\r\n\r\n").splitlines()[0]
+    assert (
+        b" 403 "
+        in raw(served, b"GET /api/runs HTTP/1.1\r\n" + good + b"Host: evil\r\nConnection: close\r\n\r\n").splitlines()[
+            0
+        ]
+    )
     assert b" 403 " in raw(served, b"GET http://evil.example/api/runs HTTP/1.0\r\n\r\n").splitlines()[0]
 
 
@@ -207,8 +215,11 @@ def test_another_sites_page_gets_nothing(served: LiveServer) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00\xff\xfe\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 500 + b"\r\n",
-     b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", b"GET /?" + b"a&" * 2000 + b" HTTP/1.1\r\nConnection: close\r\n\r\n", b""],
+    [
+        b"", b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00\xff\xfe\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 500 + b"\r\n", b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /api/runs?" + b"a=1&" * 2000 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused_and_the_next_one_is_served(
     text: bytes, served: LiveServer, capfd: pytest.CaptureFixture[str]
@@ -280,8 +291,12 @@ def test_a_taken_port_is_refused_when_asked_for_and_passed_over_when_not(
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [(["nowhere"], "nowhere: no such folder"), (["--port", "70000"], "--port 70000: expected"), (["--port", "-1"], "--port -1")],
-)  # fmt: skip
+    [
+        (["nowhere"], "nowhere: no such folder"),
+        (["--port", "70000"], "--port 70000: expected"),
+        (["--port", "-1"], "--port -1: expected"),
+    ],
+)
 def test_a_wrong_request_ends_with_one_line(
     words: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -304,7 +319,9 @@ def test_it_says_where_it_is_and_ends_cleanly(number: str, folder: Path) -> None
         line = process.stdout.readline()
         found = re.fullmatch(r"dashboard (http://127\.0\.0\.1:\d+/) shows .*; Ctrl-C ends it\n", line)
         assert found, line
-        with socket.create_connection(("127.0.0.1", int(found[1].split(":")[2].strip("/")))):  # one reader is still there
+        with socket.create_connection(
+            ("127.0.0.1", int(found[1].split(":")[2].strip("/")))
+        ):  # one reader is still there
             process.send_signal(getattr(signal, number))
             out, error = process.communicate(timeout=20)
     assert (process.returncode, out, error) == (0, "", "")

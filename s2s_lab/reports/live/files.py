@@ -81,7 +81,7 @@ def tail(path: Path, root: Path, *, most: int, start: int | None = None) -> tupl
         path: The file.
         root: The folder that it must lie in, resolved.
         most: Bytes read.
-        start: Where to go on from, from an earlier call; the last `most` bytes where None, or where the file is shorter.
+        start: Where an earlier call ended; the last `most` bytes are read where None, or where the file is shorter.
 
     Returns:
         The text, the place where it begins in the file, and the place where the next call goes on; both in bytes.

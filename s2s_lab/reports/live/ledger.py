@@ -1,4 +1,4 @@
-"""What the ledger of a sweep knows beyond its run folders: jobs that wait, and ends that a killed job could not write."""
+"""What a sweep's ledger knows beyond the run folders: jobs that wait, and ends that a killed job could not write."""
 
 import json
 from pathlib import Path

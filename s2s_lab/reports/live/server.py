@@ -109,11 +109,11 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Send an answer."""
         self._send(self._answer())
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         """Send an answer's headers."""
         self._send(self._answer())
 
@@ -166,7 +166,9 @@ class Handler(BaseHTTPRequestHandler):
         unchanged = known and answer.status is HTTPStatus.OK
         self.send_response(HTTPStatus.NOT_MODIFIED if unchanged else answer.status)
         if not unchanged:
-            self.send_header("Content-Type", answer.kind if answer.kind == "image/png" else f"{answer.kind}; charset=utf-8")
+            self.send_header(
+                "Content-Type", answer.kind if answer.kind == "image/png" else f"{answer.kind}; charset=utf-8"
+            )
             self.send_header("Content-Length", str(len(answer.body)))
         if answer.status is HTTPStatus.OK:
             self.send_header("ETag", tag)
