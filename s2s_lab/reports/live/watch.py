@@ -20,6 +20,8 @@ from s2s_lab.reports.live.row import number, read_record, read_settings, row_of,
 MOST_RUNS = 20_000
 REST = 0.5
 """Seconds for which the folder is not looked at again."""
+PATIENCE = 2.0
+"""Seconds that an answer may wait for runs not read before; the others come with the next answers."""
 
 Marks = tuple[tuple[int, int, int] | None, ...]
 """Inode, size and time of change of each file that a row is made of."""
@@ -102,7 +104,7 @@ class Watch:
 
         Returns:
             `version`; `runs` (rows with key and experiment), `experiments` and `gone` (keys), each changed after
-            `since`.
+            `since`; `unread`, how many runs are still to be read.
         """
         with self._lock:
             self._refresh()
@@ -118,6 +120,7 @@ class Watch:
                     for key, item in self._experiments.items()
                     if item.version > since
                 ],
+                "unread": sum(not run.row for run in self._runs.values()),
                 "gone": [key for key, version in self._gone.items() if version > since] if since else [],
             }
 
@@ -157,7 +160,7 @@ class Watch:
                 across, values = run.curves.points(name, over, most=most)
                 if values:
                     found[run.key] = {"x": across, "y": values}
-            return list(names), {run.row["score"] for run in runs}, found
+            return list(names), {run.row.get("score", "") for run in runs}, found
 
     def experiment(self, key: str) -> tuple[str, list[Watched]]:
         """Give an experiment's name and those of its runs whose record could be read.
@@ -169,7 +172,8 @@ class Watch:
             self._refresh()
             if key not in self._experiments:
                 raise RequestError("no such experiment here; it may have been removed")
-            runs = [run for run in self._runs.values() if run.experiment == key and run.row["status"] != "unreadable"]
+            mine = [run for run in self._runs.values() if run.experiment == key]
+            runs = [run for run in mine if run.row.get("status", "unreadable") != "unreadable"]
             return self._experiments[key].name, sorted(runs, key=lambda run: run.folder.path)
 
     def _refresh(self) -> None:
@@ -183,8 +187,10 @@ class Watch:
                 self._add(key, path)
         for item in self._experiments.values():
             item.ledger.read()
+        until = time.monotonic() + PATIENCE
         for run in list(self._runs.values()):
-            changed |= self._look(run, fresh)
+            if run.row or time.monotonic() < until:
+                changed |= self._look(run, fresh)
         changed |= self._count(fresh)
         self.version = fresh if changed else self.version
         self._looked = time.monotonic()
@@ -248,7 +254,7 @@ class Watch:
         """
         counts: dict[str, Counter[str]] = {key: Counter() for key in self._experiments}
         waiting: dict[str, list[int]] = {key: [] for key in self._experiments}
-        for run in self._runs.values():
+        for run in (run for run in self._runs.values() if run.row):
             counts[run.experiment][run.row["status"]] += 1
             if run.row["status"] == "running":
                 sweep = section(section(run.settings or {}, "job"), "sweep")

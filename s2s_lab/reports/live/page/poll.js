@@ -16,7 +16,7 @@
       const found = await live.ask("/api/runs", version ? { since: version } : {});
       version = found.version;
       live.take(found);
-      pulse("on", "live");
+      pulse("on", found.unread ? `reading, ${lab.number(found.unread, 0)} to go` : "live");
       if (!document.documentElement.dataset.ready) live.follow();
       document.documentElement.dataset.ready = "true";
     } catch (error) {
