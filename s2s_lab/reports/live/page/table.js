@@ -115,7 +115,7 @@ const live = {
     const [status, why] = cells.status.children, silence = live.silent(run);
     set(status, run.status);
     status.className = `status ${run.status}`;
-    set(why, silence ? `silent for ${live.duration(silence)}` : "");
+    set(why, silence ? `silent for ${silence < 3600 ? `${Math.floor(silence / 60)} min` : live.duration(silence)}` : "");
     made.dataset.status = run.status;
     const share = run.total ? Math.min(1, run.step / run.total) : 0;
     bar.firstChild.style.width = `${100 * share}%`;
