@@ -284,6 +284,7 @@ def test_without_a_plan_in_the_ledger_those_wait_that_come_after_the_last_one_th
     [
         ({"max_steps": 500, "max_epochs": None}, {}, 500),
         ({"max_steps": -1, "max_epochs": 10}, {}, None),
+        ({"max_steps": -1, "max_epochs": 10}, {"total_steps": 320}, 320),
         ({"max_steps": -1, "max_epochs": 10}, {"steps": 40, "epochs": 2.0}, 200),
         ({"max_steps": 150, "max_epochs": 10}, {"steps": 40, "epochs": 2.0}, 150),
         ({"max_steps": 500, "max_epochs": 10}, {"steps": 40, "epochs": 2.0}, 200),

@@ -132,8 +132,11 @@ def rate_of(status: str, facts: Mapping[str, Any], curves: GrowingCurves) -> flo
 def total_steps(facts: Mapping[str, Any], settings: Mapping[str, Any]) -> float | None:
     """Give the optimizer steps of the whole training; None where it is not known yet.
 
-    Epochs count as steps once the record tells how many steps one has.
+    It is in the record, or follows from the settings; epochs count once the record tells how many steps one has.
     """
+    recorded = number(facts.get("total_steps"))
+    if recorded is not None:
+        return recorded
     trainer = section(settings, "trainer")
     steps, epochs = number(trainer.get("max_steps")), number(trainer.get("max_epochs"))
     limits = [steps] if steps is not None and steps > 0 else []
