@@ -351,4 +351,5 @@ def _finish(folder: RunFolder, frozen: FrozenModel, trainer: pl.Trainer) -> None
     facts = folder.finish("finished")
     for logger in trainer.loggers:
         if isinstance(logger, KeepsModels):
-            logger.keep_model(folder.model, {key: facts[key] for key in ("seed", "parameters", "seconds", "best")})
+            kept = ("seed", "parameters", "seconds", "steps", "tokens_per_second", "best")
+            logger.keep_model(folder.model, {key: facts[key] for key in kept})

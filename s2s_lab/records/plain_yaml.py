@@ -26,7 +26,19 @@ def read_yaml(path: Path) -> Any:
     Raises:
         RequestError: If it is missing, no YAML, too large, nested too deeply, or holds anything else; names the line.
     """
-    text = read_text(path)
+    return parse_yaml(read_text(path), path)
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """Parse the text of a YAML file, as `read_yaml` does.
+
+    Args:
+        text: YAML.
+        path: Where it comes from, for messages.
+
+    Raises:
+        RequestError: If it is no YAML, too large, nested too deeply, or holds anything else; names the line.
+    """
     try:
         check_size(text, path)
         found = yaml.safe_load(text)

@@ -18,6 +18,10 @@ class WandbRun:
     config: dict[str, Any] = field(default_factory=dict)
     history_keys: set[str] = field(default_factory=set)
     artifact_types: set[str] = field(default_factory=set)
+    group: str = ""
+    job_type: str = ""
+    tags: list[str] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
 
 
 def records(path: Path):
@@ -46,11 +50,15 @@ def read_wandb(path: Path) -> WandbRun:
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run.run_ids.add(record.run.run_id)
+            run.group, run.job_type, run.tags = record.run.run_group, record.run.job_type, list(record.run.tags)
             run.config.update({item.key: json.loads(item.value_json) for item in record.run.config.update})
         elif kind == "config":
             run.config.update({item.key: json.loads(item.value_json) for item in record.config.update})
         elif kind == "history":
             run.history_keys |= {item.key or "/".join(item.nested_key) for item in record.history.item}
+        elif kind == "summary":
+            items = ((item.key or "/".join(item.nested_key), item.value_json) for item in record.summary.update)
+            run.summary.update({key: json.loads(value) for key, value in items})
         elif kind == "artifact":
             run.artifact_types.add(record.artifact.type)
         elif kind == "request" and record.request.WhichOneof("request_type") == "log_artifact":

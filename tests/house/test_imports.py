@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "job": {"assemble", "sweeps", "records"},
     "compare": {"reports"},
     "report": {"reports"},
+    "dashboard": {"reports"},
     "faults": set(),
     "__init__": set(),
 }
-ENTRY_POINTS = ("train", "evaluate", "translate", "compare", "report", "job")
+ENTRY_POINTS = ("train", "evaluate", "translate", "compare", "report", "dashboard", "job")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -1,6 +1,7 @@
 """Weights & Biases: one run for each job, offline unless told otherwise."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from s2s_lab.training.sample import Example
 
 SECONDS = {"WANDB_INIT_TIMEOUT": "10", "WANDB_LOGIN_TIMEOUT": "10", "WANDB_FINISH_TIMEOUT": "120"}
 """The longest waits for an answer at the start, and for what is still to be sent at the end, unless the user says."""
+MOST_TAG = 64
+"""Characters of a tag that W&B takes."""
 
 
 def discreet_settings() -> wandb.Settings:
@@ -26,8 +29,21 @@ def discreet_settings() -> wandb.Settings:
     return wandb.Settings(disable_git=True, disable_code=True, disable_job_creation=True, host="", x_disable_meta=True)
 
 
+def tags_of(name: str | None, group: str) -> list[str]:
+    """The row's name, and `study` for a job of a study; a long name is cut, with a hash that keeps it apart."""
+    tags = [name] if name else []
+    tags += ["study"] if group.startswith("studies/") else []
+    hashes = (hashlib.sha256(tag.encode()).hexdigest()[:8] for tag in tags)
+    return [
+        tag if len(tag) <= MOST_TAG else f"{tag[: MOST_TAG - 9]}~{hashed}"
+        for tag, hashed in zip(tags, hashes, strict=True)
+    ]
+
+
 class WandbTracker(WandbLogger):
     """Curves, configuration, a table of examples, attention pictures and the final model as an artifact.
+
+    One W&B run for each job: of the type `train`, in the group of its experiment, tagged with its row's name.
 
     Args:
         folder: run folder; W&B's files and the staged artifact lie in it.
@@ -64,6 +80,8 @@ class WandbTracker(WandbLogger):
             project=project,
             entity=entity,
             group=group,
+            job_type="train",
+            tags=tags_of(configuration.get("name"), group),
             offline=mode == "offline",
             log_model=False,
             config=dict(configuration),
@@ -111,9 +129,15 @@ class WandbTracker(WandbLogger):
         self.experiment.log(logged)
 
     def keep_model(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        """Logs the model folder as an artifact, the final facts as the summary, and ends the W&B run."""
+        """Logs the model folder as an artifact, what a table of runs shows as the summary, and ends the W&B run.
+
+        The facts stand beside the last value of each curve, which W&B puts there, and the best of the monitored score
+        as `best/<metric>`.
+        """
         artifact = wandb.Artifact(f"model-{self.version}", type="model", metadata=dict(facts))
         artifact.add_dir(str(folder))
         self.experiment.log_artifact(artifact)
-        self.experiment.summary.update(dict(facts))
+        best = facts.get("best") or {}
+        named = {f"best/{best['metric']}": best["value"]} if best else {}
+        self.experiment.summary.update({**facts, **named})
         self.experiment.finish()

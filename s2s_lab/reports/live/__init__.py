@@ -1,0 +1,1 @@
+"""The live page: a folder of runs watched and served while its jobs progress."""

@@ -1,0 +1,42 @@
+"""What W&B is told of a job, read back from the files of an offline run."""
+
+from pathlib import Path
+
+import pytest
+import wandb
+
+from s2s_lab.assemble.experiment import train
+from s2s_lab.training.loggers.wandb import MOST_TAG, tags_of
+from tests.assemble.test_experiment import curve, frozen
+from tests.end_to_end.wandb_file import read_wandb
+
+
+def test_a_job_is_one_run_of_its_study_tagged_with_its_row(tmp_path: Path) -> None:
+    row = "overall_best[dropout=0.1,cell=gru]"
+    made = frozen(tmp_path, "experiment_name=studies/toy", f"name='{row}'", "model=gru", logger="wandb")
+    train(made)
+    wandb.teardown()  # its service writes the end of the file when it ends
+    (file,) = made.path.glob("wandb/offline-run-*/*.wandb")
+    found, facts = read_wandb(file), made.read()
+    assert found.run_ids == {facts["tracker"]["wandb"]}
+    assert (found.group, found.job_type, found.tags) == ("studies/toy", "train", [row, "study"])
+    best = facts["best"]
+    assert found.summary[f"best/{best['metric']}"] == best["value"]
+    for name in ("seed", "parameters", "seconds", "steps", "tokens_per_second", "best"):
+        assert found.summary[name] == facts[name], name
+    for name in ("validation/loss", "validation/exact_match"):
+        assert found.summary[name] == pytest.approx(curve(made, name)[-1]), name
+
+
+@pytest.mark.parametrize("name", ["gru", "g" * MOST_TAG, "ü" * (MOST_TAG + 1), "x" * 500])
+def test_a_tag_is_as_long_as_wandb_takes(name: str) -> None:
+    tags = tags_of(name, "demo")
+    assert tags == [name] or (len(tags[0]) == MOST_TAG and tags[0].startswith(name[:50]))
+    assert wandb.Settings(run_tags=tuple(tags)).run_tags == tuple(tags)
+    assert tags_of(name, "studies/toy") == [*tags, "study"]
+
+
+def test_long_names_that_differ_at_their_end_have_different_tags() -> None:
+    rows = [f"{'encoder.dropout=0.5,' * 5}seed={number}" for number in range(3)]
+    assert len({tags_of(row, "demo")[0] for row in rows}) == 3
+    assert tags_of(None, "demo") == []
