@@ -1,4 +1,7 @@
-"""One job: one process that trains from one frozen configuration file; `python -m s2s_lab.job FILE`."""
+"""One job: one process that trains from one frozen configuration file; `python -m s2s_lab.job FILE`.
+
+What evaluations.yaml in the run folder asks for is done after the training, and alone where that is finished.
+"""
 
 import argparse
 import contextlib
@@ -6,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,13 +18,16 @@ if TYPE_CHECKING:
     from s2s_lab.records.run_folder import RunFolder
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Trains the job of the configuration file named on the command line, alone or as one rank of several.
 
     A job of several ranks that nobody has started yet starts them, and waits for them.
 
     Exit codes: 0 done, 1 failed (the traceback is in error.txt), 2 refused, 3 failed because another rank ended, 130
     interrupted with its state saved.
+
+    Args:
+        words: of the command line; this process's own by default.
     """
     from s2s_lab.faults import RankLostError, RequestError, RunError
     from s2s_lab.records.disk_faults import disk_fault
@@ -28,7 +35,12 @@ def main() -> None:
     from s2s_lab.sweeps.process import run_job
     from s2s_lab.sweeps.ranks import LOST, WATCHED, own_rank
 
-    arguments = _parser().parse_args()
+    arguments = _parser().parse_args(words)
+    if arguments.serve:
+        _serve()
+        return
+    if arguments.configuration is None:
+        _parser().error("a configuration file is expected")
     signal.signal(signal.SIGTERM, _interrupt)
     folder, rank = RunFolder(arguments.configuration.resolve().parent), own_rank()
     how = {"resume": arguments.resume, "accept_changed_data": arguments.accept_changed_data}
@@ -42,14 +54,17 @@ def main() -> None:
         print(f"s2s-train: {error}", file=sys.stderr)
         sys.exit(2)
     try:
-        if several:
+        finished = arguments.resume and folder.read()["status"] == "finished"
+        if several and not finished:
             run_job(folder, **how)
-            return
-        from s2s_lab.assemble.experiment import train
+        elif not finished:
+            from s2s_lab.assemble.experiment import train
 
-        if not rank and arguments.resume:
-            folder.resume()
-        train(folder, **how)
+            if not rank and arguments.resume:
+                folder.resume()
+            train(folder, **how)
+        if rank is None:
+            _evaluate(folder)
     except KeyboardInterrupt:
         kept = "its last checkpoint is kept" if any(folder.checkpoints.glob("*.ckpt")) else "nothing was trained yet"
         if not rank:
@@ -72,10 +87,39 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m s2s_lab.job", description="trains one frozen job")
-    parser.add_argument("configuration", type=Path, help="config.yaml of a run folder")
+    parser.add_argument("configuration", type=Path, nargs="?", help="config.yaml of a run folder")
     parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
     parser.add_argument("--accept-changed-data", action="store_true", help="although the corpus was changed since")
+    parser.add_argument(
+        "--serve", action="store_true", help="load everything, and fork a process for each job asked for"
+    )
     return parser
+
+
+def _evaluate(folder: "RunFolder") -> None:
+    """Does the evaluations that are planned and not recorded."""
+    if not folder.open_evaluations():
+        return
+    from s2s_lab.assemble.planned import evaluate_planned
+
+    evaluate_planned(folder)
+
+
+def _serve() -> None:
+    """Loads what jobs need, then forks one process for each that is asked for on standard input."""
+    import gc
+    import importlib
+    import pkgutil
+
+    from s2s_lab.sweeps.fork_server import serve
+
+    for room in ("assemble", "data", "decoding", "inference", "metrics", "models", "training"):
+        package = importlib.import_module(f"s2s_lab.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            with contextlib.suppress(ImportError):  # a tracker whose package is not installed
+                importlib.import_module(module.name)
+    gc.freeze()  # what is loaded stays shared with the children
+    serve(main)
 
 
 def _ranks(folder: "RunFolder") -> int:
@@ -97,7 +141,8 @@ def _end(folder: "RunFolder", rank: int | None, status: str, text: str) -> None:
     if rank:
         return
     with contextlib.suppress(OSError, RequestError):
-        folder.finish(status)
+        if folder.read()["status"] != "finished":  # the training stays so where an evaluation failed
+            folder.finish(status)
 
 
 if __name__ == "__main__":

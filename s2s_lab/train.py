@@ -1,50 +1,71 @@
 """Trains one model, or sweeps with -m: each job is a process of its own with a folder, a seed and a tracker run."""
 
 import shlex
-import time
 from collections.abc import Sequence
 from typing import Any
 
 ABOUT = """Trains a model into a new run folder: s2s-train data=multi30k model=gru_attention paths.data=DIR.
-s2s-train -m model=rnn,lstm,gru seed=1,2,3 sweeps; the run folder is printed first.
+s2s-train -m model=rnn,lstm,gru seed=1,2,3 sweeps; the same command goes on where it was interrupted.
 s2s-train resume=RUN continues a run as if it had never stopped; init=RUN starts a new one from its weights."""
 
 
-def main() -> None:
-    """Entry point of `s2s-train`."""
-    from s2s_lab.assemble.command import run_command
+class Trainings:
+    """The trainings that one command asks for."""
 
-    began = time.monotonic()
-    total = done = 0
+    def __init__(self) -> None:
+        self.jobs: dict[tuple[str, ...], Any] = {}
 
-    def check(jobs: Sequence[Any]) -> None:
+    def check(self, jobs: Sequence[Any]) -> None:
+        """Checks all jobs before the first one starts; those that differ in the seed alone are built once."""
         from s2s_lab.assemble.job import check_parts, check_resumed
 
-        nonlocal total
-        total = len(jobs)
+        checked = set()
         for job in jobs:
-            if job.resume is None:
-                check_parts(job)
-            else:
+            self.jobs[tuple(job.hydra.overrides.task)] = job
+            parts = tuple(word for word in job.hydra.overrides.task if not word.startswith("seed="))
+            if job.resume is not None:
                 check_resumed(job, job.hydra)
+            elif parts not in checked:
+                checked.add(parts)
+                check_parts(job)
 
-    def train(configuration: Any) -> None:
+    def prepare(self, jobs: Sequence[Sequence[str]]) -> list[Any]:
+        """Composes, checks and freezes the jobs of a sweep.
+
+        Args:
+            jobs: words of each; those that were checked before are not composed again.
+
+        Raises:
+            RequestError: if one of them is wrong.
+        """
+        from s2s_lab.assemble.configuration import compose_each
+        from s2s_lab.assemble.job import freeze
+        from s2s_lab.faults import RequestError
+
+        new = [list(words) for words in jobs if tuple(words) not in self.jobs]
+        self.check(compose_each("train", new))
+        configurations = [self.jobs[tuple(words)] for words in jobs]
+        if any(configuration.resume for configuration in configurations):
+            raise RequestError("resume= goes on with one run; a sweep goes on by the command that started it")
+        fingerprints: dict[str, Any] = {}
+        return [
+            freeze(configuration, configuration.hydra, fingerprints=fingerprints) for configuration in configurations
+        ]
+
+    def __call__(self, configuration: Any) -> None:
+        """Runs one training in the foreground."""
         from hydra.core.hydra_config import HydraConfig
 
         from s2s_lab.assemble.job import freeze
         from s2s_lab.records.run_folder import RunFolder
         from s2s_lab.sweeps.process import job_command, run_job
 
-        nonlocal done
         resumed = configuration.resume is not None
         if resumed:
             folder = RunFolder.open(configuration.resume)
         else:
-            folder = freeze(configuration, HydraConfig.get()).create_folder(position=done + 1, total=total)
-        rest = (time.monotonic() - began) / done * (total - done) if done else None
-        left = "" if rest is None else f", about {rest / 60:.0f} min left for all"
-        print(f"run {folder.path}" + (f" ({done + 1} of {total}{left})" if total > 1 else ""), flush=True)
-        done += 1
+            folder = freeze(configuration, HydraConfig.get()).create_folder()
+        print(f"run {folder.path}", flush=True)
         if resumed and folder.read()["status"] == "finished":
             print("it is finished: nothing is left to do", flush=True)
             return
@@ -54,7 +75,20 @@ def main() -> None:
         else:
             print(shlex.join(job_command(folder, **how)), flush=True)
 
-    run_command("train", "s2s-train", ABOUT, train, check)
+
+def main() -> None:
+    """Entry point of `s2s-train`."""
+    from s2s_lab.assemble.command import run_command
+
+    trainings = Trainings()
+    run_command("train", "s2s-train", ABOUT, trainings, trainings.check, _register)
+
+
+def _register() -> None:
+    from s2s_lab.sweeps.launcher import LabLauncher, LabSweeper
+    from s2s_lab.sweeps.plugins import register
+
+    register(LabLauncher, LabSweeper)
 
 
 if __name__ == "__main__":

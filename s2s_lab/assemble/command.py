@@ -1,6 +1,5 @@
 """The shell of every Hydra command: quick help, one-line errors, exit codes 0 done, 1 failed, 2 wrong request."""
 
-import functools
 import os
 import signal
 import sys
@@ -11,7 +10,12 @@ from s2s_lab.faults import RequestError, RunError
 
 
 def run_command(
-    name: str, program: str, about: str, task: Callable[..., None], check: Callable[..., None] | None = None
+    name: str,
+    program: str,
+    about: str,
+    task: Callable[..., None],
+    check: Callable[..., None] | None = None,
+    plugins: Callable[[], None] | None = None,
 ) -> NoReturn:
     """Runs a Hydra command from sys.argv and ends the process.
 
@@ -22,13 +26,14 @@ def run_command(
         task: gets one composed configuration (DictConfig, with Hydra's node) for each job; raises RequestError for a
             wrong request and RunError for a run that failed.
         check: gets the composed configurations of all jobs before the first one starts; raises RequestError.
+        plugins: makes Hydra know launchers and sweepers of ours.
     """
     words = sys.argv[1:]
     if "--help" in words or "-h" in words:
         _print_help(program, about)
         sys.exit(0)
     try:
-        _run(name, program, task, check, words)
+        _run(name, program, task, check, plugins, words)
     except RequestError as error:
         _end(program, error, 2)
     except RunError as error:
@@ -42,7 +47,12 @@ def run_command(
 
 
 def _run(
-    name: str, program: str, task: Callable[..., None], check: Callable[..., None] | None, words: list[str]
+    name: str,
+    program: str,
+    task: Callable[..., None],
+    check: Callable[..., None] | None,
+    plugins: Callable[[], None] | None,
+    words: list[str],
 ) -> None:
     import hydra
     from hydra._internal.utils import get_args_parser
@@ -60,7 +70,6 @@ def _run(
             check(jobs)
     faults: list[BaseException] = []
 
-    @functools.wraps(task)
     def kept_going(configuration: Any) -> None:
         """Runs one job; a fault is told at once and ends this job alone, an interrupt or a closed pipe the sweep."""
         if any(isinstance(fault, KeyboardInterrupt | BrokenPipeError) for fault in faults):
@@ -75,6 +84,9 @@ def _run(
             if len(jobs) > 1 and not told:
                 print(f"{program}: {one_line(fault)}", file=sys.stderr, flush=True)
 
+    kept_going.prepare = getattr(task, "prepare", None)  # for launchers that freeze all jobs before the first starts
+    if plugins is not None:
+        plugins()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
     hydra.main(config_path=str(conf_folder()), config_name=name, version_base="1.3")(kept_going)()
     if faults:

@@ -12,6 +12,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
@@ -156,7 +157,7 @@ def compose_each(name: str, jobs: Sequence[Sequence[str]], *, search: Sequence[s
         RequestError: one line that names the word or key at fault, and the nearest known one.
     """
     composed, bases = [], dict[tuple[str, ...], DictConfig]()
-    with _one_line_errors(name), initialize_config_dir(str(conf_folder()), version_base="1.3"):
+    with _one_line_errors(name), _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for words in jobs:
             overrides = OverridesParser.create().parse_overrides(list(words))
             values = [override for override in overrides if _sets_a_value(override)]
@@ -174,6 +175,17 @@ def compose_each(name: str, jobs: Sequence[Sequence[str]], *, search: Sequence[s
         _check_choices(configuration)
         check(plain(configuration), SECTIONS[name])
     return composed
+
+
+@contextmanager
+def _beside_hydra() -> Iterator[None]:
+    """Lets Hydra's one global state rest while something is composed: a sweeper composes within Hydra's own main."""
+    state = GlobalHydra.instance()
+    running, state.hydra = state.hydra, None
+    try:
+        yield
+    finally:
+        state.hydra = running
 
 
 def _sets_a_value(override: Override) -> bool:

@@ -4,6 +4,7 @@ Hydra's own node can name callbacks and handlers of the log, which Hydra would b
 the environment, which processes started later obey; so whatever can do so stays as it is shipped.
 """
 
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,17 @@ FIXED: dict[str, Any] = {
     "job.env_copy": [],
     "job.env_set": {},
     "job_logging": QUIET,
-    "launcher": {"_target_": f"{PLUGINS}.basic_launcher.BasicLauncher"},
     "output_subdir": None,
     "run": {"dir": "."},
-    "sweeper": {"_target_": f"{PLUGINS}.basic_sweeper.BasicSweeper", "max_batch_size": None, "params": None},
 }
 """Hydra's own keys that run code, set the environment or write files, as they are shipped."""
+
+OWN_PLUGINS = "hydra_plugins.s2s_lab."
+SHIPPED: dict[str, tuple[dict[str, Any], ...]] = {
+    "launcher": ({"_target_": f"{PLUGINS}.basic_launcher.BasicLauncher"},),
+    "sweeper": ({"_target_": f"{PLUGINS}.basic_sweeper.BasicSweeper", "max_batch_size": None, "params": None},),
+}
+"""Hydra's own launcher and sweeper; others must be the laboratory's, which read their keys as plain values."""
 
 
 def check_hydra_node(node: DictConfig) -> None:
@@ -40,13 +46,32 @@ def check_hydra_node(node: DictConfig) -> None:
     Raises:
         RequestError: naming the first key that differs.
     """
-    container = OmegaConf.to_container(node, resolve=False)
+    container: Any = OmegaConf.to_container(node, resolve=False)
     for place, shipped in FIXED.items():
         value: Any = container
         for key in place.split("."):
             value = value.get(key) if isinstance(value, dict) else value
         if value != shipped:
             raise RequestError(f"hydra.{place} cannot be set: it could run code or change the environment")
+    for place, shipped in SHIPPED.items():
+        if container[place] not in shipped:
+            _check_plugin(container[place], place)
+
+
+def _check_plugin(node: Any, place: str) -> None:
+    """Refuses a launcher or sweeper that is not the laboratory's, and one that would build something itself."""
+    target = node.get("_target_") if isinstance(node, dict) else None
+    ours = isinstance(target, str) and target.startswith(OWN_PLUGINS) and "." not in target[len(OWN_PLUGINS) :]
+    if not ours or any(str(key).startswith("_") and key != "_target_" for key in _keys(node)):
+        raise RequestError(f"hydra.{place} cannot be set so: it could run code or change the environment")
+
+
+def _keys(node: Any) -> Iterator[Any]:
+    """All keys of nested containers, but the outermost `_target_`."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        yield key
+        yield from ("_" if inner == "_target_" else inner for inner in _keys(value))
 
 
 def check_own_options(folder: Path) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from s2s_lab.faults import RequestError
+from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.durable import plain, read_json, sync_folder, write_durably, write_json
 from s2s_lab.records.plain_yaml import read_yaml
-from s2s_lab.records.shape import Each, Maybe, check_shape
+from s2s_lab.records.shape import Each, Exactly, Maybe, check_shape
 
 SCHEMA = 1
 STATUSES = ("running", "finished", "failed", "interrupted")
@@ -32,9 +33,15 @@ SHAPE = Maybe(
     machine=Maybe(cpu=str, cores=int, memory_gb=(int, float), devices=[str]),
     data=Maybe(name=str, source=str, target=str, pairs=Each(int)),
     under_trained=Maybe(flag=bool, reason=str),
-    **dict.fromkeys(("parameters", "seconds", "steps", "tokens", "tokens_per_second"), (int, float)),
+    validations=Maybe(monitor=str, higher_is_better=bool, history=[list]),
+    evaluations=Each(str),
+    **dict.fromkeys(("parameters", "seconds", "steps", "total_steps", "tokens", "tokens_per_second"), (int, float)),
 )
 """What readers rely on in run.json; each fact may be missing or null, and others may be there."""
+
+
+PLANNED = Exactly(evaluations=[dict])
+"""evaluations.yaml."""
 
 
 class RunFolder:
@@ -116,6 +123,11 @@ class RunFolder:
     def word_counts_file(self) -> Path:
         """word_counts.json: target words of the training split with their counts."""
         return self.path / "word_counts.json"
+
+    @property
+    def planned_evaluations_file(self) -> Path:
+        """evaluations.yaml: what the run is to be evaluated on once it is trained."""
+        return self.path / "evaluations.yaml"
 
     @property
     def log_file(self) -> Path:
@@ -207,6 +219,31 @@ class RunFolder:
             RequestError: If it is missing or no YAML mapping.
         """
         return read_configuration(self.configuration_file)
+
+    def plan_evaluations(self, planned: Sequence[Mapping[str, Any]]) -> None:
+        """Write evaluations.yaml: plain settings of evaluations (conf/evaluate.yaml), without the runs."""
+        text = yaml.safe_dump(plain({"evaluations": list(planned)}), sort_keys=False, allow_unicode=True, width=120)
+        write_durably(self.planned_evaluations_file, lambda file: file.write(text))
+
+    def open_evaluations(self) -> dict[str, dict[str, Any]]:
+        """Give the planned evaluations that are not recorded yet, by the hash of their settings.
+
+        What is recorded is listed in run.json under `evaluations`, by the same hash.
+
+        Raises:
+            RequestError: If evaluations.yaml is no record of that kind.
+        """
+        if not self.planned_evaluations_file.is_file():
+            return {}
+        planned = read_configuration(self.planned_evaluations_file)
+        check_shape(planned, PLANNED, str(self.planned_evaluations_file))
+        recorded = self.read().get("evaluations") or {}
+        keyed = {configuration_hash(settings): settings for settings in planned["evaluations"]}
+        return {
+            key: settings
+            for key, settings in keyed.items()
+            if not (self.evaluations / str(recorded.get(key)) / "scores.json").is_file()
+        }
 
     def write_word_counts(self, counts: Mapping[str, int]) -> None:
         """Write word_counts.json, the most frequent words first (see word_counts.count_words)."""

@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from s2s_lab.faults import RequestError
@@ -37,7 +37,7 @@ PR_SET_PDEATHSIG = 1
 PRCTL = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
 
 
-def environment(settings: dict[str, Any]) -> dict[str, str]:
+def environment(settings: Mapping[str, Any]) -> dict[str, str]:
     """The environment of a job's process: no trace of another job's ranks, its thread count and allocator.
 
     Args:
@@ -106,7 +106,7 @@ def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: boo
             f"machine, by torchrun or srun (launch=false freezes a run for that)"
         )
     command = job_command(folder, resume=resume, accept_changed_data=accept_changed_data)
-    ranks = Ranks(command, environment(settings), count=count, before=_dying_with(os.getpid()))
+    ranks = Ranks(command, environment(settings), count=count, before=dying_with(os.getpid()))
     previous = signal.signal(signal.SIGTERM, lambda number, frame: ranks.stop())
     try:
         ended = ranks.wait()
@@ -115,12 +115,17 @@ def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: boo
     judge(folder, ended, stopped=ranks.stops > 0)
 
 
-def _dying_with(parent: int) -> Callable[[], None]:
-    """What a child runs before its program: ask for SIGTERM at its parent's death, and end if that came already."""
+def dying_with(parent: int) -> Callable[[], None]:
+    """What a child runs between fork and exec, so that it does not outlive its parent."""
+    return lambda: die_with(parent)
 
-    def ask() -> None:
-        PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(128 + signal.SIGTERM)
 
-    return ask
+def die_with(parent: int) -> None:
+    """Asks for SIGTERM at the parent's death, and ends this process if that came already.
+
+    Args:
+        parent: process that this one was forked from.
+    """
+    PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGTERM)

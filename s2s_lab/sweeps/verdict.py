@@ -28,7 +28,7 @@ def judge(folder: RunFolder, ended: Sequence[End], *, stopped: bool) -> None:
     if stopped or any(end.code == INTERRUPTED for end in faults):
         forced = [str(end.rank) for end in ended if end.forced]
         kept = f"; rank {', '.join(forced)} did not end in time and was killed" if forced else ""
-        _record(folder, "interrupted", f"interrupted{kept}")
+        record_end(folder, "interrupted", f"interrupted{kept}")
         raise KeyboardInterrupt
     if not faults:
         return
@@ -41,7 +41,7 @@ def judge(folder: RunFolder, ended: Sequence[End], *, stopped: bool) -> None:
         refused.told = True
         raise refused
     reason = _reason(folder, first, alone=len(ended) == 1)
-    _record(folder, "failed", reason, on_top=first.rank > 0)
+    record_end(folder, "failed", reason, on_top=first.rank > 0)
     failed = RunError(f"the job failed ({reason}); see {folder.error_file} and {log_file(folder, first.rank)}")
     failed.told = first.code == 1 and len(ended) == 1
     raise failed
@@ -70,8 +70,15 @@ def _reason(folder: RunFolder, end: End, *, alone: bool) -> str:
     return f"rank {end.rank} ended " + (f"with exit code {end.code}" if end.code else "before the others")
 
 
-def _record(folder: RunFolder, status: str, reason: str, *, on_top: bool = False) -> None:
-    """Writes what the job itself did not: its end, and the reason above what other ranks have said."""
+def record_end(folder: RunFolder, status: str, reason: str, *, on_top: bool = False) -> None:
+    """Writes what the job itself did not: its end, and the reason above what other ranks have said.
+
+    Args:
+        folder: of the run.
+        status: failed or interrupted.
+        reason: one line.
+        on_top: whether the reason is written although the job has recorded its end.
+    """
     if not folder.run_file.is_file():
         return
     running = folder.read()["status"] == "running"

@@ -27,8 +27,11 @@ class RunRecord(pl.Callback):
         self.began = self.before = 0.0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clock."""
+        """Starts the clock, and records how far the training will go."""
+        assert isinstance(pl_module, Seq2SeqModule)
         self.began = time.perf_counter() - self.before
+        if trainer.is_global_zero:
+            self.folder.update({"total_steps": pl_module.total_steps})
 
     def state_dict(self) -> dict[str, Any]:
         """The validations, and the seconds since the start."""
@@ -77,6 +80,11 @@ class RunRecord(pl.Callback):
         }
         if best is not None:
             name = module.monitor
+            facts["validations"] = {
+                "monitor": name,
+                "higher_is_better": module.higher_is_better,
+                "history": [list(item) for item in self.history],
+            }
             facts["best"] = {"metric": name, "value": best[1], "step": best[0], "checkpoint": "checkpoints/best.ckpt"}
         self.folder.update(facts)
 

@@ -1,0 +1,197 @@
+"""What a sweep shows of itself: a live table on a terminal, a line for each event elsewhere."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from s2s_lab.records.frozen_job import FrozenJob
+from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.sweeps.outcome import Outcome
+from s2s_lab.sweeps.progress import Progress, progress_of
+
+if TYPE_CHECKING:
+    from s2s_lab.sweeps.engine import Running
+
+LIVE_SECONDS = 1.0
+LINE_SECONDS = 60.0
+"""Between two lines on the progress where there is no terminal."""
+
+
+class Shown(Protocol):
+    """What the display needs of a running job."""
+
+    job: FrozenJob
+    folder: RunFolder
+    since: float
+
+
+class Display:
+    """The progress of one sweep; a context manager.
+
+    Args:
+        total: jobs of the sweep.
+        program: the command's name, before messages on standard error.
+        console: where the table is drawn; standard output by default.
+    """
+
+    def __init__(self, *, total: int, program: str = "s2s-train", console: Console | None = None) -> None:
+        self.total, self.program = total, program
+        self.console = console or Console(soft_wrap=True, highlight=False)
+        self.every = LIVE_SECONDS if self.console.is_terminal else LINE_SECONDS
+        self.seconds: list[float] = []
+        self.ended_jobs = self.failed = self.before = 0
+        self.best: tuple[float, str] | None = None
+        self.words: frozenset[str] = frozenset()
+        self._live: Live | None = None
+        self._last = self._began = time.monotonic()
+        self._started: dict[str, float] = {}
+        self._at_once = 1
+
+    def __enter__(self) -> "Display":
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def plan(self, jobs: Sequence[FrozenJob], *, at_once: int, cores: int, done: int, seconds: float | None) -> None:
+        """Says what is about to happen.
+
+        Args:
+            jobs: of the sweep.
+            at_once: how many run at a time.
+            cores: of each.
+            done: how many have finished before.
+            seconds: that like jobs took, or None where none is known.
+        """
+        labels = [set(job.label.split()) for job in jobs]
+        self.words = frozenset(set.intersection(*labels)) if len(labels) > 1 else frozenset()
+        self._at_once = at_once
+        left = len(jobs) - done
+        parts = [f"{len(jobs)} jobs" + (f", {done} of them done before" if done else "")]
+        parts.append(f"{at_once} at a time with {cores} {'core' if cores == 1 else 'cores'} each")
+        if seconds is not None and left:
+            parts.append(f"about {_time(seconds * -(-left // at_once))}")
+        folders = dict.fromkeys(str(job.experiment) for job in jobs)
+        self._print(f"{', '.join(parts)}, {'folder' if len(folders) == 1 else 'folders'} {', '.join(folders)}")
+
+    def started(self, job: FrozenJob, folder: RunFolder, *, resume: bool) -> None:
+        """A job starts."""
+        self._started.setdefault(job.hash, time.monotonic())
+        number = self.before + self.failed + self.ended_jobs + len(self._started)
+        again = " goes on" if resume else ""
+        self._print(f"run {folder.path}{again} ({min(number, self.total)} of {self.total})")
+
+    def finished_before(self, job: FrozenJob, folder: RunFolder) -> None:
+        """A job needs no run."""
+        self.before += 1
+        self._note_best(job, progress_of(folder))
+        self._print(f"finished before: {self._name(job)}  {folder.path}")
+
+    def again(self, job: FrozenJob, reason: str, *, attempt: int) -> None:
+        """A job failed and is tried again."""
+        self._complain(f"{self._name(job)}: attempt {attempt} failed ({reason}); it goes on from its last checkpoint")
+
+    def ended(self, outcome: Outcome) -> None:
+        """A job has ended."""
+        took = time.monotonic() - self._started.pop(outcome.job.hash, time.monotonic())
+        name = self._name(outcome.job)
+        if outcome.status == "finished":
+            self.ended_jobs += 1
+            self.seconds.append(took)
+            progress = progress_of(outcome.folder) if outcome.folder else Progress()
+            self._note_best(outcome.job, progress)
+            self._print(f"finished: {name}  {_score(progress)}  {_time(took)}")
+        elif outcome.status in ("failed", "refused"):
+            self.failed += 1
+            place = f"; see {outcome.folder.error_file}" if outcome.folder else ""
+            memory = " (out of memory)" if outcome.out_of_memory and "memory" not in outcome.reason else ""
+            self._complain(f"{name} {outcome.status}{memory}: {outcome.reason}{place}")
+        elif outcome.status == "interrupted":
+            self._complain(f"{name} was interrupted; the same command goes on with it")
+
+    def refresh(self, running: Sequence["Running"]) -> None:
+        """Draws the table anew, or prints a line when the last one is a minute old."""
+        if self._live is not None:
+            self._live.update(self._table(running))
+        elif time.monotonic() - self._last >= LINE_SECONDS and running:
+            self._print(self._summary(running))
+
+    def _table(self, running: Sequence["Running"]) -> Group:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for item in running:
+            progress = progress_of(item.folder)
+            bar = ProgressBar(total=max(1, progress.total_steps or 1), completed=progress.step, width=20)
+            steps = f"{progress.step}/{progress.total_steps or '?'}"
+            since = _time(time.monotonic() - item.since)
+            table.add_row(escape(self._name(item.job)), bar, steps, escape(_score(progress)), since)
+        return Group(table, Text(self._summary(running), style="dim"))
+
+    def _summary(self, running: Sequence["Running"]) -> str:
+        done = self.ended_jobs + self.before
+        parts = [f"{done} of {self.total} done", f"{len(running)} running"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        if self.best is not None:
+            parts.append(f"best {self.best[0]:.4g} ({self.best[1]})")
+        left = self._left(running)
+        parts += [f"about {_time(left)} left"] if left is not None else []
+        return ", ".join(parts)
+
+    def _left(self, running: Sequence["Running"]) -> float | None:
+        """Seconds to the end: what runs by its steps, what waits by the mean of what has ended."""
+        shares = [(progress_of(item.folder).share, time.monotonic() - item.since) for item in running]
+        whole = [elapsed / share for share, elapsed in shares if share > 0.02] + self.seconds
+        if not whole:
+            return None
+        mean = sum(whole) / len(whole)
+        waiting = self.total - self.ended_jobs - self.before - self.failed - len(running)
+        rest = sum(max(0.0, mean - elapsed) for _, elapsed in shares) + max(0, waiting) * mean
+        return rest / max(1, len(running) or self._at_once)
+
+    def _note_best(self, job: FrozenJob, progress: Progress) -> None:
+        if progress.best is None:
+            return
+        better = self.best is None or (progress.best > self.best[0]) == progress.higher_is_better
+        if better and (self.best is None or progress.best != self.best[0]):
+            self.best = (progress.best, self._name(job))
+
+    def _name(self, job: FrozenJob) -> str:
+        """The label without the words that all jobs share."""
+        own = [word for word in job.label.split() if word not in self.words]
+        return " ".join(own) or str(job.settings["name"])
+
+    def _print(self, line: str) -> None:
+        self._last = time.monotonic()
+        self.console.print(escape(line), soft_wrap=True)
+
+    def _complain(self, line: str) -> None:
+        text = f"{self.program}: {' '.join(line.split())}"
+        if self._live is not None:
+            self.console.print(f"[red]{escape(text)}[/]", soft_wrap=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _score(progress: Progress) -> str:
+    if progress.best is None:
+        return ""
+    return f"{progress.monitor.removeprefix('validation/')} {progress.best:.4g}"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"

@@ -1,0 +1,389 @@
+"""Runs jobs: each one process from one frozen folder, several at once, with a ledger that makes the sweep resume."""
+
+import contextlib
+import re
+import shutil
+import signal
+import statistics
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from s2s_lab.faults import RequestError
+from s2s_lab.records.frozen_job import FrozenJob
+from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.sweeps.backends.base import Backend, End, Task
+from s2s_lab.sweeps.backends.choice import choose_backend
+from s2s_lab.sweeps.definition import check_definition
+from s2s_lab.sweeps.display import Display
+from s2s_lab.sweeps.engine_settings import EngineSettings
+from s2s_lab.sweeps.ledger import Ledger
+from s2s_lab.sweeps.outcome import Outcome, Status
+from s2s_lab.sweeps.progress import progress_of
+from s2s_lab.sweeps.verdict import INTERRUPTED, record_end
+
+MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory|bad_alloc|MemoryError", re.IGNORECASE)
+OOM_COUNTER = Path("/proc/vmstat")
+HELD_SECONDS = 0.5
+"""Between two looks whether a folder's former process has ended."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A job that was started.
+
+    Attributes:
+        job: Which one.
+        folder: Its run folder.
+        task: Its last start.
+        attempts: How often it was started.
+        since: When it was started last (time.monotonic).
+    """
+
+    job: FrozenJob
+    folder: RunFolder
+    task: Task
+    attempts: int
+    since: float
+
+
+class Engine:
+    """Runs the jobs of one sweep; a context manager that holds the experiments' ledgers.
+
+    Args:
+        settings: from hydra.launcher.
+        total: how many jobs the sweep has.
+        backend: where jobs run; chosen by the settings where None.
+        display: of the progress; a table on a terminal and lines elsewhere where None.
+        program: the command's name, before messages on standard error.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        *,
+        total: int,
+        backend: Backend | None = None,
+        display: Display | None = None,
+        program: str = "s2s-train",
+    ) -> None:
+        self.settings, self.total, self.program = settings, total, program
+        self.display = display or Display(total=total, program=program)
+        self._backend = backend
+        self._ledgers: dict[Path, Ledger] = {}
+        self._context = contextlib.ExitStack()
+        self._running: dict[str, Running] = {}
+        self._held: list[Running] = []
+        self._stopping: set[str] = set()
+        self._outcomes: deque[Outcome] = deque()
+        self._position = 0
+        self._oom_kills = _oom_kills()
+        self.halted = False
+
+    @property
+    def backend(self) -> Backend:
+        """Where jobs run."""
+        if self._backend is None:
+            self._backend = choose_backend(self.settings, total=self.total)
+        return self._backend
+
+    def __enter__(self) -> "Engine":
+        self._context.enter_context(self.display)
+        previous = signal.signal(signal.SIGTERM, _interrupt)
+        self._context.callback(signal.signal, signal.SIGTERM, previous)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._end_all()
+        finally:
+            if self._backend is not None:
+                self._backend.close()
+            self._context.close()
+
+    def hold(self, jobs: Sequence[FrozenJob]) -> None:
+        """Takes the ledgers of these jobs' experiments, before anything runs.
+
+        Raises:
+            RequestError: if another sweep runs in one of them, or a job was defined otherwise when it ran before.
+        """
+        for folder in dict.fromkeys(job.experiment for job in jobs):
+            ledger = self._ledger(folder)
+            own = [job for job in jobs if job.experiment == folder]
+            check_definition(ledger, own, accept=self.settings.accept_changed, program=self.program)
+
+    def announce(self, jobs: Sequence[FrozenJob]) -> None:
+        """Says what is about to happen, and how long like jobs took before."""
+        found = {job.hash: self._former_folder(self._ledger(job.experiment), job) for job in jobs}
+        facts = {key: _facts(folder) for key, folder in found.items() if folder is not None}
+        done = [fact for fact in facts.values() if fact.get("status") == "finished"]
+        known = [_facts(RunFolder(ledger.folder / entry.folder)) for ledger in self._ledgers.values()
+                 for entry in ledger.entries.values() if entry.status == "finished"]  # fmt: skip
+        seconds = [float(fact["seconds"]) for fact in (done or known) if fact.get("seconds")]
+        cores = max((self._cores(job) * _ranks(job.settings["trainer"]) for job in jobs), default=1)
+        self.display.plan(
+            jobs,
+            at_once=self.settings.jobs_together(len(jobs)),
+            cores=cores,
+            done=len(done),
+            seconds=statistics.median(seconds) if seconds else None,
+        )
+
+    def has_room(self) -> bool:
+        """Whether another job would start now."""
+        return not self.halted and not self._held and self.backend.has_room()
+
+    def running(self) -> list[Running]:
+        """The jobs that have been started and have not ended."""
+        return [*self._running.values(), *self._held]
+
+    def start(self, job: FrozenJob, evaluations: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """Starts a job, goes on with it where it was interrupted, or gives its outcome where it had finished.
+
+        Args:
+            job: checked and frozen.
+            evaluations: what it is to be evaluated on once it is trained: plain settings of evaluations.
+
+        Raises:
+            RequestError: if its folder cannot be made, or another sweep runs in its experiment.
+        """
+        self._position += 1
+        ledger = self._ledger(job.experiment)
+        folder = self._former_folder(ledger, job)
+        if folder is None:
+            folder, resume = self._new_folder(job), False
+        else:
+            resume = True
+        if evaluations is not None:
+            folder.plan_evaluations(evaluations)
+        if resume and folder.read()["status"] == "finished" and not folder.open_evaluations():
+            if job.hash not in ledger.entries:
+                ledger.started(job=job.hash, label=job.label, folder=folder.path, resume=False)
+            if ledger.entries[job.hash].status != "finished":
+                ledger.ended(job=job.hash, status="finished", value=_best(folder))
+            self._outcomes.append(Outcome(job, "finished", folder, attempts=0))
+            self.display.finished_before(job, folder)
+            return
+        ranks = _ranks(job.settings["trainer"])
+        task = Task(folder, cores=self._cores(job) * ranks, gpus=self._gpus(job), resume=resume)
+        self._held.append(Running(job, folder, task, 1, time.monotonic()))
+        self._start_held()
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """The jobs that have ended; returns as soon as one has, at the latest after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._start_held()
+            left = deadline - time.monotonic()
+            if not self._outcomes and left > 0:
+                step = min(left, HELD_SECONDS if self._held else self.display.every)
+                for end in self.backend.wait(step):
+                    self._conclude(end)
+            self.display.refresh(self.running())
+            if self._outcomes or left <= 0:
+                ended = list(self._outcomes)
+                self._outcomes.clear()
+                return ended
+
+    def stop(self, job: FrozenJob) -> None:
+        """Ends one job with its state saved; its outcome is `stopped`."""
+        self._stopping.add(job.hash)
+        for item in list(self._held):
+            if item.job.hash == job.hash:
+                self._held.remove(item)
+                self._end(item, "stopped", "")
+        if job.hash in self._running:
+            self.backend.stop(self._running[job.hash].task)
+
+    def _ledger(self, folder: Path) -> Ledger:
+        folder = folder.resolve()
+        if folder not in self._ledgers:
+            self._ledgers[folder] = self._context.enter_context(Ledger(folder).held())
+        return self._ledgers[folder]
+
+    def _former_folder(self, ledger: Ledger, job: FrozenJob) -> RunFolder | None:
+        """Where this job ran before: as the ledger says, or else by the hash in the names of the folders."""
+        known = ledger.folder_of(job.hash)
+        others = sorted(job.experiment.glob(f"*-{job.hash}*"), reverse=True) if known is None else []
+        found = []
+        for path in [known] if known else others:
+            folder = RunFolder(path)
+            try:
+                facts = folder.read()
+                folder.configuration()
+            except RequestError:
+                continue
+            if facts.get("job_hash") == job.hash:
+                found.append((facts["status"] == "finished", folder))
+        return max(found, key=lambda item: item[0])[1] if found else None
+
+    def _new_folder(self, job: FrozenJob) -> RunFolder:
+        for path in job.experiment.glob(f"*-{job.hash}*"):
+            if not RunFolder(path).run_file.exists() and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)  # of a sweep that was killed while it made the folder
+        trainer = job.settings["trainer"]
+        threads = trainer["num_threads"] or self._cores(job)
+        frozen = replace(job, settings={**job.settings, "trainer": {**trainer, "num_threads": threads}})
+        return frozen.create_folder(position=self._position, total=self.total)
+
+    def _cores(self, job: FrozenJob) -> int:
+        return job.settings["trainer"]["num_threads"] or self.settings.cores_of_a_job(self.total)
+
+    def _gpus(self, job: FrozenJob) -> int:
+        trainer, given = job.settings["trainer"], self.settings.gpus_per_job
+        if trainer["accelerator"] == "cpu":
+            return 0
+        return self.settings.gpus_of_a_job(trainer["devices"]) if given is None else given
+
+    def _start_held(self) -> None:
+        """Starts what waits, once nobody else trains in its folder: one of a killed sweep may still save its state."""
+        for item in list(self._held):
+            with contextlib.suppress(RequestError):
+                with item.folder.held():
+                    pass
+                self._held.remove(item)
+                ledger, resume = self._ledger(item.job.experiment), item.task.resume
+                ledger.started(job=item.job.hash, label=item.job.label, folder=item.folder.path, resume=resume)
+                self._running[item.job.hash] = replace(item, since=time.monotonic())
+                self.backend.start(item.task)
+                self.display.started(item.job, item.folder, resume=resume)
+
+    def _conclude(self, end: End) -> None:
+        item = next(item for item in self._running.values() if item.task == end.task)
+        del self._running[item.job.hash]
+        status, reason = self._judge(item, end)
+        memory = bool(MEMORY.search(reason))
+        if end.code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
+            memory, self._oom_kills = True, _oom_kills()
+            reason = f"{reason} by the system, out of memory"
+        with contextlib.suppress(RequestError, OSError):  # the folder may be gone
+            if status == "failed":
+                record_end(item.folder, "failed", reason)
+            elif status in ("interrupted", "stopped"):
+                record_end(item.folder, "interrupted", reason or "stopped by the sweep")
+        again = status == "failed" and self.settings.on_failure == "retry" and item.attempts <= self.settings.retries
+        if again and not self.halted:
+            self._ledger(item.job.experiment).ended(job=item.job.hash, status=status, reason=reason)
+            self.display.again(item.job, reason, attempt=item.attempts)
+            cores = self.settings.all_cores if memory else item.task.cores  # alone, where memory was short
+            task = replace(item.task, resume=True, cores=cores)
+            self._held.append(replace(item, task=task, attempts=item.attempts + 1))
+            return
+        self._end(item, status, reason, memory=memory)
+        if status in ("failed", "refused") and self.settings.on_failure == "stop":
+            self.halted = True
+            for other in self.running():
+                self.backend.stop(other.task)
+
+    def _judge(self, item: Running, end: End) -> tuple[Status, str]:
+        said = end.reason or _last_line(item.folder)
+        if end.code == 0:
+            unfinished = _facts(item.folder).get("status") != "finished"
+            return ("failed", "its process ended without a result") if unfinished else ("finished", "")
+        if item.job.hash in self._stopping:
+            return "stopped", ""
+        if end.code == INTERRUPTED or (end.code == -signal.SIGTERM and not end.reason):
+            return "interrupted", "interrupted"
+        if end.code == 2:
+            return "refused", said
+        if end.code < 0:
+            return "failed", end.reason or f"killed by signal {-end.code}"
+        return "failed", said or f"exit code {end.code}"
+
+    def _end(self, item: Running, status: Status, reason: str, *, memory: bool = False) -> None:
+        value = _best(item.folder) if status == "finished" else None
+        self._ledger(item.job.experiment).ended(job=item.job.hash, status=status, reason=reason, value=value)
+        outcome = Outcome(item.job, status, item.folder, reason, memory, item.attempts)
+        self._outcomes.append(outcome)
+        self.display.ended(outcome)
+
+    def _end_all(self) -> None:
+        """Asks all that runs to save its state, waits, and records how it ended; asked again meanwhile, kills it."""
+        for item in list(self._held):
+            self._held.remove(item)
+            self._outcomes.append(Outcome(item.job, "interrupted", item.folder, "interrupted", attempts=item.attempts))
+        stopped = False
+        while self._running:
+            try:
+                if not stopped:
+                    stopped = True
+                    for item in self._running.values():
+                        self.backend.stop(item.task)
+                for end in self.backend.wait(1.0):
+                    self._conclude(end)
+            except KeyboardInterrupt:
+                stopped = False
+
+
+def run_jobs(
+    engine: Engine,
+    jobs: Sequence[FrozenJob],
+    evaluations: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> list[Outcome]:
+    """Runs jobs to their end, in order, as many at once as there is room for.
+
+    Args:
+        engine: entered.
+        jobs: checked and frozen.
+        evaluations: of each job, by its hash.
+
+    Returns:
+        Their outcomes in the order they ended; fewer than jobs where a failure stopped the sweep.
+
+    Raises:
+        RequestError: if another sweep runs there, or a job was defined otherwise when it ran before.
+        KeyboardInterrupt: after an interrupt; what ran has saved its state.
+    """
+    engine.hold(jobs)
+    engine.announce(jobs)
+    waiting, outcomes = deque(jobs), []
+    while waiting or engine.running():
+        while waiting and engine.has_room():
+            job = waiting.popleft()
+            engine.start(job, (evaluations or {}).get(job.hash))
+        if engine.halted:
+            waiting.clear()
+        outcomes += engine.wait(60.0)
+    return [*outcomes, *engine.wait(0.0)]
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _ranks(trainer: Mapping[str, Any]) -> int:
+    return trainer["devices"] * trainer["num_nodes"]
+
+
+def _best(folder: RunFolder) -> float | None:
+    value = (_facts(folder).get("best") or {}).get("value")
+    return value if isinstance(value, int | float) else progress_of(folder).best
+
+
+def _facts(folder: RunFolder) -> dict[str, Any]:
+    """run.json; nothing where somebody has taken the folder away."""
+    try:
+        return folder.read()
+    except (RequestError, OSError):
+        return {}
+
+
+def _last_line(folder: RunFolder) -> str:
+    try:
+        lines = folder.error_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip()[:400] if lines else ""
+
+
+def _oom_kills() -> int:
+    """How many processes the system has killed for want of memory since it started."""
+    try:
+        found = re.search(r"^oom_kill (\d+)", OOM_COUNTER.read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0

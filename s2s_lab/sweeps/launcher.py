@@ -1,0 +1,89 @@
+"""Hydra's part of a sweep: the launcher of `-m`, and the sweeper that expands its words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from s2s_lab.faults import RequestError, RunError
+from s2s_lab.sweeps.engine import Engine, run_jobs
+from s2s_lab.sweeps.engine_settings import EngineSettings
+from s2s_lab.sweeps.outcome import Outcome
+from s2s_lab.sweeps.plugins import PLUGINS
+
+
+class LabLauncher(Launcher):
+    """hydra/launcher=lab: every job is one process from one frozen configuration.
+
+    Args:
+        node: the keys of EngineSettings.
+
+    Attributes:
+        settings: What the sweep is told about how to run its jobs.
+        task_function: Has `prepare(list of lists of words)`, which gives checked and frozen jobs.
+    """
+
+    __module__ = PLUGINS
+
+    def __init__(self, **node: Any) -> None:
+        super().__init__()
+        self.settings = EngineSettings.of({key: _plain(value) for key, value in node.items()})
+        self.task_function: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Takes what Hydra hands to every launcher."""
+        self.task_function = task_function
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Runs all jobs to their end.
+
+        Raises:
+            RequestError: if jobs were refused.
+            RunError: if jobs failed.
+            KeyboardInterrupt: after an interrupt; the same command goes on.
+        """
+        jobs = self.task_function.prepare([list(words) for words in job_overrides])
+        with Engine(self.settings, total=len(jobs)) as engine:
+            outcomes = run_jobs(engine, jobs)
+        raise_for(outcomes, total=len(jobs))
+        return [JobReturn(overrides=words, _return_value=None, status=JobStatus.COMPLETED) for words in job_overrides]
+
+
+class LabSweeper(BasicSweeper):
+    """hydra/sweeper=lab: expands values with commas; what it expands to was composed and checked before."""
+
+    __module__ = PLUGINS
+
+    def __init__(self) -> None:
+        super().__init__(max_batch_size=None)
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Nothing: composing every job once more would take longer than running a small one."""
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def raise_for(outcomes: Sequence[Outcome], *, total: int) -> None:
+    """Raises what the outcomes of a sweep come to.
+
+    Raises:
+        KeyboardInterrupt: if a job was interrupted.
+        RunError: if jobs failed, and perhaps others were refused.
+        RequestError: if jobs were refused.
+    """
+    if any(outcome.status == "interrupted" for outcome in outcomes):
+        raise KeyboardInterrupt
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    bad = failed + [outcome for outcome in outcomes if outcome.status == "refused"]
+    if bad:
+        kind = RunError if failed else RequestError
+        left = total - len(outcomes)
+        stopped = f", {left} were not started" if left else ""
+        first = f"{len(bad)} of {total} jobs failed{stopped}; one of them: {bad[0].job.label}: {bad[0].reason}"
+        raise kind(first if total > 1 else f"{bad[0].reason}")

@@ -1,0 +1,31 @@
+"""A fork server whose children do what their arguments say."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from s2s_lab.sweeps.fork_server import serve
+
+
+def run(arguments: Sequence[str]) -> None:
+    what, *rest = arguments
+    if what == "say":
+        print(os.environ.get("OWN", "nothing"), flush=True)
+        print(sys.stdin.read(), end="", file=sys.stderr)
+    elif what == "exit":
+        sys.exit(int(rest[0]))
+    elif what == "raise":
+        raise ZeroDivisionError("told in the console")
+    elif what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "wait":
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(130))
+        Path(rest[0]).write_text(str(os.getpid()))
+        time.sleep(600)
+
+
+if __name__ == "__main__":
+    serve(run)
