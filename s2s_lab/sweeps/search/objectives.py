@@ -54,7 +54,8 @@ class Objective:
         """
         if self.monitored:
             best = facts.get("best") or {}
-            found = best.get("value") if best.get("metric") == self.name else None
+            named = str(best.get("metric")).removeprefix("validation/")
+            found = best.get("value") if named == self.name else None
         elif self.name.startswith("best."):
             found = (facts.get("best") or {}).get(self.name.removeprefix("best."))
         else:

@@ -49,6 +49,11 @@ class Running(Protocol):
 class Runner(Protocol):
     """Runs jobs, each of them to its end once."""
 
+    @property
+    def halted(self) -> bool:
+        """Whether a failure ended the sweep, so that nothing starts any more."""
+        ...
+
     def has_room(self) -> bool:
         """Whether another job can start now."""
         ...

@@ -89,6 +89,8 @@ def search(
             say(line)
         if running.flights or running.interrupted:
             raise RunError(f"{running.interrupted} trials were interrupted; the same command goes on with them")
+        if engine.halted:
+            raise RunError("a failure ended the search (hydra.launcher.on_failure=stop); the same command goes on")
         if not found.best:
             raise RunError(f"no trial of the search has a value; why is said above and in {path}")
         return found
@@ -166,7 +168,7 @@ class Search:
                 self._next()
                 for ended in self.engine.wait(0.0):  # a job that was finished before ends at once
                     self._end(ended)
-            if not self.flights and not self._more():
+            if not self.flights and (self.engine.halted or not self._more()):
                 return
             for ended in self.engine.wait(self.settings.poll_seconds):
                 self._end(ended)
@@ -339,6 +341,6 @@ def _best_so_far(trials: Sequence["FrozenTrial"], objectives: Sequence[Objective
     if not best:
         return ""
     if len(objectives) > 1:
-        return f" (front: {len(best)} trials)"
+        return f" (front of {len(best)})"
     assert best[0].values is not None
     return f" (best {best[0].values[0]:.5g}, trial {best[0].number + 1})"

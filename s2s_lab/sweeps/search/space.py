@@ -207,7 +207,7 @@ def read_space(
     """The space that a command line and the settings of a search ask for.
 
     Args:
-        words: overrides of the command line without Hydra's own; a word of a key wins over `params`.
+        words: overrides of the command line without Hydra's own; the last word of a key wins, also over `params`.
         params: space or value by key, in Hydra's override grammar.
         spaces: further spaces and values by key, by the choice that they belong to: {"model=lstm": {key: space}}.
 
@@ -215,15 +215,10 @@ def read_space(
         RequestError: if a word cannot be read, a space is empty or its bounds are no numbers, or a condition can never
             hold; one line that names it.
     """
-    own = [_parse(word) for word in words]
-    given = {override.get_key_element() for override in own}
     listed = [_parse(f"{key}={value}", place="hydra.sweeper.params: ") for key, value in _items(params, "params")]
-    overrides = [*(override for override in listed if override.get_key_element() not in given), *own]
+    overrides = {override.get_key_element(): override for override in [*listed, *(_parse(word) for word in words)]}
     fixed, chosen, dimensions = [], dict[str, str](), list[Dimension]()
-    for override in overrides:
-        key = override.get_key_element()
-        if any(key == other.key for other in dimensions) or key in chosen:
-            raise RequestError(f"{override.input_line}: {key} is given twice")
+    for key, override in overrides.items():
         if override.is_sweep_override():
             dimensions.append(Dimension(key, _values(override)))
         else:

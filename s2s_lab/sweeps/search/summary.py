@@ -123,7 +123,7 @@ def _lines(
     if not best:
         return lines
     if len(objectives) > 1:
-        lines.append(f"the front, which no other trial beats ({len(best)} trials):")
+        lines.append("the front, which no other trial beats:")
         shown = best
     else:
         lines.append("the best trials:")

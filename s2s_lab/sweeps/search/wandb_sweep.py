@@ -12,6 +12,8 @@ import yaml
 
 from s2s_lab.faults import RequestError, RunError
 from s2s_lab.records.durable import write_durably
+from s2s_lab.sweeps.plugins import PLUGINS
+from s2s_lab.sweeps.progress import progress_of
 from s2s_lab.sweeps.search.beginning import Beginning, begin
 from s2s_lab.sweeps.search.parts import Ended, HigherIsBetter, OpenEngine, Prepare, ProgressOf, Runner
 from s2s_lab.sweeps.search.settings import read_settings
@@ -58,6 +60,8 @@ class WandbSettings:
 class WandbSweep(EngineSweeper):
     """hydra/sweeper=wandb."""
 
+    __module__ = PLUGINS
+
     def sweep(self, arguments: list[str]) -> Any:
         """Writes the sweep's configuration; registers it and runs its suggestions unless dry_run.
 
@@ -68,10 +72,8 @@ class WandbSweep(EngineSweeper):
             RequestError: if the request is wrong.
             RunError: if W&B cannot be reached.
         """
-        from s2s_lab.sweeps.progress import progress_of  # pyright: ignore[reportMissingImports]
-
         return wandb_sweep(
-            self.task.prepare,
+            self.prepare,
             self.open_engine,
             arguments,
             read_wandb_settings(self.settings),

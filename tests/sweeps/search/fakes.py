@@ -45,6 +45,7 @@ class World:
     fails: Callable[[dict[str, str]], str] = NEVER
     facts: Callable[[dict[str, str]], Facts] = lambda chosen: {}
     jobs_at_once: int = 1
+    stops_at_failures: bool = False
     step: int = 100
     runs: dict[str, Run] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
@@ -91,9 +92,10 @@ class FakeEngine:
     active: list[Run] = field(default_factory=list)
     ended: list[Any] = field(default_factory=list)
     stopping: set[str] = field(default_factory=set)
+    halted: bool = False
 
     def has_room(self) -> bool:
-        return len(self.active) < self.world.jobs_at_once
+        return not self.halted and len(self.active) < self.world.jobs_at_once
 
     def start(self, job: FrozenJob) -> None:
         assert job.hash not in [run.job.hash for run in self.active], "started twice at once"
@@ -118,6 +120,7 @@ class FakeEngine:
             run.validations += 1
             if self.world.fails(chosen):
                 self._leave(run, "failed", self.world.fails(chosen))
+                self.halted = self.world.stops_at_failures
             elif run.validations == len(curve):
                 run.finished = True
                 self.world.completed.append(run.job.hash)

@@ -208,6 +208,16 @@ def test_failures_count_and_do_not_end_the_search(tmp_path: Path) -> None:
         run(hopeless, trials=2)
 
 
+def test_a_failure_ends_the_search_where_that_is_asked_for(tmp_path: Path) -> None:
+    fails = lambda chosen: "out of memory" * (chosen["layers"] == "2")  # noqa: E731
+    world = World(tmp_path, curve, fails=fails, stops_at_failures=True)
+    with pytest.raises(RunError, match="a failure ended the search"):
+        run(world, ("layers=1,2,3",), trials=3, sampler="grid")
+    world.stops_at_failures = False
+    run(world, ("layers=1,2,3",), trials=3, sampler="grid")
+    assert [outcome for _, outcome, _ in told(world)] == ["finished", "failed", "finished"]
+
+
 def test_a_changed_search_is_refused_unless_accepted(tmp_path: Path) -> None:
     world = World(tmp_path, curve)
     run(world, ("model=lstm,gru", "layers=1,2", "steps=5"), trials=4, sampler="grid")

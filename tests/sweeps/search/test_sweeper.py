@@ -6,15 +6,21 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
-from s2s_lab.assemble.configuration import compose_each, conf_folder, plain
+import s2s_lab.sweeps.search.sweeper as sweeper_module
+from s2s_lab.assemble.configuration import compose_each, compose_jobs, conf_folder, plain
+from s2s_lab.assemble.foreign import check_hydra_node
 from s2s_lab.assemble.monitored import higher_is_better
-from s2s_lab.assemble.search_words import SWEEPERS, check_sweeper, chooses_search, fixed_words
+from s2s_lab.assemble.search_words import SEARCHES, chooses_search, fixed_words
 from s2s_lab.faults import RequestError
-from s2s_lab.sweeps.search.sweeper import OptunaSearch, register_sweepers
+from s2s_lab.sweeps.launcher import LabLauncher, LabSweeper
+from s2s_lab.sweeps.plugins import register
+from s2s_lab.sweeps.search.sweeper import OptunaSearch
 from s2s_lab.sweeps.search.wandb_sweep import WandbSweep
 from tests.sweeps.search.fakes import World
 from tests.sweeps.search.test_search import curve, told
@@ -26,9 +32,9 @@ def composed(*words: str) -> Any:
 
 
 def sweeper_of(*words: str) -> Any:
-    register_sweepers()
+    register(LabLauncher, LabSweeper, OptunaSearch, WandbSweep)
     configuration = composed(*words)
-    context: Any = SimpleNamespace(config_loader=None, callbacks=None)
+    context: Any = SimpleNamespace(config_loader=ConfigLoaderImpl(create_config_search_path(None)), callbacks=None)
     return Plugins.instance().instantiate_sweeper(
         hydra_context=context, task_function=lambda configuration: None, config=configuration
     )
@@ -40,7 +46,7 @@ def test_hydra_builds_the_sweepers_from_the_shipped_options() -> None:
     assert optuna.settings["trials"] == 7 and optuna.settings["pruning"]["method"] == "median"
     assert isinstance(sweeper_of("hydra/sweeper=wandb"), WandbSweep)
     options = {path.stem for path in (conf_folder() / "hydra" / "sweeper").glob("*.yaml")}
-    assert options == set(SWEEPERS.values())
+    assert options - {"lab"} == set(SEARCHES)
 
 
 def test_settings_for_the_command_line_may_hold_spaces() -> None:
@@ -58,15 +64,14 @@ def test_settings_for_the_command_line_may_hold_spaces() -> None:
 def test_a_sweeper_searches_with_the_tasks_jobs_and_the_launchers_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine and the progress of runs are those of the rest of the laboratory; here their place is taken."""
     world, asked = World(tmp_path, curve), []
 
     def engine(settings: Any, total: int) -> Any:
         asked.append((settings, total))
         return world.open_engine(total)
 
-    for module, names in {"engine": {"Engine": engine}, "progress": {"progress_of": world.progress_of}}.items():
-        monkeypatch.setitem(__import__("sys").modules, f"s2s_lab.sweeps.{module}", SimpleNamespace(**names))
+    monkeypatch.setattr(sweeper_module, "Engine", engine)
+    monkeypatch.setattr(sweeper_module, "progress_of", world.progress_of)
     sweeper = OptunaSearch(trials=3, sampler="random", params=OmegaConf.create({"lr": "interval(0,1)"}))
     sweeper.task = SimpleNamespace(prepare=world.prepare, higher_is_better=lambda settings: True)
     sweeper.launcher = SimpleNamespace(settings="the launcher's")
@@ -84,27 +89,35 @@ def test_searching_words_are_told_from_those_of_every_job() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "key"),
+    "word",
     [
-        (["+hydra.sweeper.params={a: {_target_: os.system}}"], "hydra.sweeper.params.a._target_"),
-        (["+hydra.sweeper._recursive_=true"], "hydra.sweeper._recursive_"),
-        (["hydra.sweeper.objectives=[{_target_: os.system}]"], "hydra.sweeper.objectives._target_"),
-        (["hydra.sweeper.params=${optimizer}"], "hydra.sweeper.params"),
+        "hydra.sweeper.params={a: {_target_: os.system}}",
+        "+hydra.sweeper._recursive_=true",
+        "hydra.sweeper.objectives=[{_target_: os.system}]",
+        "hydra.sweeper.params=${optimizer}",
+        "hydra.sweeper._target_=os.system",
     ],
 )
-def test_settings_that_could_run_code_are_refused(words: list[str], key: str) -> None:
-    words = [word.lstrip("+") if "params" in word else word for word in words]
-    node = OmegaConf.to_container(composed("hydra/sweeper=optuna", *words).hydra.sweeper, resolve=False)
-    with pytest.raises(RequestError, match=key):
-        check_sweeper(node)
+def test_settings_that_could_run_code_are_refused(word: str) -> None:
+    with pytest.raises(RequestError, match=r"hydra\.sweeper cannot be set so: it could run code"):
+        compose_each("train", [["hydra/sweeper=optuna", word]])
 
 
-def test_the_shipped_settings_may_be_built_and_others_are_for_the_caller_to_judge() -> None:
-    for name in SWEEPERS.values():
-        node = OmegaConf.to_container(composed(f"hydra/sweeper={name}").hydra.sweeper, resolve=False)
-        assert check_sweeper(node)
-    assert not check_sweeper(OmegaConf.to_container(composed().hydra.sweeper, resolve=False))
-    assert not check_sweeper({"_target_": "os.system"})
+def test_the_shipped_settings_may_be_built() -> None:
+    for name in SEARCHES:
+        check_hydra_node(composed(f"hydra/sweeper={name}").hydra)
+
+
+def test_a_command_line_that_searches_is_composed_without_what_it_searches() -> None:
+    words = ["hydra/sweeper=optuna", "optimizer.lr=interval(0,1)", "model=lstm,gru"]
+    assert compose_jobs("train", words, multirun=True, folder=None) == []
+    with pytest.raises(RequestError, match=r"unknown key optimizer\.lrr"):
+        compose_jobs("train", [*words, "optimizer.lrr=1"], multirun=True, folder=None)
+    for multirun in (True, False):
+        with pytest.raises(RequestError, match="only a search draws from an interval: -m hydra/sweeper=optuna"):
+            compose_jobs("train", words[1:2], multirun=multirun, folder=None)
+    with pytest.raises(RequestError, match="only s2s-train searches"):
+        compose_jobs("evaluate", ["hydra/sweeper=optuna", "runs=[x]"], multirun=True, folder=None)
 
 
 def test_the_direction_of_the_monitored_score_is_its_metrics() -> None:
