@@ -30,11 +30,12 @@ class Trainings:
                 checked.add(parts)
                 check_parts(job)
 
-    def prepare(self, jobs: Sequence[Sequence[str]]) -> list[Any]:
+    def prepare(self, jobs: Sequence[Sequence[str]], *, search: Sequence[str] = ()) -> list[Any]:
         """Composes, checks and freezes the jobs of a sweep.
 
         Args:
             jobs: words of each; those that were checked before are not composed again.
+            search: the word of Hydra's search path, where there are options of one's own.
 
         Raises:
             RequestError: if one of them is wrong.
@@ -44,7 +45,7 @@ class Trainings:
         from s2s_lab.faults import RequestError
 
         new = [list(words) for words in jobs if tuple(words) not in self.jobs]
-        self.check(compose_each("train", new))
+        self.check(compose_each("train", new, search=search))
         configurations = [self.jobs[tuple(words)] for words in jobs]
         if any(configuration.resume for configuration in configurations):
             raise RequestError("resume= goes on with one run; a sweep goes on by the command that started it")
@@ -52,6 +53,16 @@ class Trainings:
         return [
             freeze(configuration, configuration.hydra, fingerprints=fingerprints) for configuration in configurations
         ]
+
+    def higher_is_better(self, settings: dict[str, Any]) -> bool:
+        """Which way the monitored score of a job is better, for searches.
+
+        Args:
+            settings: of a frozen job.
+        """
+        from s2s_lab.assemble.monitored import higher_is_better
+
+        return higher_is_better(settings)
 
     def __call__(self, configuration: Any) -> None:
         """Runs one training in the foreground."""
@@ -94,8 +105,10 @@ def main() -> None:
 def _register() -> None:
     from s2s_lab.sweeps.launcher import LabLauncher, LabSweeper
     from s2s_lab.sweeps.plugins import register
+    from s2s_lab.sweeps.search.sweeper import OptunaSearch
+    from s2s_lab.sweeps.search.wandb_sweep import WandbSweep
 
-    register(LabLauncher, LabSweeper)
+    register(LabLauncher, LabSweeper, OptunaSearch, WandbSweep)
 
 
 if __name__ == "__main__":

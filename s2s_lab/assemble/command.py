@@ -85,6 +85,7 @@ def _run(
                 print(f"{program}: {one_line(fault)}", file=sys.stderr, flush=True)
 
     kept_going.prepare = getattr(task, "prepare", None)  # for launchers that freeze all jobs before the first starts
+    kept_going.higher_is_better = getattr(task, "higher_is_better", None)  # for searches
     if plugins is not None:
         plugins()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself

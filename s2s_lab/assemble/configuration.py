@@ -22,6 +22,7 @@ from yaml import YAMLError
 
 from s2s_lab.assemble.foreign import check_hydra_node, check_own_options, close_environment
 from s2s_lab.assemble.schema import SECTIONS, check
+from s2s_lab.assemble.search_words import chooses_search, fixed_words
 from s2s_lab.faults import RequestError
 
 MOST_OF_AN_ERROR = 400  # characters of Hydra's message that are shown
@@ -121,10 +122,17 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         ) from error
     for override in overrides:
         _check_word(override)
+        if override.is_interval_sweep() and not chooses_search(overrides):
+            raise RequestError(f"{override.input_line}: only a search draws from an interval: -m hydra/sweeper=optuna")
         if multirun and override.value_type == ValueType.GLOB_CHOICE_SWEEP:
             raise RequestError(f"{override.input_line}: glob is not supported; name the options with commas")
         if override.key_or_group == "hydra.searchpath":
             _check_search_path(override.value())
+    if multirun and chooses_search(overrides):  # its jobs are drawn, and checked before the first one starts
+        if name != "train":
+            raise RequestError("hydra/sweeper: only s2s-train searches; s2s-evaluate takes values with commas")
+        compose_each(name, [fixed_words(overrides)], search=search)
+        return []
     if multirun:
         try:
             jobs = BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]

@@ -62,7 +62,8 @@ def _check_plugin(node: Any, place: str) -> None:
     """Refuses a launcher or sweeper that is not the laboratory's, and one that would build something itself."""
     target = node.get("_target_") if isinstance(node, dict) else None
     ours = isinstance(target, str) and target.startswith(OWN_PLUGINS) and "." not in target[len(OWN_PLUGINS) :]
-    if not ours or any(str(key).startswith("_") and key != "_target_" for key in _keys(node)):
+    leads_elsewhere = "${" in str(node)  # perhaps to a section that builds something
+    if not ours or leads_elsewhere or any(str(key).startswith("_") and key != "_target_" for key in _keys(node)):
         raise RequestError(f"hydra.{place} cannot be set so: it could run code or change the environment")
 
 
