@@ -8,6 +8,7 @@ import numpy as np
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.base import Aggregate
 from s2s_lab.metrics.significance import (
+    Draw,
     PairedTest,
     draw_counts,
     draw_exchanges,
@@ -76,7 +77,7 @@ def _exchanged_difference(
     return ours - metric.aggregate(arrays[b].sum(axis=1) - moved).mean(axis=-1)
 
 
-def _sums(arrays: Sequence[np.ndarray], draw, samples: int, seed: int) -> list[np.ndarray]:
+def _sums(arrays: Sequence[np.ndarray], draw: Draw, samples: int, seed: int) -> list[np.ndarray]:
     """Give each system's statistics summed under the same drawn weights: (samples, seeds, k)."""
     found: list[np.ndarray] = []
     while len(found) < len(arrays):

@@ -12,6 +12,9 @@ from s2s_lab.metrics.base import Aggregate
 CHUNK_ELEMENTS = 2_000_000
 """Largest (samples x sentences) array made at once, in elements; three of 8 bytes live together, 48 MB."""
 
+Draw = Callable[[np.random.Generator, int, int], np.ndarray]
+"""Draws weights (count, sentences) from a generator, a count and a number of sentences."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -193,9 +196,7 @@ def draw_exchanges(rng: np.random.Generator, count: int, sentences: int) -> np.n
     return rng.integers(2, size=(count, sentences), dtype=np.int8).astype(np.float64)
 
 
-def weighted_sums(
-    stacked: np.ndarray, draw: Callable[[np.random.Generator, int, int], np.ndarray], *, samples: int, seed: int
-) -> np.ndarray:
+def weighted_sums(stacked: np.ndarray, draw: Draw, *, samples: int, seed: int) -> np.ndarray:
     """Sum statistics (systems, sentences, k) under drawn weights (count, sentences): (samples, systems, k)."""
     systems, sentences, size = stacked.shape
     columns = stacked.transpose(1, 0, 2).reshape(sentences, systems * size)
