@@ -72,18 +72,18 @@ class Measurements:
         own = [item for item in own if item.score == score]
         if not own:
             what = f"{score} of {row}" if score else row
-            raise NotMeasuredError(f"{what}{f' under {evaluation}' if evaluation else ''} is not measured yet")
+            raise NotMeasuredError(f"not measured yet: {what}{f' under {evaluation}' if evaluation else ''}")
         absent = [name for name in self.rows if _within(name, row) and name not in {item.row for item in own}]
         if absent:
             named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
             raise NotMeasuredError(f"not measured yet: {named}")
         shared = [seed for seed in own[0].seeds if all(seed in item.seeds for item in own)]
         if not shared or not all(item.values for item in own):
-            raise NotMeasuredError(f"{row}: no seed of all its rows is measured yet")
+            raise NotMeasuredError(f"not measured yet: a seed of all rows of {row}")
         chosen = [_with_seeds(item, shared) for item in own]
         unknown = [item.row for item in chosen if not all(map(math.isfinite, item.values))]
         if unknown:
-            raise NotMeasuredError(f"{unknown[0]} has no finite {score}")
+            raise NotMeasuredError(f"no finite {score} of {unknown[0]}")
         return chosen
 
 

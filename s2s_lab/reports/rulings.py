@@ -53,10 +53,14 @@ def value_ruling(
     """
     low = -math.inf if side == "at_most" else published - tolerance
     high = math.inf if side == "at_least" else published + tolerance
-    accepted = _range_text(low, high)
+    accepted = "the tolerated " + _range_text(low, high)
     interval = t_interval(values)
     if interval.n == 1:
-        return Ruling("inconclusive", f"one seed tells nothing about the spread ({accepted} would agree)", 1)
+        return Ruling(
+            "inconclusive",
+            f"one seed tells nothing about the spread (agreement is {accepted.removeprefix('the tolerated ')})",
+            1,
+        )
     least, most = max(interval.low, min(interval.mean, bounds[0])), min(interval.high, max(interval.mean, bounds[1]))
     rounding = 1e-9 * max(1.0, abs(published))
     ours = f"the interval {_range_text(least, most)}"
@@ -67,7 +71,7 @@ def value_ruling(
     ends = [low] * (low > bounds[0]) + [high] * (high < bounds[1])  # what no score can pass needs no room
     room = min((abs(interval.mean - end) for end in ends), default=0.0)
     more = seeds_for_interval(values, room) if room > rounding else None
-    return Ruling("inconclusive", f"{ours} reaches over an end of {accepted}", more)
+    return Ruling("inconclusive", f"{ours} lies partly outside {accepted}", more)
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,7 @@ def _equals(p_value: float) -> str:
 def _range_text(low: float, high: float) -> str:
     digits = digits_for([value for value in (low, high) if math.isfinite(value)])
     if math.isinf(low):
-        return f"at most {decimal(high, digits)}"
-    return (
-        f"at least {decimal(low, digits)}" if math.isinf(high) else f"{decimal(low, digits)} to {decimal(high, digits)}"
-    )
+        return f"range up to {decimal(high, digits)}"
+    if math.isinf(high):
+        return f"range from {decimal(low, digits)}"
+    return f"{decimal(low, digits)} to {decimal(high, digits)}"

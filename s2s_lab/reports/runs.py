@@ -196,13 +196,22 @@ def _labels(names: Sequence[str], configurations: Sequence[dict[str, Any]], keys
         places = [place for place, other in enumerate(names) if other == name]
         if len(places) == 1:
             continue
-        differences = differing_keys([configurations[place] for place in places], ignoring=NOT_COMPARED)
+        differences = _distinct(differing_keys([configurations[place] for place in places], ignoring=NOT_COMPARED))
         for position, place in enumerate(places):
             parts = [f"{_last(key)}={short(values[position])}" for key, values in list(differences.items())[:3]]
             labels[place] = f"{name} ({', '.join(parts)})" if parts else name
     return [
         f"{label} [{key[:4]}]" if labels.count(label) > 1 else label for label, key in zip(labels, keys, strict=True)
     ]
+
+
+def _distinct(differences: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Keep one of several keys that divide the configurations in the same way."""
+    kept: dict[tuple[int, ...], str] = {}
+    for key, values in differences.items():
+        texts = list(map(short, values))
+        kept.setdefault(tuple(map(texts.index, texts)), key)
+    return {key: differences[key] for key in kept.values()}
 
 
 def _last(key: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 import s2s_lab.compare
 import s2s_lab.report
 from s2s_lab.metrics.bleu import BLEU
-from tests.reports.synthetic import evaluate, sentences, write_run
+from s2s_lab.reports import study_source
+from tests.reports.synthetic import evaluate, sentences, study_view, write_run
 
 MAINS = {"compare": s2s_lab.compare.main, "report": s2s_lab.report.main}
 
@@ -82,6 +83,23 @@ def test_report_writes_the_page_and_says_where(run, runs: Path, tmp_path: Path) 
     assert (code, err) == (0, "")
     assert out.startswith(f"report {tmp_path / 'page.html'} (")
     assert "<h1>A &lt;title&gt;</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_study_is_shown_alone_or_above_its_runs(run, runs: Path, tmp_path: Path, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(study_source, "read_study_view", lambda place: asked.append(str(place)) or study_view())
+    folder = tmp_path / "experiments" / "paper"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("title: x\n")
+    page = tmp_path / "page.html"
+    for words, has_runs in (([folder], False), ([folder / "study.yaml"], False),
+                            ([runs, "--study", folder / "study.yaml", "--samples", 50], True)):  # fmt: skip
+        assert run("report", *words, "-o", page)[0] == 0
+        text = page.read_text(encoding="utf-8")
+        assert 'id="claims"' in text and ('id="results"' in text) == has_runs
+    assert asked == [str(folder), *[str(folder / "study.yaml")] * 2]
+    code, _, err = run("report", folder, "--study", folder / "study.yaml", "-o", page)
+    assert code == 2 and "several studies" in err and err.count("\n") == 1
 
 
 def test_wrong_requests_are_one_line_and_exit_2(run, runs: Path, tmp_path: Path) -> None:
