@@ -1,6 +1,6 @@
 """Paired tests of many systems at once: the resamples are drawn once for all of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from s2s_lab.metrics.significance import (
 Test = Literal["bootstrap", "randomization"]
 TESTS: tuple[Test, ...] = ("bootstrap", "randomization")
 BLOCK_ELEMENTS = 16_000_000
-"""Largest stack of statistics resampled at once, in elements of 8 bytes; further systems are resampled in turn."""
+"""Largest array of statistics or of their sums made at once, in elements of 8 bytes; further systems come in turn."""
 
 
 def paired_tests(
@@ -51,7 +51,7 @@ def paired_tests(
     scores = [float(metric.aggregate(array.sum(axis=1)).mean()) for array in arrays]
     resamples = samples if test == "bootstrap" else min(samples, 1000)
     drawn = [metric.aggregate(sums).mean(axis=-1) for sums in _sums(arrays, draw_counts, resamples, seed)]
-    exchanged = _sums(arrays, draw_exchanges, samples, seed) if test == "randomization" else []
+    exchanged = list(_sums(arrays, draw_exchanges, samples, seed)) if test == "randomization" else []
     found = {}
     for a, b in pairs:
         observed, differences = scores[a] - scores[b], drawn[a] - drawn[b]
@@ -77,20 +77,26 @@ def _exchanged_difference(
     return ours - metric.aggregate(arrays[b].sum(axis=1) - moved).mean(axis=-1)
 
 
-def _sums(arrays: Sequence[np.ndarray], draw: Draw, samples: int, seed: int) -> list[np.ndarray]:
+def _sums(arrays: Sequence[np.ndarray], draw: Draw, samples: int, seed: int) -> Iterator[np.ndarray]:
     """Give each system's statistics summed under the same drawn weights: (samples, seeds, k)."""
-    found: list[np.ndarray] = []
-    while len(found) < len(arrays):
-        block = [arrays[len(found)]]
-        while len(found) + len(block) < len(arrays):
-            following = arrays[len(found) + len(block)]
-            if sum(array.size for array in block) + following.size > BLOCK_ELEMENTS:
-                break
-            block.append(following)
-        sums = weighted_sums(np.concatenate(block), draw, samples=samples, seed=seed)
-        ends = np.cumsum([len(array) for array in block])
-        found += np.split(sums, ends[:-1], axis=1)
-    return found
+    block: list[np.ndarray] = []
+    elements = 0
+    for array in arrays:
+        seeds, sentences, size = array.shape
+        own = seeds * size * max(sentences, samples)
+        if block and elements + own > BLOCK_ELEMENTS:
+            yield from _block_sums(block, draw, samples, seed)
+            block, elements = [], 0
+        block.append(array)
+        elements += own
+    if block:
+        yield from _block_sums(block, draw, samples, seed)
+
+
+def _block_sums(block: Sequence[np.ndarray], draw: Draw, samples: int, seed: int) -> list[np.ndarray]:
+    sums = weighted_sums(np.concatenate(block), draw, samples=samples, seed=seed)
+    ends = np.cumsum([len(array) for array in block])
+    return np.split(sums, ends[:-1], axis=1)
 
 
 def _checked(systems: Sequence[Sequence[np.ndarray]], samples: int) -> list[np.ndarray]:

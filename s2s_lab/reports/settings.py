@@ -6,6 +6,7 @@ from typing import Any
 
 from s2s_lab.records.configuration import ABSENT
 from s2s_lab.reports.runs import short
+from s2s_lab.reports.together import is_numeric, varied_together
 
 LOGARITHMIC = 10.0
 """A positive setting whose largest value is at least so many times its smallest is drawn on a logarithmic axis."""
@@ -36,28 +37,20 @@ class Setting:
 
 
 def settings_of(differences: Mapping[str, Sequence[Any]]) -> list[Setting]:
-    """Make axes of differing keys; keys that divide the rows in the same way make one.
+    """Make axes of differing keys; keys that were varied together make one.
 
     Args:
         differences: Dotted key -> value of each row.
     """
-    groups: dict[tuple[int, ...], list[str]] = {}
-    for key, values in differences.items():
-        texts = list(map(short, values))
-        groups.setdefault(tuple(map(texts.index, texts)), []).append(key)
-    return [_setting(keys, differences) for keys in groups.values()]
+    return [_setting(keys, differences) for keys in varied_together(differences)]
 
 
 def _setting(keys: Sequence[str], differences: Mapping[str, Sequence[Any]]) -> Setting:
-    key = min(keys, key=lambda key: (ABSENT in differences[key], not _numeric(differences[key]), keys.index(key)))
+    key = min(keys, key=lambda key: (ABSENT in differences[key], not is_numeric(differences[key]), keys.index(key)))
     values = differences[key]
     label = ".".join(part for part in key.split(".") if part != "_target_")
-    if not _numeric(values):
+    if not is_numeric(values):
         return Setting(label, tuple(keys), False, False, tuple(map(short, values)))
     numbers = tuple(float(value) for value in values)
     logarithmic = min(numbers) > 0 and max(numbers) >= LOGARITHMIC * min(numbers)
     return Setting(label, tuple(keys), True, logarithmic, numbers)
-
-
-def _numeric(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

@@ -248,8 +248,8 @@ def test_a_sweep_draws_every_row_across_its_settings(browser: Browser, sweep: Pa
     opened = Opened(browser, sweep, width=width, scheme=scheme)
     assert opened.page.locator("#sweep-chart .row").count() == 18
     labels = opened.page.locator("#sweep-chart .label").all_text_contents()
-    for setting in ("encoder.hidden_size", "encoder.dropout", "cell"):
-        assert any(label.startswith(setting) for label in labels), setting
+    for setting in ("hidden_size", "dropout", "cell"):
+        assert any(setting in label for label in labels), setting
     frame = opened.page.locator("#sweep-chart").bounding_box()
     assert frame is not None
     for text in opened.page.locator("#sweep-chart text").all():
@@ -272,7 +272,8 @@ def test_a_line_of_a_sweep_tells_its_row(browser: Browser, sweep: Path) -> None:
     best = opened.page.evaluate("lab.data.rows[lab.split.entries[0].row]")
     assert best in told and "encoder.hidden_size: 400" in told
     opened.page.select_option("#sweep-score", "exact_match")
-    assert opened.page.locator("#sweep-chart .score .label").text_content() == "Exact match %"
+    label = opened.page.locator("#sweep-chart .score .label").text_content() or ""
+    assert label.startswith("Exact match %")
     assert opened.complaints == []
     opened.context.close()
 

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,11 +46,19 @@ def test_keys_that_vary_together_are_one_axis() -> None:
     assert found[0].label == "encoder.hidden_size", "numbers, and no gaps, say most"
 
 
+def test_the_settings_of_a_random_search_are_axes_of_their_own() -> None:
+    generator = np.random.default_rng(1)
+    rate, size = generator.random(12).tolist(), generator.permutation(12).tolist()
+    found = settings_of({"rate": rate, "size": size, "twice": [2 * value for value in size],
+                         "rest": [-value for value in rate], "name": [f"run {value}" for value in size]})  # fmt: skip
+    assert [setting.keys for setting in found] == [("rate", "rest"), ("size", "twice"), ("name",)]
+
+
 @pytest.mark.parametrize("decisive", [0, 1, 2])
 @pytest.mark.parametrize("higher_is_better", [True, False])
 def test_what_decides_the_score_weighs_most(decisive: int, higher_is_better: bool) -> None:
     settings = grid_settings()
-    levels = settings[decisive].levels
+    levels: list[Any] = list(settings[decisive].levels)
     noise = np.random.default_rng(1).normal(0, 0.1, size=len(GRID))
     scores = [levels.index(setting) + wobble for setting, wobble in zip(settings[decisive].values, noise, strict=True)]
     found = weigh(settings, range(len(GRID)), scores, ScoreKind("x", "x", higher_is_better))

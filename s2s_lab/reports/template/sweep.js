@@ -32,15 +32,30 @@
     const low = scale(axis.levels[0]), high = scale(axis.levels.at(-1));
     const at = (value) => (high > low ? (scale(value) - low) / (high - low) : 0.5);
     return { label: axis.label, hint: axis.keys.join(", ") + (axis.log ? " (logarithmic)" : ""), at: (row) => at(axis.values[row]),
-      text: (row) => plain(axis.values[row]), ticks: spaced(axis.levels.map((level) => [at(level), plain(level)])) };
+      text: (row) => plain(axis.values[row]), ticks: spaced(round(axis).map((level) => [at(level), plain(level)])) };
+  }
+  // Few different numbers are written themselves, of many the ends and round ones between them.
+  function round(axis) {
+    const { levels } = axis, low = levels[0], high = levels.at(-1);
+    if (levels.length <= 7) return levels;
+    const made = [];
+    if (axis.log) {
+      const steps = high / low > 300 ? [1] : [1, 2, 5];
+      for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) made.push(...steps.map((step) => step * 10 ** power));
+    } else {
+      const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+      const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+      for (let value = Math.ceil(low / step) * step; value < high; value += step) made.push(Number(value.toPrecision(12)));
+    }
+    return [low, ...made.filter((value) => value > low && value < high), high];
   }
   // Leaves out ticks that would stand on each other; the ends stay.
   function spaced(ticks) {
-    const kept = [];
+    const kept = [], least = lab.narrow() ? 0.13 : 0.07;
     for (const [place, tick] of ticks.entries()) {
       const last = place === ticks.length - 1;
-      while (last && kept.length > 1 && tick[0] - kept.at(-1)[0] < 0.07) kept.pop();
-      if (last || !kept.length || tick[0] - kept.at(-1)[0] >= 0.07) kept.push(tick);
+      while (last && kept.length > 1 && tick[0] - kept.at(-1)[0] < least) kept.pop();
+      if (last || !kept.length || tick[0] - kept.at(-1)[0] >= least) kept.push(tick);
     }
     return kept;
   }
@@ -84,7 +99,7 @@
     const narrow = lab.narrow(), width = chart.clientWidth;
     const axes = chosenAxes(Math.max(3, narrow ? 8 : Math.floor(width / 120) - 1)).map((place) => settingAxis(lab.data.axes[place]));
     axes.push(scoreAxis(score, lines));
-    const left = 14, right = narrow ? 14 : 74, top = narrow ? 26 : 40, bottom = narrow ? 34 : 16;
+    const left = 14, right = narrow ? 14 : 104, top = narrow ? 26 : 52, bottom = narrow ? 34 : 16;
     const gap = narrow ? 78 : (width - left - right) / (axes.length - 1);
     const height = narrow ? top + bottom + gap * (axes.length - 1) : 380;
     const span = narrow ? width - left - right : height - top - bottom;
@@ -92,7 +107,7 @@
       : [left + axis * gap, top + (1 - position) * span]);
     const picture = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "parallel" });
 
-    const order = [...lines].sort((a, b) => (score.higher ? 1 : -1) * (a.value - b.value)); // the best drawn last
+    const order = [...lines].reverse().sort((a, b) => (score.higher ? 1 : -1) * (a.value - b.value)); // the best drawn last
     const values = lines.map((line) => line.value), low = Math.min(...values), high = Math.max(...values);
     const tip = lab.element("sweep-tip");
     const shifts = axes.map((axis) => (axis.score ? null : fanned(order, axis)));
@@ -141,11 +156,12 @@
       const [x0, y0] = point(place, 0), [x1, y1] = point(place, 1);
       const made = shape("g", { class: axis.score ? "axis score" : "axis" }, [shape("line", { x1: x0, y1: y0, x2: x1, y2: y1 })]);
       const last = place === axes.length - 1;
-      const label = narrow ? shape("text", { x: left - 6, y: y0 - 9, class: "label" })
-        : shape("text", { x: x0, y: top - 20, class: "label", "text-anchor": last ? "end" : place ? "middle" : "start" });
-      if (!narrow && last) label.setAttribute("x", x0 + right - 6);
-      if (!narrow && !place) label.setAttribute("x", x0 - left + 4);
-      label.textContent = shortened(axis.label, narrow ? 44 : Math.max(9, Math.floor(gap / 7.2)));
+      const label = shape("text", { x: narrow ? left - 6 : x0 - 2, y: narrow ? y0 - 9 : top - 16, class: "label" });
+      const most = narrow ? 44 : Math.floor((last ? right : gap) / 7.6), dot = axis.score ? -1 : axis.label.lastIndexOf(".");
+      if (!narrow && dot > 0) { // the group above the name
+        label.append(shape("tspan", { x: x0 - 2, dy: -14, class: "group" }, [shortened(axis.label.slice(0, dot), most)]),
+          shape("tspan", { x: x0 - 2, dy: 14 }, [shortened(axis.label.slice(dot + 1), most)]));
+      } else label.append(shortened(axis.label, most));
       label.append(shape("title", {}, [axis.hint || axis.label]));
       for (const [position, text] of axis.ticks) {
         const [x, y] = point(place, position);
@@ -153,8 +169,8 @@
           : shape("text", { x: x + 9, y: y + 4 });
         if (narrow && position < 0.04) tick.setAttribute("x", x - 6);
         if (narrow && position > 0.96) tick.setAttribute("x", x + 6);
-        const most = narrow ? Math.max(4, Math.floor(span / axis.ticks.length / 6.8)) : 18;
-        tick.textContent = shortened(String(text), most);
+        const longest = narrow ? Math.max(4, Math.floor(span / axis.ticks.length / 6.8)) : 18;
+        tick.textContent = shortened(String(text), longest);
         tick.append(shape("title", {}, [String(text)]));
         made.append(shape("circle", { cx: x, cy: y, r: 2 }), tick);
       }
