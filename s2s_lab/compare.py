@@ -4,10 +4,11 @@ import argparse
 import os
 import sys
 
-ABOUT = """Compares runs: mean and 95 % interval over seeds, a paired test against the best row, differing keys.
+ABOUT = """Compares runs: mean and 95 % interval over seeds, paired tests of all pairs, effect size, differing keys.
 
 RUN is a run folder or a folder that holds some, e.g. outputs/demo. Runs whose configurations differ only in the seed
-make one row. Scores with different signatures, or on different data, are refused."""
+make one row. Rows that share a letter are not told apart. Scores with different signatures, on different splits or on
+different data are refused."""
 
 
 def main() -> None:
@@ -18,7 +19,13 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder, or folder that holds run folders")
     parser.add_argument("--json", metavar="FILE", help="write the same facts to FILE")
     parser.add_argument("--metrics", metavar="NAME,...", help="compare only these scores")
-    parser.add_argument("--samples", type=int, default=1000, help="resamples of each test (default: %(default)s)")
+    parser.add_argument("--samples", type=int, help="resamples of each test (default: 1000, more where rows are many)")
+    parser.add_argument(
+        "--test",
+        choices=("bootstrap", "randomization"),
+        default="bootstrap",
+        help="paired bootstrap, or approximate randomization of rows with equally many seeds (default: %(default)s)",
+    )
     arguments = parser.parse_args()
     sys.exit(_run(arguments))
 
@@ -39,13 +46,14 @@ def _compare(arguments: argparse.Namespace) -> None:
 
     from rich.console import Console
 
-    from s2s_lab.reports.comparison import compare
+    from s2s_lab.reports.comparison import check_common_split, compare
     from s2s_lab.reports.facts import write_facts
     from s2s_lab.reports.runs import collect
     from s2s_lab.reports.terminal import print_comparison
 
     only = arguments.metrics.split(",") if arguments.metrics else None
-    comparison = compare(collect(arguments.runs), only=only, samples=arguments.samples)
+    comparison = compare(collect(arguments.runs), only=only, samples=arguments.samples, test=arguments.test)
+    check_common_split(comparison)
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 200  # a file or a pipe has no width

@@ -3,10 +3,12 @@
 import argparse
 import sys
 
-ABOUT = """Writes one self-contained HTML page about the runs: leaderboard with intervals, learning curves, quality
-against speed, scores by length and word frequency, attention, outputs side by side. It works offline.
+ABOUT = """Writes one self-contained HTML page about the runs: leaderboard with intervals, effect sizes and significance
+letters, scores of all seeds, a sweep's settings and their importance, learning curves, quality against speed, scores by
+length and word frequency, attention, outputs side by side. It works offline.
 
-RUN is a run folder or a folder that holds some, e.g. outputs/demo."""
+RUN is a run folder or a folder that holds some, e.g. outputs/demo; or a study, e.g. experiments/lake_baroni_2018, whose
+claims are then shown with their verdicts, from its results.json."""
 
 
 def main() -> None:
@@ -14,7 +16,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="s2s-report", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder, or folder that holds run folders")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder, folder that holds some, or study")
+    parser.add_argument("--study", metavar="FILE", help="study.yaml whose claims are shown above the runs")
     parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: %(default)s")
     parser.add_argument("--title", help="the page's heading")
     parser.add_argument(
@@ -22,7 +25,7 @@ def main() -> None:
     )
     parser.add_argument("--attention", type=int, default=12, help="sentences with attention (default: %(default)s)")
     parser.add_argument("--metrics", metavar="NAME,...", help="show only these scores")
-    parser.add_argument("--samples", type=int, default=1000, help="resamples of each test (default: %(default)s)")
+    parser.add_argument("--samples", type=int, help="resamples of each test (default: 1000, more where rows are many)")
     arguments = parser.parse_args()
     sys.exit(_run(arguments))
 
@@ -45,7 +48,8 @@ def _report(arguments: argparse.Namespace) -> None:
     from s2s_lab.reports.comparison import compare
     from s2s_lab.reports.page import write_page
     from s2s_lab.reports.page_data import Limits
-    from s2s_lab.reports.runs import collect
+    from s2s_lab.reports.runs import Collection, collect
+    from s2s_lab.reports.study_source import is_study, read_study_view
 
     path = Path(arguments.output)
     if not path.parent.is_dir() or path.is_dir():
@@ -54,9 +58,14 @@ def _report(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) < 0:
             raise RequestError(f"--{name} {getattr(arguments, name)}: expected 0 or more")
     only = arguments.metrics.split(",") if arguments.metrics else None
-    comparison = compare(collect(arguments.runs), only=only, samples=arguments.samples)
+    studies = [place for place in arguments.runs if is_study(place)] + ([arguments.study] if arguments.study else [])
+    if len(studies) > 1:
+        raise RequestError(f"several studies: {', '.join(studies)}; expected one for a page")
+    runs = [place for place in arguments.runs if not is_study(place)]
+    study = read_study_view(studies[0]) if studies else None
+    comparison = compare(collect(runs) if runs else Collection((), ()), only=only, samples=arguments.samples)
     limits = Limits(sentences=arguments.sentences, attention=arguments.attention)
-    write_page(path, comparison, limits=limits, title=arguments.title)
+    write_page(path, comparison, limits=limits, title=arguments.title, study=study)
     print(f"report {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

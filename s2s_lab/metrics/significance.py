@@ -12,6 +12,9 @@ from s2s_lab.metrics.base import Aggregate
 CHUNK_ELEMENTS = 2_000_000
 """Largest (samples x sentences) array made at once, in elements; three of 8 bytes live together, 48 MB."""
 
+Draw = Callable[[np.random.Generator, int, int], np.ndarray]
+"""Draws weights (count, sentences) from a generator, a count and a number of sentences."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -40,6 +43,9 @@ class PairedTest:
         high: Upper end.
         p_value: Two-sided.
         samples: Number of resamples or shuffles.
+        effect: The difference in standard deviations of what single sentences add to it: Cohen's d of paired values
+            where the score is a mean over sentences, and its like for scores of a whole corpus. Does not grow with the
+            number of sentences; 0 where nothing differs.
     """
 
     difference: float
@@ -47,6 +53,7 @@ class PairedTest:
     high: float
     p_value: float
     samples: int
+    effect: float
 
 
 def t_interval(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> Interval:
@@ -98,9 +105,8 @@ def paired_bootstrap(
         RequestError: No seed, no sentence, different sentences, or no sample.
     """
     observed, differences = _bootstrap(metric, a, b, samples=samples, seed=seed)
-    low, high = np.percentile(differences, [2.5, 97.5])
-    p_value = _p_value(np.abs(differences - differences.mean()), observed)
-    return PairedTest(observed, float(low), float(high), p_value, samples)
+    p_value = two_sided_p_value(np.abs(differences - differences.mean()), observed)
+    return outcome(observed, differences, p_value, samples=samples, sentences=len(a[0]))
 
 
 def approximate_randomization(
@@ -128,14 +134,11 @@ def approximate_randomization(
     own, other = stacked[: len(a)], stacked[len(a) :]
     exchange = np.concatenate([other - own, own - other])  # what exchanging a sentence adds
 
-    def draw(rng: np.random.Generator, count: int) -> np.ndarray:
-        return rng.integers(2, size=(count, stacked.shape[1]), dtype=np.int8).astype(np.float64)
-
-    added = _weighted_sums(exchange, draw, samples=samples, seed=seed)
+    added = weighted_sums(exchange, draw_exchanges, samples=samples, seed=seed)
     differences = _difference(metric, stacked.sum(axis=1) + added, len(a))
     _, resampled = _bootstrap(metric, a, b, samples=min(samples, 1000), seed=seed)
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return PairedTest(float(observed), float(low), float(high), _p_value(np.abs(differences), float(observed)), samples)
+    p_value = two_sided_p_value(np.abs(differences), float(observed))
+    return outcome(float(observed), resampled, p_value, samples=samples, sentences=stacked.shape[1])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -163,47 +166,67 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _bootstrap(
-    metric: Aggregate, a: Sequence[np.ndarray], b: Sequence[np.ndarray], *, samples: int, seed: int
-) -> tuple[float, np.ndarray]:
-    """Give the observed difference and those of the resamples (samples,)."""
-    stacked = _stack(a, b, samples)
-    sentences = stacked.shape[1]
+def outcome(observed: float, resampled: np.ndarray, p_value: float, *, samples: int, sentences: int) -> PairedTest:
+    """Put a test's outcome together.
 
-    def draw(rng: np.random.Generator, count: int) -> np.ndarray:
-        chosen = rng.integers(sentences, size=(count, sentences))
-        chosen += np.arange(count)[:, None] * sentences
-        times = np.bincount(chosen.ravel(), minlength=count * sentences)  # multinomial counts
-        return times.reshape(count, sentences).astype(np.float64)
+    Args:
+        observed: The difference.
+        resampled: (resamples,) differences of the bootstrap.
+        p_value: Of the test.
+        samples: Of the test.
+        sentences: How many there are.
+    """
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    deviation = float(resampled.std()) * math.sqrt(sentences)
+    tolerance = 1e-9 * max(abs(observed), 1e-3)
+    effect = observed / deviation if deviation > tolerance else 0.0 if abs(observed) <= tolerance else math.nan
+    return PairedTest(observed, float(low), float(high), p_value, samples, effect)
 
-    sums = _weighted_sums(stacked, draw, samples=samples, seed=seed)
-    observed = float(_difference(metric, stacked.sum(axis=1), len(a)))
-    return observed, _difference(metric, sums, len(a))
+
+def draw_counts(rng: np.random.Generator, count: int, sentences: int) -> np.ndarray:
+    """Draw sentences with replacement: how often each is in each resample, (count, sentences)."""
+    chosen = rng.integers(sentences, size=(count, sentences))
+    chosen += np.arange(count)[:, None] * sentences
+    times = np.bincount(chosen.ravel(), minlength=count * sentences)  # multinomial counts
+    return times.reshape(count, sentences).astype(np.float64)
 
 
-def _weighted_sums(
-    stacked: np.ndarray, draw: Callable[[np.random.Generator, int], np.ndarray], *, samples: int, seed: int
-) -> np.ndarray:
+def draw_exchanges(rng: np.random.Generator, count: int, sentences: int) -> np.ndarray:
+    """Draw whether two systems exchange their outputs at each sentence: 0 or 1, (count, sentences)."""
+    return rng.integers(2, size=(count, sentences), dtype=np.int8).astype(np.float64)
+
+
+def weighted_sums(stacked: np.ndarray, draw: Draw, *, samples: int, seed: int) -> np.ndarray:
     """Sum statistics (systems, sentences, k) under drawn weights (count, sentences): (samples, systems, k)."""
     systems, sentences, size = stacked.shape
     columns = stacked.transpose(1, 0, 2).reshape(sentences, systems * size)
     rng = np.random.default_rng(seed)
     chunk = max(1, CHUNK_ELEMENTS // sentences)
     counts = [min(chunk, samples - start) for start in range(0, samples, chunk)]
-    return np.concatenate([draw(rng, count) @ columns for count in counts]).reshape(samples, systems, size)
+    return np.concatenate([draw(rng, count, sentences) @ columns for count in counts]).reshape(samples, systems, size)
+
+
+def two_sided_p_value(distances: np.ndarray, observed: float) -> float:
+    """Give the share of distances that reach the observed one, the observed included; rounding errors reach it."""
+    tolerance = 1e-9 * max(abs(observed), float(distances.max()), 1e-3)
+    reached = int((distances >= abs(observed) - tolerance).sum())
+    return (reached + 1) / (len(distances) + 1)
+
+
+def _bootstrap(
+    metric: Aggregate, a: Sequence[np.ndarray], b: Sequence[np.ndarray], *, samples: int, seed: int
+) -> tuple[float, np.ndarray]:
+    """Give the observed difference and those of the resamples (samples,)."""
+    stacked = _stack(a, b, samples)
+    sums = weighted_sums(stacked, draw_counts, samples=samples, seed=seed)
+    observed = float(_difference(metric, stacked.sum(axis=1), len(a)))
+    return observed, _difference(metric, sums, len(a))
 
 
 def _difference(metric: Aggregate, sums: np.ndarray, seeds_of_a: int) -> np.ndarray:
     """Score (..., systems, k) and subtract b's mean over seeds from a's: (...)."""
     scores = metric.aggregate(sums)
     return scores[..., :seeds_of_a].mean(axis=-1) - scores[..., seeds_of_a:].mean(axis=-1)
-
-
-def _p_value(distances: np.ndarray, observed: float) -> float:
-    """Give the share of distances that reach the observed one, the observed included; rounding errors reach it."""
-    tolerance = 1e-9 * max(abs(observed), float(distances.max()), 1e-3)
-    reached = int((distances >= abs(observed) - tolerance).sum())
-    return (reached + 1) / (len(distances) + 1)
 
 
 def _stack(a: Sequence[np.ndarray], b: Sequence[np.ndarray], samples: int) -> np.ndarray:

@@ -2,33 +2,38 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from s2s_lab.faults import RequestError
+from s2s_lab.metrics.all_pairs import Test
 from s2s_lab.metrics.base import signature_kind
-from s2s_lab.metrics.recorded import aggregate_of
-from s2s_lab.metrics.significance import holm, paired_bootstrap, t_interval
+from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.evaluation import Evaluation
-from s2s_lab.reports.entries import Comparison, Entry, Measure, ScoreKind, SplitComparison, Versus
+from s2s_lab.reports.entries import Comparison, Entry, Measure, ScoreKind, SplitComparison
 from s2s_lab.reports.runs import Collection, Row, Run
-
-SAMPLES = 1000
-TEST_SEED = 20040725
+from s2s_lab.reports.telling_apart import tell_apart
 
 
-def compare(collection: Collection, *, only: Sequence[str] | None = None, samples: int = SAMPLES) -> Comparison:
+def compare(
+    collection: Collection,
+    *,
+    only: Sequence[str] | None = None,
+    samples: int | None = None,
+    test: Test = "bootstrap",
+) -> Comparison:
     """Compare rows on every split they were evaluated on.
 
     Args:
         collection: The runs.
         only: Names of the scores to compare; all by default.
-        samples: Resamples of each paired test.
+        samples: Resamples of each paired test; by default as many as the number of tests asks for.
+        test: Which paired test.
 
     Raises:
-        RequestError: If scores of one name have different signatures, or evaluations of one split have different data.
+        RequestError: If scores of one name have different signatures, evaluations of one split have different data, or
+            the test does not fit the seeds.
     """
     by_split: dict[str, list[tuple[Row, Run, Evaluation]]] = {}
     for row in collection.rows:
@@ -40,7 +45,10 @@ def compare(collection: Collection, *, only: Sequence[str] | None = None, sample
         for name in only:
             if name not in known:
                 raise RequestError(f"--metrics {name}: no evaluation has it; recorded are {', '.join(sorted(known))}")
-    splits = tuple(_compare_split(split, items, only, samples) for split, items in sorted(by_split.items()))
+    splits = tuple(
+        _compare_split(split, items, only, samples, test, elsewhere=_elsewhere(split, by_split))
+        for split, items in sorted(by_split.items())
+    )
     evaluated = {entry.row.key for split in splits for entry in split.entries}
     unevaluated = tuple(row for row in collection.rows if row.key not in evaluated)
     return Comparison(collection.rows, splits, collection.leftovers, unevaluated, collection.differences)
@@ -67,20 +75,31 @@ def statistics_of(evaluation: Evaluation, score: str) -> np.ndarray:
 
 
 def _compare_split(
-    split: str, items: Sequence[tuple[Row, Run, Evaluation]], only: Sequence[str] | None, samples: int
+    split: str,
+    items: Sequence[tuple[Row, Run, Evaluation]],
+    only: Sequence[str] | None,
+    samples: int | None,
+    test: Test,
+    *,
+    elsewhere: Sequence[str],
 ) -> SplitComparison:
     _check_same_data(split, items)
     scores, notes = _common_scores(split, items, only)
+    notes += elsewhere
     labels = _strategy_labels([evaluation for _, _, evaluation in items])
     groups: dict[tuple[str, str], list[tuple[Row, Run, Evaluation]]] = {}
     for item, label in zip(items, labels, strict=True):
         groups.setdefault((item[0].key, label), []).append(item)
     entries = [_entry(strategy, members, scores) for (_, strategy), members in groups.items()]
     monitor, note = _monitor(entries, scores)
-    ranked = _rank(entries, monitor)
+    ranked = tuple(_rank(entries, monitor))
     notes += [note] if note else []
+    tests = 0
     if monitor is not None:
-        ranked = _test_against_best(ranked, monitor, samples)
+        statistics = [[statistics_of(evaluation, monitor.name) for evaluation in entry.evaluations] for entry in ranked]
+        told = tell_apart(ranked, monitor, statistics if len(ranked) > 1 else [], test=test, samples=samples)
+        ranked, tests = told.entries, told.tests
+        notes += told.notes
     facts = items[0][2].facts
     return SplitComparison(
         split,
@@ -88,9 +107,37 @@ def _compare_split(
         str(facts.get("data_fingerprint")),
         tuple(scores),
         monitor,
-        tuple(ranked),
+        ranked,
         tuple(notes),
+        test,
+        tests,
     )
+
+
+def check_common_split(comparison: Comparison) -> None:
+    """Refuse rows that have no split in common.
+
+    Raises:
+        RequestError: If several rows were evaluated, but no split holds two of them.
+    """
+    rows = {split.split: {entry.row.key: entry.row.label for entry in split.entries} for split in comparison.splits}
+    evaluated = {key for labels in rows.values() for key in labels}
+    if len(evaluated) < 2 or any(len(labels) > 1 for labels in rows.values()):
+        return
+    where = ", ".join(f"{label} on {split}" for split, labels in rows.items() for label in labels.values())
+    raise RequestError(f"the rows were scored on different splits ({where}); such scores cannot be compared")
+
+
+def _elsewhere(split: str, by_split: Mapping[str, Sequence[tuple[Row, Run, Evaluation]]]) -> list[str]:
+    """Name the rows that were evaluated, but not on this split."""
+    present = {row.key for row, _, _ in by_split[split]}
+    absent: dict[str, list[str]] = {}
+    for other, items in by_split.items():
+        for row, _, _ in items:
+            if row.key not in present and other not in absent.setdefault(row.label, []):
+                absent[row.label].append(other)
+    named = [f"{label} (only {', '.join(sorted(splits))})" for label, splits in absent.items()]
+    return [f"not evaluated on {split}: {', '.join(named)}"] if named else []
 
 
 def _check_same_data(split: str, items: Sequence[tuple[Row, Run, Evaluation]]) -> None:
@@ -177,24 +224,6 @@ def _rank(entries: Sequence[Entry], monitor: ScoreKind | None) -> list[Entry]:
         return -interval.mean if monitor.higher_is_better else interval.mean
 
     return sorted(entries, key=key)
-
-
-def _test_against_best(entries: Sequence[Entry], monitor: ScoreKind, samples: int) -> list[Entry]:
-    best, others = entries[0], entries[1:]
-    if not others:
-        return [replace(best, best=True)]
-    metric = aggregate_of(monitor.name, monitor.signature)
-    leading = [statistics_of(evaluation, monitor.name) for evaluation in best.evaluations]
-    tests = []
-    for entry in others:
-        own = [statistics_of(evaluation, monitor.name) for evaluation in entry.evaluations]
-        tests.append(paired_bootstrap(metric, own, leading, samples=samples, seed=TEST_SEED))
-    corrected = holm([test.p_value for test in tests])
-    tested = [
-        replace(entry, versus=Versus(test, p_value))
-        for entry, test, p_value in zip(others, tests, corrected, strict=True)
-    ]
-    return [replace(best, best=True), *tested]
 
 
 def _strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:

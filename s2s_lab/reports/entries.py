@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from s2s_lab.metrics.all_pairs import Test
+from s2s_lab.metrics.seeds import EffectSize
 from s2s_lab.metrics.significance import Interval, PairedTest
 from s2s_lab.records.evaluation import Evaluation
 from s2s_lab.reports.runs import Leftover, Row, Run
@@ -29,11 +31,13 @@ class Versus:
 
     Attributes:
         test: Entry minus best.
-        p_value: Holm-corrected over the entries of the split.
+        p_value: Holm-corrected over all tests of the split.
+        effect: Entry minus best over their seeds; NaN where one of them has a single seed.
     """
 
     test: PairedTest
     p_value: float
+    effect: EffectSize
 
     @property
     def worse(self) -> bool:
@@ -53,6 +57,7 @@ class Entry:
         measures: Score name -> measure.
         best: Whether it leads the split.
         versus: Test against the best entry; None for the best itself, or when there is nothing to test.
+        letters: Entries that share one are not told apart; empty when not all pairs were tested.
     """
 
     row: Row
@@ -62,6 +67,7 @@ class Entry:
     measures: dict[str, Measure]
     best: bool = False
     versus: Versus | None = None
+    letters: str = ""
 
     @property
     def label(self) -> str:
@@ -97,6 +103,8 @@ class SplitComparison:
         monitor: The column that ranks; None when no score is common to all entries.
         entries: Best first.
         notes: What was left out and why.
+        test: Which paired test.
+        tests: Number of tests that were corrected together.
     """
 
     split: str
@@ -106,6 +114,8 @@ class SplitComparison:
     monitor: ScoreKind | None
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
+    test: Test = "bootstrap"
+    tests: int = 0
 
 
 @dataclass(frozen=True)

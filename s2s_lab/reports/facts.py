@@ -51,6 +51,8 @@ def _split_facts(split: SplitComparison) -> dict[str, Any]:
         "sentences": split.sentences,
         "data_fingerprint": split.fingerprint,
         "monitor": None if split.monitor is None else split.monitor.name,
+        "test": split.test,
+        "tests": split.tests,
         "signatures": {kind.name: kind.signature for kind in split.scores},
         "headline": headline(split),
         "explanation": [*explanation(split), *split.notes],
@@ -74,6 +76,8 @@ def _entry_facts(entry: Entry) -> dict[str, Any]:
         "sentences_per_second": entry.sentences_per_second,
         "best": entry.best,
         "versus_best": None if versus is None else {**dataclasses.asdict(versus.test), "p_holm": versus.p_value,
-                                                    "worse": versus.worse},
+                                                    "worse": versus.worse,
+                                                    "hedges_g": dataclasses.asdict(versus.effect)},
+        "letters": entry.letters,
         "warnings": [warning for item in entry.evaluations for warning in item.facts.get("warnings") or []],
     }  # fmt: skip

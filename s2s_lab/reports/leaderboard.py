@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from s2s_lab.reports.effects import HINTS, effect_kind, effect_of
 from s2s_lab.reports.entries import Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.numbers import count, decimal, digits_for, duration, p_text, rate, title_of, unit_of
 from s2s_lab.reports.wording import explanation, headline, mark
@@ -13,7 +14,7 @@ class Cell:
 
     Attributes:
         text: As shown.
-        spread: Half of the interval as shown, without its sign; empty when unknown.
+        spread: What stands smaller beside it, such as half of the interval with its sign; empty when unknown.
         key: What sorting compares; None goes last.
     """
 
@@ -77,9 +78,12 @@ def leaderboard(split: SplitComparison) -> Leaderboard:
         Column(title_of(kind.name) + unit_of(kind.signature).suffix, kind.signature, kind.higher_is_better)
         for kind in split.scores
     ]
+    kind = effect_kind(split)
     columns = [
         *scores,
         Column("p", "Holm-corrected p-value of the paired test against the best row", None),
+        *([Column("Letters", "Rows that share a letter are not told apart", None)] if _lettered(split) else []),
+        *([Column(kind, HINTS[kind], None)] if kind else []),
         Column("Seeds", "Number of trainings that differ only in the seed", None),
         Column("Parameters", "Numbers learnt", None),
         Column("Training", "Time of one training, mean over seeds", False),
@@ -104,6 +108,13 @@ def _line(entry: Entry, split: SplitComparison) -> Line:
     test = Cell("best", key=2.0) if entry.best else Cell("")
     if versus is not None:
         test = Cell(p_text(versus.p_value), key=versus.p_value)
+    tests = [test]
+    if _lettered(split):
+        tests.append(Cell(entry.letters, key=-float(split.entries.index(entry))))
+    kind = effect_kind(split)
+    if kind:
+        effect = effect_of(entry, kind)
+        tests.append(Cell(effect.text, effect.interval, effect.value))
     facts = [
         (count(row.mean("parameters")), row.mean("parameters")),
         (duration(row.mean("seconds")), row.mean("seconds")),
@@ -120,7 +131,7 @@ def _line(entry: Entry, split: SplitComparison) -> Line:
         under_trained=row.under_trained,
         cells=(
             *(_score(entry, kind, split) for kind in split.scores),
-            test,
+            *tests,
             Cell(str(len(entry.runs)), key=float(len(entry.runs))),
             *(Cell(text, key=key) for text, key in facts),
         ),
@@ -134,8 +145,12 @@ def _score(entry: Entry, kind: ScoreKind, split: SplitComparison) -> Cell:
     factor = unit_of(kind.signature).factor
     digits = column_digits(kind, split)
     interval = measure.interval
-    spread = decimal((interval.high - interval.low) / 2 * factor, digits) if interval.n > 1 else ""
+    spread = f"± {decimal((interval.high - interval.low) / 2 * factor, digits)}" if interval.n > 1 else ""
     return Cell(decimal(interval.mean * factor, digits), spread, interval.mean)
+
+
+def _lettered(split: SplitComparison) -> bool:
+    return any(entry.letters for entry in split.entries)
 
 
 def column_digits(kind: ScoreKind, split: SplitComparison) -> int:

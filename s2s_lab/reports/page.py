@@ -18,11 +18,19 @@ from s2s_lab.reports.numbers import title_of
 from s2s_lab.reports.page_data import Limits, page_data
 from s2s_lab.reports.provenance import provenance, reproduction
 from s2s_lab.reports.runs import short
+from s2s_lab.reports.study_section import StudyView, claims_section
 
-SCRIPTS = ("base.js", "leaderboard.js", "charts.js", "attention.js", "browser.js", "start.js")
+SCRIPTS = ("base.js", "leaderboard.js", "charts.js", "seeds.js", "sweep.js", "attention.js", "browser.js", "start.js")
 
 
-def write_page(path: Path, comparison: Comparison, *, limits: Limits | None = None, title: str | None = None) -> None:
+def write_page(
+    path: Path,
+    comparison: Comparison,
+    *,
+    limits: Limits | None = None,
+    title: str | None = None,
+    study: StudyView | None = None,
+) -> None:
     """Write the page durably.
 
     Args:
@@ -30,18 +38,27 @@ def write_page(path: Path, comparison: Comparison, *, limits: Limits | None = No
         comparison: What it shows.
         limits: How many sentences it carries.
         title: Its heading; made from the data's name by default.
+        study: Whose claims it shows.
     """
-    text = render(comparison, limits=limits or Limits(), title=title)
+    text = render(comparison, limits=limits or Limits(), title=title, study=study)
     write_durably(path, lambda file: file.write(text))
 
 
-def render(comparison: Comparison, *, limits: Limits, title: str | None = None, now: datetime | None = None) -> str:
+def render(
+    comparison: Comparison,
+    *,
+    limits: Limits,
+    title: str | None = None,
+    study: StudyView | None = None,
+    now: datetime | None = None,
+) -> str:
     """Give the page as text.
 
     Args:
         comparison: What it shows.
         limits: How many sentences it carries.
         title: Its heading.
+        study: Whose claims it shows.
         now: When it is made; by default now.
     """
     from plotly.offline import get_plotlyjs
@@ -57,9 +74,11 @@ def render(comparison: Comparison, *, limits: Limits, title: str | None = None, 
     environment.filters["title_of"] = title_of
     library = get_plotlyjs()
     script = "\n".join(_source(environment, name) for name in SCRIPTS)
-    data = page_data(comparison, limits)
+    data = page_data(comparison, limits, study)
     return environment.get_template("page.html").render(
-        title=title or _title(comparison),
+        title=title or (study.title if study else _title(comparison)),
+        study=study,
+        claims=claims_section(study.verdicts) if study else None,
         made=(now or datetime.now(UTC)).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
         style=Markup(_source(environment, "page.css")),
         library=_inline(library),
@@ -74,6 +93,10 @@ def render(comparison: Comparison, *, limits: Limits, title: str | None = None, 
         has_attention=any(split["attention"] for split in data["splits"]),
         has_frequency=any(split["frequency"] for split in data["splits"]),
         has_curves=bool(data["curves"]["names"]),
+        has_seeds=any(len(entry.runs) > 1 for split in comparison.splits for entry in split.entries),
+        has_sweep=bool(data["axes"] and data["splits"]),
+        importances=[split["importance"] for split in data["splits"]],
+        measured=data["study"],
         warnings=_warnings(comparison),
     )
 

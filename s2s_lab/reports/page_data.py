@@ -10,12 +10,15 @@ import numpy as np
 from s2s_lab.metrics.significance import Interval
 from s2s_lab.records.curves import curve, read_curves
 from s2s_lab.reports.comparison import statistics_of
-from s2s_lab.reports.differences import mark_words
 from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.frequency import EDGES, frequency_scores, group_label, training_counts
 from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets, score_in_buckets
 from s2s_lab.reports.numbers import digits_for, title_of, unit_of
+from s2s_lab.reports.outputs import browser
 from s2s_lab.reports.runs import Row
+from s2s_lab.reports.settings import Setting
+from s2s_lab.reports.study_section import StudyView, measured_groups
+from s2s_lab.reports.sweep import axes_of, axis_data, importance_data
 from s2s_lab.reports.wording import mark
 
 MOST_POINTS = 400
@@ -35,13 +38,16 @@ class Limits:
     attention: int = 12
 
 
-def page_data(comparison: Comparison, limits: Limits) -> dict[str, Any]:
+def page_data(comparison: Comparison, limits: Limits, study: StudyView | None = None) -> dict[str, Any]:
     """Give all that the page draws."""
     order = {row.key: position for position, row in enumerate(comparison.rows)}
+    axes = axes_of(comparison)
     return {
         "rows": [row.label for row in comparison.rows],
         "curves": curves(comparison.rows),
-        "splits": [_split(split, order, limits) for split in comparison.splits],
+        "axes": axis_data(axes),
+        "splits": [_split(split, order, limits, axes) for split in comparison.splits],
+        "study": measured_groups(study.measured) if study else [],
     }
 
 
@@ -75,7 +81,7 @@ def curves(rows: Sequence[Row]) -> dict[str, Any]:
     return {"names": ranked, "runs": runs}
 
 
-def _split(split: SplitComparison, order: dict[str, int], limits: Limits) -> dict[str, Any]:
+def _split(split: SplitComparison, order: dict[str, int], limits: Limits, axes: list[Setting]) -> dict[str, Any]:
     strategies = list(dict.fromkeys(entry.strategy for entry in split.entries))
     return {
         "name": split.split,
@@ -85,8 +91,9 @@ def _split(split: SplitComparison, order: dict[str, int], limits: Limits) -> dic
         "entries": [_entry(entry, split, order, strategies) for entry in split.entries],
         "lengths": _lengths(split),
         "frequency": _frequency(split),
-        "browser": _browser(split, limits.sentences),
+        "browser": browser(split, limits.sentences),
         "attention": _attention(split, limits.attention),
+        "importance": importance_data(split, list(order), axes),
     }
 
 
@@ -124,6 +131,7 @@ def _entry(entry: Entry, split: SplitComparison, order: dict[str, int], strategi
         "seeds": [str(run.seed) for run in entry.runs],
         "best": entry.best,
         "mark": mark(entry),
+        "letters": entry.letters,
         "p": None if entry.versus is None else entry.versus.p_value,
         "speed": entry.sentences_per_second,
         "scores": scores,
@@ -192,24 +200,6 @@ def _frequency(split: SplitComparison) -> dict[str, Any] | None:
             "recall": [[score.recall(group) for group in groups] for score in scores],
             "precision": [[score.precision(group) for group in groups] for score in scores],
         },
-    }
-
-
-def _browser(split: SplitComparison, most: int) -> dict[str, Any]:
-    first = split.entries[0].evaluations[0]
-    sources, references = first.sources(), first.references()
-    count = min(most, len(sources))
-    indices = np.unique(np.linspace(0, len(sources) - 1, count).astype(int)).tolist() if count else []
-    outputs = []
-    for entry in split.entries:
-        lines = entry.evaluations[0].hypotheses()
-        outputs.append([mark_words(lines[index], references[index]) for index in indices])
-    return {
-        "total": len(sources),
-        "indices": indices,
-        "sources": [sources[index] for index in indices],
-        "references": [references[index] for index in indices],
-        "outputs": outputs,
     }
 
 

@@ -31,6 +31,8 @@ class Reproduction:
 def provenance(comparison: Comparison) -> list[tuple[str, list[str]]]:
     """Give (heading, values) for the top of the page; several values where the runs differ."""
     runs = [run for row in comparison.rows for run in row.runs]
+    if not runs:
+        return []
     splits = [f"{split.split}, {split.sentences:,} sentences" for split in comparison.splits]
     seeds = sorted({str(run.seed) for run in runs})
     trained = f"{len(runs)} trainings, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}"

@@ -10,6 +10,7 @@ from s2s_lab.records.configuration import configuration_hash, differing_keys
 from s2s_lab.records.evaluation import Evaluation, read_evaluation
 from s2s_lab.records.run_folder import RunFolder, find_runs
 from s2s_lab.records.shape import Maybe, check_shape
+from s2s_lab.reports.together import varied_together
 
 NOT_COMPARED = (
     "seed", "name", "experiment_name", "paths", "logger", "callbacks", "job", "data.corpus.root", "trainer.num_threads",
@@ -197,12 +198,17 @@ def _labels(names: Sequence[str], configurations: Sequence[dict[str, Any]], keys
         if len(places) == 1:
             continue
         differences = differing_keys([configurations[place] for place in places], ignoring=NOT_COMPARED)
+        chosen = [keys[0] for keys in varied_together(differences)][:3]
         for position, place in enumerate(places):
-            parts = [f"{_last(key)}={short(values[position])}" for key, values in list(differences.items())[:3]]
+            parts = [f"{_last(key)}={_brief(differences[key][position])}" for key in chosen]
             labels[place] = f"{name} ({', '.join(parts)})" if parts else name
     return [
         f"{label} [{key[:4]}]" if labels.count(label) > 1 else label for label, key in zip(labels, keys, strict=True)
     ]
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else short(value)
 
 
 def _last(key: str) -> str:

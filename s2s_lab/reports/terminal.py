@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from s2s_lab.reports.effects import effect_kind, effect_of
 from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.leaderboard import column_digits
 from s2s_lab.reports.numbers import count, decimal, duration, p_text, rate, title_of, unit_of
@@ -77,7 +78,13 @@ def _score_columns(split: SplitComparison) -> Columns:
         arrow = "↑" if kind.higher_is_better else "↓"
         title = f"{title_of(kind.name)}{unit_of(kind.signature).suffix} {arrow}"
         columns.append((title, partial(_score, kind=kind, split=split)))
-    return [*columns, ("p vs best", _test), ("seeds", lambda entry: str(len(entry.runs)))]
+    columns.append(("p vs best", _test))
+    if any(entry.letters for entry in split.entries):
+        columns.append(("letters", lambda entry: entry.letters))
+    effect = effect_kind(split)
+    if effect:
+        columns.append((effect, lambda entry: effect_of(entry, effect).text))
+    return [*columns, ("seeds", lambda entry: str(len(entry.runs)))]
 
 
 def _cost_columns() -> Columns:

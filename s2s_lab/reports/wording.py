@@ -1,7 +1,17 @@
 """The sentences that explain a comparison, the same in the terminal and on the page."""
 
+from s2s_lab.reports.effects import effect_kind
 from s2s_lab.reports.entries import LEVEL, Entry, SplitComparison
 from s2s_lab.reports.numbers import decimal, digits_for, p_text, title_of, unit_of
+
+TESTS = {
+    "bootstrap": ("paired bootstrap", "resamples"),
+    "randomization": ("approximate randomization test", "shuffles"),
+}
+EFFECTS = {
+    "g": "g: Hedges' effect size, the difference from the best row in standard deviations over seeds.",
+    "d": "d: effect size, the difference from the best row in standard deviations over sentences.",
+}
 
 
 def mark(entry: Entry) -> str:
@@ -12,7 +22,7 @@ def mark(entry: Entry) -> str:
 
 
 def explanation(split: SplitComparison) -> list[str]:
-    """Say what interval and test are, in at most two sentences."""
+    """Say what interval and test are, each in a sentence."""
     lines = []
     counts = sorted({len(entry.runs) for entry in split.entries})
     if counts and counts[-1] > 1:
@@ -23,11 +33,19 @@ def explanation(split: SplitComparison) -> list[str]:
     tested = [entry.versus for entry in split.entries if entry.versus]
     if tested and split.monitor:
         name, samples = title_of(split.monitor.name), tested[0].test.samples
+        how, drawn = TESTS[split.test]
+        every = any(entry.letters for entry in split.entries)
+        count = f"{'all ' if every and split.tests > 1 else ''}{split.tests:,} {'pairs' if every else 'tests'}"
         lines.append(
-            f"p: two-sided paired bootstrap of {name} against the best row, {samples:,} "
-            f"resamples of the {split.sentences:,} sentences, seeds averaged, Holm-corrected over {len(tested)} "
-            f"{'test' if len(tested) == 1 else 'tests'}; ▼ significantly worse (p < {LEVEL}), ≈ not told apart."
+            f"p: two-sided {how} of {name} against the best row, {samples:,} {drawn} of the {split.sentences:,} "
+            f"sentences, seeds averaged, Holm-corrected over {count if split.tests > 1 else 'one test'}; "
+            f"▼ significantly worse (p < {LEVEL}), ≈ not told apart."
         )
+        if every:
+            lines.append("Rows that share a letter are not told apart by these tests.")
+    effect = effect_kind(split)
+    if effect:
+        lines.append(EFFECTS[effect])
     return lines
 
 

@@ -8,14 +8,16 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.page import write_page
 from s2s_lab.reports.page_data import Limits
 from s2s_lab.reports.runs import collect
-from tests.reports.synthetic import evaluate, sentences, write_comparison, write_run
+from tests.reports.synthetic import evaluate, sentences, study_view, write_comparison, write_run, write_sweep
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHARTS = {
     "dots-chart": 6,
+    "seeds-chart": 6,
     "curves-chart": 6,
     "speed-chart": 6,
     "source-lengths-chart": 6,
@@ -210,6 +212,84 @@ def test_attention_is_told_where_the_pointer_is(opened: Opened) -> None:
     opened.page.locator("#attention-chart .nsewdrag").hover()
     opened.page.wait_for_selector("#attention-chart .hoverlayer .hovertext")
     assert "attended to" in (opened.page.locator("#attention-chart .hoverlayer").text_content() or "")
+
+
+def test_another_seed_shows_its_outputs(opened: Opened) -> None:
+    def shown() -> list[str]:
+        return opened.texts(".sentence .said:not(.reference)")
+
+    first = shown()
+    opened.page.select_option("#outputs-seed", label="2")
+    assert opened.texts("#outputs-seed-note") == ["Seed 2."]
+    second = shown()
+    assert second != first
+    opened.page.select_option("#outputs-seed", label="1")
+    assert shown() == first
+
+
+def test_a_seed_tells_its_score(opened: Opened) -> None:
+    opened.page.locator("#seeds-chart").scroll_into_view_if_needed()
+    opened.page.locator("#seeds-chart .points path").first.hover(force=True)
+    opened.page.wait_for_selector("#seeds-chart .hoverlayer .hovertext")
+    assert "from the mean" in (opened.page.locator("#seeds-chart .hoverlayer").text_content() or "")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sweep")
+    comparison = compare(collect([write_sweep(folder / "runs", count=8, seeds=(1,))]), samples=50)
+    write_page(folder / "report.html", comparison, limits=Limits(sentences=5, attention=0), study=study_view())
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_sweep_draws_every_row_across_its_settings(browser: Browser, sweep: Path, width: int, scheme: str) -> None:
+    opened = Opened(browser, sweep, width=width, scheme=scheme)
+    assert opened.page.locator("#sweep-chart .row").count() == 18
+    labels = opened.page.locator("#sweep-chart .label").all_text_contents()
+    for setting in ("hidden_size", "dropout", "cell"):
+        assert any(setting in label for label in labels), setting
+    frame = opened.page.locator("#sweep-chart").bounding_box()
+    assert frame is not None
+    for text in opened.page.locator("#sweep-chart text").all():
+        box = text.bounding_box()
+        assert box is not None
+        assert frame["x"] - 1 <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
+    assert opened.page.locator("#importance-chart .barlayer .point").count() == 4
+    assert "of 18 runs" in opened.texts("#importance-note")[0]
+    assert opened.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert (opened.requests, opened.complaints) == ([], [])
+    opened.context.close()
+
+
+def test_a_line_of_a_sweep_tells_its_row(browser: Browser, sweep: Path) -> None:
+    opened = Opened(browser, sweep)
+    opened.page.locator("#sweep").scroll_into_view_if_needed()
+    assert not opened.page.locator("#sweep-tip").is_visible()
+    opened.page.locator("#sweep-chart .target").last.dispatch_event("pointermove", {"clientX": 500, "clientY": 300})
+    told = opened.texts("#sweep-tip")[0]
+    best = opened.page.evaluate("lab.data.rows[lab.split.entries[0].row]")
+    assert best in told and "encoder.hidden_size: 400" in told
+    opened.page.select_option("#sweep-score", "exact_match")
+    label = opened.page.locator("#sweep-chart .score .label").text_content() or ""
+    assert label.startswith("Exact match %")
+    assert opened.complaints == []
+    opened.context.close()
+
+
+def test_claims_and_measurements_of_a_study_draw_and_do_not_act(browser: Browser, tmp_path: Path) -> None:
+    write_page(tmp_path / "page.html", Comparison((), (), (), (), {}), study=study_view())
+    for width in (1280, 390):
+        opened = Opened(browser, tmp_path / "page.html", width=width)
+        assert opened.texts(".claims .verdict") == [
+            "✓ reproduced", "? inconclusive", "? inconclusive", "✓ reproduced", "○ open"
+        ]  # fmt: skip
+        assert opened.box("#study-chart svg.main-svg")[1] > 150
+        assert opened.page.evaluate("window.hacked") is None
+        assert opened.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert (opened.requests, opened.complaints) == ([], [])
+        opened.context.close()
 
 
 def test_another_split_changes_the_whole_page(browser: Browser, tmp_path: Path) -> None:

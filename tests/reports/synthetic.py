@@ -1,5 +1,6 @@
 """Run folders as trainings and evaluations leave them, made up quickly through records' own interface."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.evaluation import Alignment, write_evaluation
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.records.word_counts import count_words
+from s2s_lab.reports.claims import Measured, judge
+from s2s_lab.reports.study_section import StudyView
 
 SUBJECTS = {"the man": "der Mann", "a woman": "eine Frau", "the dog": "der Hund", "two children": "zwei Kinder"}
 VERBS = {"runs": "läuft", "sleeps": "schläft", "plays": "spielt", "waits": "wartet"}
@@ -234,3 +237,42 @@ def write_comparison(root: Path, *, count: int = 40, seeds: Sequence[int] = (1, 
     write_run(root, "rnn", 1, made=made, status="failed")
     write_run(root, "rnn", 2, made=made, status="interrupted")
     return root
+
+
+SIZES, RATES, CELLS = (25, 100, 400), (0.0, 0.3), ("gru", "lstm", "lstm_attention")
+
+
+def write_sweep(root: Path, *, count: int = 24, seeds: Sequence[int] = (1, 2, 3)) -> Path:
+    """Write a grid of sizes, dropout rates and cells, in which size matters most and dropout hardly."""
+    made = sentences(count, hostile=False)
+    for size, rate, cell in itertools.product(SIZES, RATES, CELLS):
+        quality = 0.35 + 0.2 * SIZES.index(size) + 0.06 * CELLS.index(cell) + 0.02 * rate
+        settings = {"encoder": {"hidden_size": size, "dropout": rate}, "decoder": {"hidden_size": size}}
+        for seed in seeds:
+            write_run(root, cell, seed, made=made, quality=quality, settings=settings, strategies=("greedy",))
+    return root
+
+
+def study_view() -> StudyView:
+    """Claims with every verdict, one of them hostile, and scores of rows that have no run folder."""
+    signature = ExactMatch().signature()
+    values = {"overall_best": (99.6, 99.8, 99.7, 99.9, 99.5), "srn": (1.1, 1.4, 1.2), HOSTILE: (40.0,)}
+    values |= {f"size[percent={percent},cell=lstm]": (3.0 * percent, 3.4 * percent) for percent in (1, 2, 4)}
+    measured = tuple(
+        Measured(
+            row, "greedy", "exact_match", scores, tuple(range(1, len(scores) + 1)), None, signature, "test", "fp", True
+        )
+        for row, scores in values.items()
+    )
+    value = {"kind": "value", "score": "exact_match", "source": "Lake & Baroni 2018, section 4.1"}
+    claims = {
+        "best": {**value, "row": "overall_best", "published": 99.7, "tolerance": 0.5, "says": "The best solves it"},
+        "srn": {**value, "row": "srn", "published": 1.0, "side": "at_most", "says": HOSTILE},
+        "size": {**value, "row": "size[percent=4,cell=lstm]", "published": 12.5, "tolerance": 1, "source": HOSTILE},
+        "more": {"kind": "trend", "rows": [f"size[percent={percent},cell=lstm]" for percent in (1, 2, 4)],
+                 "direction": "rises", "says": "More data, better scores"},
+        "open": {**value, "row": "attention", "published": 33, "tolerance": 2, "says": "Attention helps"},
+    }  # fmt: skip
+    cited = ("Lake and Baroni, ICML 2018", "https://arxiv.org/abs/1711.00350")
+    about = "Batches in place of single pairs.\n\nFewer steps."
+    return StudyView("Lake & Baroni 2018", *cited, about, tuple(judge(claims, measured)), measured)

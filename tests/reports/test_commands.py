@@ -11,7 +11,8 @@ import pytest
 import s2s_lab.compare
 import s2s_lab.report
 from s2s_lab.metrics.bleu import BLEU
-from tests.reports.synthetic import evaluate, sentences, write_run
+from s2s_lab.reports import study_source
+from tests.reports.synthetic import evaluate, sentences, study_view, write_run
 
 MAINS = {"compare": s2s_lab.compare.main, "report": s2s_lab.report.main}
 
@@ -32,10 +33,26 @@ def test_compare_prints_rows_tests_differences_and_leftovers(run, runs: Path, mo
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = run("compare", runs, "--samples", 50)
     assert (code, err) == (0, "")
-    for text in ("gru_attention", "best", "▼", "95 % t-interval over 2 seeds", "Holm-corrected over 5 tests", "1.30 M",
-                 "lstm is under-trained", "attention._target_: NoAttention (lstm, gru); AdditiveAttention",
+    for text in ("gru_attention", "best", "▼", "95 % t-interval over 2 seeds", "Holm-corrected over all 15 pairs",
+                 "1.30 M", "lstm is under-trained", "attention._target_: NoAttention (lstm, gru); AdditiveAttention",
                  "rnn seed 1: failed: ValueError: <b>loss</b> is NaN"):  # fmt: skip
         assert text in out, text
+
+
+def test_compare_offers_randomization_and_says_so(run, runs: Path) -> None:
+    code, out, _ = run("compare", runs, "--samples", 50, "--test", "randomization")
+    assert code == 0 and "approximate randomization test of BLEU" in out and "50 shuffles" in out
+    assert "50 resamples are too few for this number of tests (15): expected at least 1,000" in out
+    assert run("compare", runs, "--test", "sign")[0] == 2
+
+
+def test_rows_without_a_common_split_exit_2(run, tmp_path: Path) -> None:
+    made = sentences(4)
+    write_run(tmp_path, "gru", 1, made=made, strategies=("greedy",))
+    evaluate(write_run(tmp_path, "lstm", 1, made=made, strategies=()), "greedy", made, 0.5, 1, split="validation")
+    code, out, err = run("compare", tmp_path)
+    assert (code, out) == (2, "")
+    assert "different splits (gru on test, lstm on validation)" in err and err.count("\n") == 1
 
 
 def test_compare_cuts_nothing_off_in_a_narrow_terminal(run, runs: Path, monkeypatch) -> None:
@@ -55,6 +72,8 @@ def test_json_holds_the_same_facts(run, runs: Path, tmp_path: Path) -> None:
     first = split["entries"][0]["scores"]["bleu"]
     assert first["low"] <= first["mean"] <= first["high"] and len(first["values"]) == 2
     assert split["entries"][5]["versus_best"]["p_holm"] <= 1
+    assert split["entries"][5]["versus_best"]["hedges_g"]["g"] < 0
+    assert (split["test"], split["tests"], split["entries"][0]["letters"][0]) == ("bootstrap", 15, "a")
     assert [item["reason"] for item in facts["leftovers"]][1] == "interrupted"
     assert len(facts["rows"]) == 3
 
@@ -64,6 +83,23 @@ def test_report_writes_the_page_and_says_where(run, runs: Path, tmp_path: Path) 
     assert (code, err) == (0, "")
     assert out.startswith(f"report {tmp_path / 'page.html'} (")
     assert "<h1>A &lt;title&gt;</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_study_is_shown_alone_or_above_its_runs(run, runs: Path, tmp_path: Path, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(study_source, "read_study_view", lambda place: asked.append(str(place)) or study_view())
+    folder = tmp_path / "experiments" / "paper"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("title: x\n")
+    page = tmp_path / "page.html"
+    for words, has_runs in (([folder], False), ([folder / "study.yaml"], False),
+                            ([runs, "--study", folder / "study.yaml", "--samples", 50], True)):  # fmt: skip
+        assert run("report", *words, "-o", page)[0] == 0
+        text = page.read_text(encoding="utf-8")
+        assert 'id="claims"' in text and ('id="results"' in text) == has_runs
+    assert asked == [str(folder), *[str(folder / "study.yaml")] * 2]
+    code, _, err = run("report", folder, "--study", folder / "study.yaml", "-o", page)
+    assert code == 2 and "several studies" in err and err.count("\n") == 1
 
 
 def test_wrong_requests_are_one_line_and_exit_2(run, runs: Path, tmp_path: Path) -> None:

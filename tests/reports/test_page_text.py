@@ -1,6 +1,7 @@
 """The page carries everything it needs, and no text of the data can act in it."""
 
 import html.parser
+import itertools
 import json
 import re
 from datetime import UTC, datetime
@@ -8,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from s2s_lab.reports import outputs
+from s2s_lab.reports.claims import Verdict
 from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.differences import MISSING
 from s2s_lab.reports.entries import Comparison
+from s2s_lab.reports.outputs import browser
 from s2s_lab.reports.page import embedded, render, write_page
 from s2s_lab.reports.page_data import MOST_POINTS, Limits, curves, page_data
 from s2s_lab.reports.runs import collect
-from tests.reports.synthetic import HOSTILE, sentences, write_run
+from s2s_lab.reports.study_section import StudyView, claims_section
+from tests.reports.synthetic import HOSTILE, sentences, study_view, write_run
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -84,14 +90,82 @@ def test_everything_that_was_found_is_on_the_page(page: str) -> None:
 
 def test_the_limit_of_sentences_holds_and_is_told(comparison: Comparison) -> None:
     (split,) = page_data(comparison, Limits(sentences=7, attention=2))["splits"]
-    browser = split["browser"]
-    assert (len(browser["indices"]), browser["total"]) == (7, 40)
-    assert (browser["indices"][0], browser["indices"][-1]) == (0, 39)
-    assert {len(outputs) for outputs in browser["outputs"]} == {7}
+    kept = split["browser"]
+    assert (len(kept["indices"]), kept["total"]) == (7, 40)
+    assert (kept["indices"][0], kept["indices"][-1]) == (0, 39)
+    assert {len(lines) for of_seeds in kept["outputs"] for lines in of_seeds} == {7}
     assert {len(item["sentences"]) for item in split["attention"]} == {2}
     assert "at most 2 sentences" in render(comparison, limits=Limits(sentences=7, attention=2), now=NOW)
     empty = page_data(comparison, Limits(sentences=0, attention=0))["splits"][0]
     assert (empty["browser"]["indices"], empty["attention"]) == ([], [])
+
+
+def test_outputs_of_every_seed_are_kept_once(comparison: Comparison, monkeypatch) -> None:
+    (split,) = comparison.splits
+    found = browser(split, 10)
+    assert found["seeds"] == ["1", "2"]
+    for entry, of_seeds in zip(split.entries, found["outputs"], strict=True):
+        lines = [evaluation.hypotheses() for evaluation in entry.evaluations]
+        for place, seed in itertools.product(range(10), range(2)):
+            index = found["indices"][place]
+            pieces = of_seeds[seed][place]
+            assert (pieces == 0) == (seed == 1 and lines[1][index] == lines[0][index])
+            said = " ".join(words for kind, words in pieces or of_seeds[0][place] if kind != MISSING)
+            assert said == " ".join(lines[seed][index].split())
+    monkeypatch.setattr(outputs, "MOST_OUTPUTS", 100)
+    fewer = browser(split, 10)
+    assert (fewer["seeds"], fewer["left_out"]) == (["1"], 1)
+
+
+def test_a_row_without_a_seed_has_no_outputs_of_it(tmp_path: Path) -> None:
+    made = sentences(4)
+    for model, seed in (("gru", 1), ("gru", 2), ("lstm", 2)):
+        write_run(tmp_path, model, seed, made=made, strategies=("greedy",), quality=0.9 if model == "gru" else 0.1)
+    (split,) = compare(collect([tmp_path]), samples=20).splits
+    found = browser(split, 4)
+    assert found["seeds"] == ["1", "2"]
+    assert found["outputs"][1][0] is None and len(found["outputs"][1][1]) == 4
+
+
+def test_claims_are_on_the_page_and_their_text_stays_text(comparison: Comparison) -> None:
+    page = render(comparison, limits=Limits(), study=study_view(), now=NOW)
+    elements = Elements(page)
+    assert not [tag for tag, attributes in elements.tags if tag == "img" or "onerror" in attributes]
+    assert len(elements.scripts) == 3
+    assert "5 claims: 2 reproduced, 2 inconclusive, 1 open." in page
+    for text in ("≤ 1.0", "More data, better scores", "Not measured yet: exact_match of attention", "&lt;/script&gt;"):
+        assert text in page, text
+    (group,) = json.loads(elements.scripts[0])["study"]
+    assert HOSTILE in [row["label"] for row in group["rows"]]
+
+
+def test_a_study_alone_makes_a_page(tmp_path: Path) -> None:
+    page = render(Comparison((), (), (), (), {}), limits=Limits(), study=study_view(), now=NOW)
+    identifiers = {attributes.get("id") for tag, attributes in Elements(page).tags if tag == "section"}
+    assert identifiers == {"claims"}
+    assert "<h1>Lake &amp; Baroni 2018</h1>" in page and "99.70" in page
+    nothing = render(
+        Comparison((), (), (), (), {}), limits=Limits(), study=StudyView("Empty", "", "", "", (), ()), now=NOW
+    )
+    assert "The study makes no claims." in nothing
+
+
+def test_verdicts_are_counted_and_told_how_many_seeds_they_need() -> None:
+    section = claims_section(study_view().verdicts)
+    by_claim = {line.says: line for line in section.lines}
+    assert by_claim["The best solves it"].kind == "reproduced"
+    assert "more seeds of each row would tell" in by_claim["size"].reason
+    single = Verdict("id", "value", "", "", None, "", "inconclusive", "one seed", 1)
+    (line,) = claims_section([single]).lines
+    assert (line.says, line.published) == ("id", "–")  # noqa: RUF001
+    assert line.reason == "One seed. About 1 more seed of each row would tell."
+
+
+def test_a_sweep_has_axes_and_importance_where_there_are_runs_enough(comparison: Comparison) -> None:
+    data = page_data(comparison, Limits(0, 0))
+    assert [axis["label"] for axis in data["axes"]] == ["cell", "attention"]
+    assert data["splits"][0]["importance"] is None, "six runs are too few"
+    assert 'id="sweep"' in render(comparison, limits=Limits(0, 0), now=NOW)
 
 
 def test_long_curves_are_thinned_but_keep_their_ends(tmp_path: Path) -> None:

@@ -19,6 +19,21 @@ const lab = {
     return value === null || value === undefined ? "–"
       : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   },
+  // Long names are broken after a separator, and cut off where that does not help.
+  broken(label, most, lines) {
+    const made = [""];
+    for (const piece of label.split(/(?<=[ ,·\[(])/u)) {
+      if (made.at(-1) && (made.at(-1) + piece).trimEnd().length > most) made.push("");
+      made[made.length - 1] += piece;
+    }
+    const kept = made.slice(0, lines).map((line) => (line.length > most + 1 ? `${line.slice(0, most)}…` : line));
+    return kept.map(lab.text).join("<br>") + (made.length > lines ? "…" : "");
+  },
+  // On a narrow page the name of a row stands above it, not beside it.
+  above(name, y) {
+    return { text: name, x: 0, xref: "paper", xanchor: "left", y, yanchor: "bottom", showarrow: false, align: "left",
+      font: { size: 12.5, color: lab.colour("ink") }, borderpad: 0 };
+  },
   score(name) { return lab.split.scores.find((score) => score.name === name); },
 
   make(tag, options = {}, children = []) {
@@ -35,6 +50,16 @@ const lab = {
     const made = lab.make("i", { class: "swatch", "aria-hidden": "true" });
     made.style.background = `var(--c${row % 8})`;
     return made;
+  },
+  // A choice of the split's scores that draws a chart; the chosen score is kept where another split has it too.
+  scoreChooser(id, chart) {
+    lab.element(id).addEventListener("change", chart);
+    lab.draw(() => {
+      const chosen = lab.element(id).value;
+      lab.fill(lab.element(id), lab.split.scores.map((score) => [score.name, score.title]));
+      lab.element(id).value = lab.score(chosen) ? chosen : lab.split.monitor ?? lab.split.scores[0]?.name;
+      if (lab.element(id).value) chart();
+    });
   },
   fill(select, options) {
     select.replaceChildren(...options.map(([value, text]) => lab.make("option", { value, text })));

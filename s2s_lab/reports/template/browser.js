@@ -2,20 +2,27 @@
 (() => {
   const list = lab.element("outputs-list");
   if (!list) return;
-  const SAME = 0, EXTRA = 1, STEP = 20;
+  const SAME = 0, EXTRA = 1, STEP = 20, MOST_SHOWN = 6;
   const shown = new Set(); // positions of the entries shown
   let matching = [], drawn = 0;
 
   const said = (pieces) => pieces.filter(([kind]) => kind <= EXTRA).map(([, words]) => words).join(" ");
+  // Outputs of the chosen seed: 0 stands for the same as the entry's first seed.
+  const seedPlace = () => Number(lab.element("outputs-seed").value);
+  const has = (entry) => lab.split.browser.outputs[entry][seedPlace()] !== null;
+  function output(entry, place) {
+    const seeds = lab.split.browser.outputs[entry];
+    return seeds[seedPlace()][place] || seeds.find((lines) => lines !== null)[place];
+  }
   const right = (pieces) => pieces.every(([kind]) => kind === SAME);
 
   function select() {
     const { browser } = lab.split;
     const needle = lab.element("outputs-filter").value.trim().toLocaleLowerCase();
     const differ = lab.element("outputs-differ").checked, wrong = lab.element("outputs-wrong").checked;
-    const visible = [...shown];
+    const visible = [...shown].filter(has);
     matching = browser.indices.map((_, place) => place).filter((place) => {
-      const outputs = visible.map((entry) => browser.outputs[entry][place]);
+      const outputs = visible.map((entry) => output(entry, place));
       if (differ && new Set(outputs.map(said)).size < 2) return false;
       if (wrong && outputs.every(right)) return false;
       if (!needle) return true;
@@ -26,6 +33,10 @@
     const sample = indices.length < total ? `, a sample evenly spaced over the ${total.toLocaleString("en")} of the split` : "";
     lab.element("outputs-count").textContent =
       `${matching.length.toLocaleString("en")} of ${indices.length.toLocaleString("en")} sentences${sample}.`;
+    const missing = [...shown].filter((entry) => !has(entry)).map((entry) => lab.split.entries[entry].label);
+    const later = browser.left_out ? ` ${browser.left_out} more are not kept in the page.` : "";
+    lab.element("outputs-seed-note").textContent = `Seed ${browser.seeds[seedPlace()]}${
+      missing.length ? `, which ${missing.join(", ")} ${missing.length === 1 ? "does" : "do"} not have` : ""}.${later}`;
     list.replaceChildren();
     drawn = 0;
     more();
@@ -49,8 +60,8 @@
         lab.make("div", { class: "said reference", text: reference, dir: "auto" }));
     }
     const groups = new Map(); // equal outputs stand once
-    for (const entry of [...shown].sort((a, b) => a - b)) {
-      const pieces = browser.outputs[entry][place], key = said(pieces);
+    for (const entry of [...shown].filter(has).sort((a, b) => a - b)) {
+      const pieces = output(entry, place), key = said(pieces);
       if (!groups.has(key)) groups.set(key, { pieces, names: [] });
       groups.get(key).names.push(lab.make("span", {}, [lab.swatch(entries[entry].row), entries[entry].label]));
     }
@@ -72,10 +83,14 @@
   }
 
   function chips() {
+    const { seeds, outputs } = lab.split.browser;
+    lab.fill(lab.element("outputs-seed"), seeds.map((seed, place) => [place, seed]));
+    const held = seeds.map((_, place) => outputs.filter((entry) => entry[place] !== null).length);
+    lab.element("outputs-seed").value = String(held.indexOf(Math.max(...held)));
     shown.clear();
     const seen = new Set();
     for (const [position, entry] of lab.split.entries.entries()) {
-      if (!seen.has(entry.row)) shown.add(position); // the best strategy of each row
+      if (!seen.has(entry.row) && seen.size < MOST_SHOWN) shown.add(position); // the best strategy of each of the best rows
       seen.add(entry.row);
     }
     lab.element("outputs-entries").replaceChildren(...lab.split.entries.map((entry, position) => {
@@ -97,6 +112,7 @@
     waiting = setTimeout(select, 120);
   });
   for (const id of ["outputs-differ", "outputs-wrong"]) lab.element(id).addEventListener("change", select);
+  lab.element("outputs-seed").addEventListener("change", select);
   lab.element("outputs-more").addEventListener("click", more);
   let drawnFor = -1;
   lab.draw(() => {

@@ -36,13 +36,15 @@
       traces.push({ ...base, x: [found.mean], y: [place], marker: marker(entry, 12),
         text: [`<b>${lab.text(entry.label)}</b><br>${spread(score, entry)}`] });
     }
-    const labels = ordered.map((entry) => lab.narrow()
-      ? `${lab.text(lab.data.rows[entry.row])}<br>${lab.text(entry.strategy)}` : lab.text(entry.label));
+    const narrow = lab.narrow();
+    const labels = ordered.map((entry) => lab.broken(entry.label, narrow ? 46 : 60, narrow ? 1 : 2));
+    const axis = { range: [-0.6, ordered.length - (narrow ? 0.1 : 0.4)], showgrid: false, tickfont: { size: 13, color: lab.colour("ink") } };
     lab.plot("dots-chart", traces, {
-      height: 70 + ordered.length * (lab.narrow() ? 44 : 34),
+      height: 70 + ordered.length * (narrow ? 48 : 34),
+      annotations: narrow ? labels.map((label, place) => lab.above(label, place + 0.2)) : [],
       xaxis: lab.axis({ title: title(score) }),
-      yaxis: lab.axis({ tickvals: ordered.map((_, place) => place), ticktext: labels, range: [-0.6, ordered.length - 0.4],
-        showgrid: false, tickfont: { size: 13, color: lab.colour("ink") } }),
+      yaxis: lab.axis(narrow ? { ...axis, showticklabels: false, ticks: "" }
+        : { ...axis, tickvals: ordered.map((_, place) => place), ticktext: labels }),
     });
   }
 
@@ -155,15 +157,8 @@
     lab.draw(curves);
   }
   if (lab.data.splits.length) {
-    const charts = { "dots-score": dots, "speed-score": speed, "lengths-score": lengths };
-    for (const [id, chart] of Object.entries(charts)) {
-      lab.element(id).addEventListener("change", chart);
-      lab.draw(() => {
-        const chosen = lab.element(id).value;
-        lab.fill(lab.element(id), lab.split.scores.map((score) => [score.name, score.title]));
-        lab.element(id).value = lab.score(chosen) ? chosen : lab.split.monitor ?? lab.split.scores[0]?.name;
-        if (lab.element(id).value) chart();
-      });
+    for (const [id, chart] of Object.entries({ "dots-score": dots, "speed-score": speed, "lengths-score": lengths })) {
+      lab.scoreChooser(id, chart);
     }
     if (lab.element("frequency-measure")) {
       lab.segmented("frequency-measure", frequency);

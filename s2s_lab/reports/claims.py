@@ -1,0 +1,201 @@
+"""A paper's claims held against what was measured: reproduced, not reproduced, inconclusive, or still open."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from s2s_lab.faults import RequestError
+from s2s_lab.metrics.recorded import aggregate_of
+from s2s_lab.metrics.seeds import welch_test
+from s2s_lab.metrics.significance import holm, paired_bootstrap
+from s2s_lab.reports.measurements import Measured as Measured
+from s2s_lab.reports.measurements import Measurements, NotMeasuredError, check_comparable, seed_means
+from s2s_lab.reports.numbers import unit_of
+from s2s_lab.reports.rulings import Decision, Order, Ruling, mean_text, order_ruling, trend_ruling, value_ruling
+
+SAMPLES = 10_000
+TEST_SEED = 20040725
+SIDES = {"equal": "", "at_least": "≥ ", "at_most": "≤ "}
+DIRECTIONS = ("rises", "falls", "peaks")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one claim.
+
+    Attributes:
+        claim: Its id in the study.
+        kind: "value", "order" or "trend".
+        says: The claim in words.
+        source: Where the paper makes it.
+        published: The paper's number with its side and tolerance, if it has one.
+        ours: What was measured, as text; empty when nothing was.
+        verdict: The verdict.
+        reason: Why, in one sentence.
+        more_seeds: Of an inconclusive claim, how many more seeds of each row would decide it; None where unknown.
+    """
+
+    claim: str
+    kind: str
+    says: str
+    source: str
+    published: str | None
+    ours: str
+    verdict: Decision
+    reason: str
+    more_seeds: int | None
+
+
+def judge(
+    claims: Mapping[str, Mapping[str, Any]], measured: Sequence[Measured], *, rows: Sequence[str] = ()
+) -> list[Verdict]:
+    """Give the verdict on every claim of a study.
+
+    The rules are those of `value_ruling`, `order_ruling` and `trend_ruling`. A `row` that names a block stands for all
+    of its rows: its value for a seed is the mean over the rows, from the seeds that all of them have. Order claims that
+    are still open count in Holm's correction with p = 1, so that a later measurement never weakens a verdict.
+
+    Args:
+        claims: By id, as in study.yaml. `evaluation` and `score` may be left out where a row was measured under one
+            alone. `across_data: true` in an order or a trend allows rows measured on different data or splits.
+        measured: Everything that was measured.
+        rows: Names of all rows of the study; a block then stays open until each of its rows is measured.
+
+    Raises:
+        RequestError: If a claim compares scores of different signatures, splits or data, does not say which of several
+            evaluations or scores it means, or its settings are not those of a claim.
+    """
+    found = Measurements(measured, rows)
+    kinds = {claim: _kind(claim, settings) for claim, settings in claims.items()}
+    orders = _corrected(
+        {claim: _order(claim, claims[claim], found) for claim, kind in kinds.items() if kind == "order"}
+    )
+    verdicts = []
+    for claim, settings in claims.items():
+        kind = kinds[claim]
+        try:
+            if kind == "order":
+                outcome = orders[claim]
+                if isinstance(outcome, NotMeasuredError):
+                    raise outcome
+                ours, ruling = f"{mean_text(outcome.better)} against {mean_text(outcome.worse)}", order_ruling(outcome)
+            else:
+                ours, ruling = (_value if kind == "value" else _trend)(claim, settings, found)
+        except NotMeasuredError as missing:
+            ours, ruling = "", Ruling("open", str(missing))
+        texts = (str(settings.get("says") or ""), str(settings.get("source") or ""), _published(settings))
+        verdicts.append(Verdict(claim, kind, *texts, ours, ruling.decision, ruling.reason, ruling.more_seeds))
+    return verdicts
+
+
+def _kind(claim: str, settings: Mapping[str, Any]) -> str:
+    kind = settings.get("kind")
+    if kind not in ("value", "order", "trend"):
+        raise RequestError(f"claim {claim}: kind is {kind!r}; expected value, order or trend")
+    return kind
+
+
+def _number(claim: str, settings: Mapping[str, Any], key: str) -> float:
+    value = settings.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RequestError(f"claim {claim}: {key} is {value!r}; expected a number")
+    return float(value)
+
+
+def _value(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:
+    side = settings.get("side") or "equal"
+    if side not in SIDES:
+        raise RequestError(f"claim {claim}: side is {side!r}; expected {', '.join(SIDES)}")
+    published = _number(claim, settings, "published")
+    tolerance = _number(claim, settings, "tolerance") if side == "equal" or "tolerance" in settings else 0.0
+    if tolerance < 0:
+        raise RequestError(f"claim {claim}: tolerance is {tolerance}; expected 0 or more")
+    items = found.find(claim, _row(claim, settings), settings.get("evaluation"), settings.get("score"))
+    check_comparable(claim, items)
+    values = seed_means(items)
+    unit = unit_of(items[0].signature)
+    bounds = (unit.low, math.inf if unit.high is None else unit.high)
+    return f"{mean_text(values)} ({_seeds_text(len(values))})", value_ruling(values, published, tolerance, side, bounds)
+
+
+def _trend(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:
+    direction, names = settings.get("direction"), settings.get("rows")
+    if direction not in DIRECTIONS:
+        raise RequestError(f"claim {claim}: direction is {direction!r}; expected {', '.join(DIRECTIONS)}")
+    least = 3 if direction == "peaks" else 2
+    if not isinstance(names, list | tuple) or len(set(map(str, names))) < max(least, len(names)):
+        raise RequestError(f"claim {claim}: rows is {names!r}; expected at least {least} different rows in order")
+    rows = [found.find(claim, str(row), settings.get("evaluation"), settings.get("score")) for row in names]
+    items = [item for row in rows for item in row]
+    check_comparable(claim, items, across_data=bool(settings.get("across_data")))
+    scores = {str(name): seed_means(row) for name, row in zip(names, rows, strict=True)}
+    ruling = trend_ruling(scores, direction, higher_is_better=items[0].higher_is_better)
+    return ", ".join(mean_text(values) for values in scores.values()), ruling
+
+
+def _order(claim: str, settings: Mapping[str, Any], found: Measurements) -> Order | NotMeasuredError:
+    """Test the two sides, without correction."""
+    sides = []
+    for side in ("better", "worse"):
+        own = settings.get(side)
+        if not isinstance(own, Mapping) or not set(own) <= {"row", "evaluation"}:
+            raise RequestError(f"claim {claim}: {side} is {own!r}; expected row and perhaps evaluation")
+        evaluation = own.get("evaluation", settings.get("evaluation"))
+        try:
+            sides.append(found.find(claim, _row(claim, own), evaluation, settings.get("score")))
+        except NotMeasuredError as missing:
+            return missing
+    better, worse = sides
+    check_comparable(claim, [*better, *worse], across_data=bool(settings.get("across_data")))
+    values = seed_means(better), seed_means(worse)
+    paired = len({(item.split, item.data_fingerprint) for item in (*better, *worse)}) == 1
+    return Order(
+        *values,
+        higher_is_better=better[0].higher_is_better,
+        over_seeds=welch_test(*values).p_value if min(map(len, values)) > 1 else None,
+        over_sentences=_paired_p_value(better, worse) if paired else None,
+        paired=paired,
+    )
+
+
+def _paired_p_value(better: Sequence[Measured], worse: Sequence[Measured]) -> float | None:
+    sides = [[item.statistics for item in side] for side in (better, worse)]
+    if any(statistics is None for side in sides for statistics in side):
+        return None
+    a, b = ([array for statistics in side if statistics is not None for array in statistics] for side in sides)
+    metric = aggregate_of(better[0].score, better[0].signature)
+    return paired_bootstrap(metric, a, b, samples=SAMPLES, seed=TEST_SEED).p_value
+
+
+def _corrected(orders: Mapping[str, Order | NotMeasuredError]) -> dict[str, Order | NotMeasuredError]:
+    """Correct the p-values over all order claims; what is not measured counts with p = 1."""
+    tests = {claim: order for claim, order in orders.items() if isinstance(order, Order)}
+    corrected: dict[str, Order | NotMeasuredError] = dict(orders)
+    for fact in ("over_seeds", "over_sentences"):
+        raw = [getattr(tests[claim], fact) if claim in tests else None for claim in orders]
+        adjusted = holm([1.0 if p_value is None else p_value for p_value in raw])
+        for claim, before, after in zip(orders, raw, adjusted, strict=True):
+            order = corrected[claim]
+            if before is not None and isinstance(order, Order):
+                corrected[claim] = replace(order, **{fact: after})
+    return corrected
+
+
+def _row(claim: str, settings: Mapping[str, Any]) -> str:
+    row = settings.get("row")
+    if not isinstance(row, str) or not row:
+        raise RequestError(f"claim {claim}: row is {row!r}; expected the name of a row")
+    return row
+
+
+def _seeds_text(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _published(settings: Mapping[str, Any]) -> str | None:
+    published = settings.get("published")
+    if published is None:
+        return None
+    text = f"{SIDES.get(str(settings.get('side') or 'equal'), '')}{published}"
+    return f"{text} ± {settings['tolerance']}" if settings.get("tolerance") else text

@@ -1,0 +1,57 @@
+"""The outputs that the page shows side by side: a sample of sentences, of every row and seed that fits."""
+
+from typing import Any
+
+import numpy as np
+
+from s2s_lab.reports.differences import mark_words
+from s2s_lab.reports.entries import SplitComparison
+
+MOST_OUTPUTS = 24_000
+"""Outputs of one split in the page; beyond them later seeds are left out."""
+
+
+def browser(split: SplitComparison, most: int) -> dict[str, Any]:
+    """Give sources, references and outputs of a sample of sentences.
+
+    Args:
+        split: The entries.
+        most: Sentences, evenly spaced over the split.
+
+    Returns:
+        `seeds`, those that can be chosen; `outputs`, for each entry and each seed the marked outputs: None where the
+        entry has no such seed, and 0 for an output that equals that of the entry's first seed.
+    """
+    first = split.entries[0].evaluations[0]
+    sources, references = first.sources(), first.references()
+    count = min(most, len(sources))
+    indices = np.unique(np.linspace(0, len(sources) - 1, count).astype(int)).tolist() if count else []
+    seeds = list(dict.fromkeys(str(run.seed) for entry in split.entries for run in entry.runs))
+    kept = seeds[: max(1, MOST_OUTPUTS // max(1, len(indices) * len(split.entries)))]
+    outputs = []
+    for entry in split.entries:
+        of_seed: dict[str, list[str]] = {}
+        for run, evaluation in zip(entry.runs, entry.evaluations, strict=True):
+            if str(run.seed) in kept:
+                lines = evaluation.hypotheses()
+                of_seed[str(run.seed)] = [lines[index] for index in indices]
+        outputs.append([_marked(of_seed, seed, references, indices) for seed in kept])
+    return {
+        "total": len(sources),
+        "indices": indices,
+        "sources": [sources[index] for index in indices],
+        "references": [references[index] for index in indices],
+        "seeds": kept,
+        "left_out": len(seeds) - len(kept),
+        "outputs": outputs,
+    }
+
+
+def _marked(of_seed: dict[str, list[str]], seed: str, references: list, indices: list[int]) -> list[Any] | None:
+    if seed not in of_seed:
+        return None
+    own, earliest = of_seed[seed], next(iter(of_seed.values()))
+    return [
+        0 if own is not earliest and line == before else mark_words(line, references[index])
+        for line, before, index in zip(own, earliest, indices, strict=True)
+    ]
