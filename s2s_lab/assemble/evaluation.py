@@ -75,13 +75,13 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
     source_ids = [model.source.ids(line) for line in sources]
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
-    size = settings["batch_sentences"]
+    size, oracle = settings["batch_sentences"], settings.get("oracle_length", False)
     shortlist = shortlist_of(run, model, settings["paths"].get("data")) if settings["shortlist"] else None
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
     decoded, passes = _passes(
         lambda: decode(
             model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=kept,
-            shortlist=shortlist,
+            shortlist=shortlist, exact_lengths=[len(ids) - 1 for ids in target_ids] if oracle else None,
         ),
         settings["repeats"],
     )  # fmt: skip
@@ -93,7 +93,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     facts = {
         "split": split,
         "strategy": strategy.name,
-        "signature": strategy.signature(),
+        "signature": strategy.signature(exact=oracle),
         "configuration": settings["decoding"],
         "data_fingerprint": fingerprint,
         "precision": settings["precision"],

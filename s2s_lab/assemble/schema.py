@@ -159,6 +159,7 @@ class Evaluation:
     paths: Node
     metrics: Metrics | None = None
     shortlist: bool = False
+    oracle_length: bool = False
     repeats: int = 1
 
 

@@ -1,5 +1,6 @@
 """Passes and shortlists of an evaluation, and a translation with the lexicon that it leaves."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,16 @@ def test_a_lexicon_is_learnt_from_the_runs_own_pairs_and_refused_for_others(
     with pytest.raises(RequestError, match="gives another source vocabulary than its model's") as caught:
         evaluated(finished, "shortlist=true")
     assert "\n" not in str(caught.value) and not (finished.model / LEXICON).exists()
+
+
+def test_outputs_of_an_oracle_length_are_as_long_as_their_references_and_recorded_apart(finished: RunFolder) -> None:
+    freely, of_freely = evaluated(finished)
+    told, of_told = evaluated(finished, "oracle_length=true")
+    assert freely.parent == told.parent and freely != told
+    assert of_told["signature"] == of_freely["signature"].replace("min:0|max:9,3x+30", "length:reference")
+    segments = [json.loads(line) for line in (told / "segments.jsonl").read_text().splitlines()]
+    assert [each["hypothesis_length"] for each in segments] == [each["reference_length"] for each in segments]
+    assert len({each["reference_length"] for each in segments}) > 3
+    beam, _ = evaluated(finished, "oracle_length=true", "decoding=beam")
+    lengths = [json.loads(line)["hypothesis_length"] for line in (beam / "segments.jsonl").read_text().splitlines()]
+    assert lengths == [each["reference_length"] for each in segments]
