@@ -23,6 +23,7 @@ from s2s_lab.inference.score import score_targets
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.quality import quality_warnings
+from s2s_lab.metrics.search_errors import SearchErrors
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.evaluation import Alignment, write_evaluation
 from s2s_lab.records.run_folder import RunFolder, find_runs
@@ -89,6 +90,9 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     likelihoods = score_targets(model.network, scored, device=device)
     hypotheses = [model.target.line(best.ids) for best in decoded.best]
     scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
+    if shortlist is None:  # else the outputs' log-probabilities are those of fewer symbols
+        found = [best.log_prob for best in decoded.best]
+        scores.append(SearchErrors().score(found, [likelihoods[index][0] for index in sorted(likelihoods)]))
     fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()
     facts = {
         "split": split,

@@ -141,3 +141,14 @@ def test_outputs_of_an_oracle_length_are_as_long_as_their_references_and_recorde
     beam, _ = evaluated(finished, "oracle_length=true", "decoding=beam")
     lengths = [json.loads(line)["hypothesis_length"] for line in (beam / "segments.jsonl").read_text().splitlines()]
     assert lengths == [each["reference_length"] for each in segments]
+
+
+def test_search_errors_are_outputs_less_probable_than_their_references(finished: RunFolder) -> None:
+    folder, facts = evaluated(finished)
+    segments = [json.loads(line) for line in (folder / "segments.jsonl").read_text().splitlines()]
+    errors = [each["log_prob"] < each["statistics"]["perplexity"][0] - 0.01 for each in segments]
+    assert [each["statistics"]["search_errors"][0] for each in segments] == errors
+    (value,) = (score["value"] for score in facts["scores"] if score["name"] == "search_errors")
+    assert value == pytest.approx(sum(errors) / len(errors))
+    _, narrowed = evaluated(finished, "shortlist=true")
+    assert "search_errors" not in [score["name"] for score in narrowed["scores"]]
