@@ -61,8 +61,8 @@ class RunRecord(pl.Callback):
     def _write(self, trainer: pl.Trainer, module: Seq2SeqModule) -> None:
         if not trainer.is_global_zero:
             return
-        choose = max if module.higher_is_better else min
-        best = choose(self.history, key=lambda item: item[1], default=None)
+        sign = 1.0 if module.higher_is_better else -1.0
+        best = max(self.history, key=lambda item: (sign * item[1], item[0]), default=None)  # of equal ones the latest
         stopped_by = _stopped_by(trainer, module.total_steps)
         stopped_early = stopped_by == "patience"
         verdict = under_trained(self.history, higher_is_better=module.higher_is_better, stopped_early=stopped_early)
