@@ -35,7 +35,10 @@ LATER_KEYS = {
         "averaging_period": 1,
         "try_largest_batch": False,
         "skip_bad_batches": 0,
-    }
+        "max_minutes": None,
+    },
+    "data": {"replacement": False},
+    "teacher_forcing": {"coin": "token"},
 }
 """Keys that later versions have added to sections of a training, at the values that change nothing."""
 

@@ -23,6 +23,7 @@ from s2s_lab.inference.score import score_targets
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.quality import quality_warnings
+from s2s_lab.metrics.search_errors import SearchErrors
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.evaluation import Alignment, write_evaluation
 from s2s_lab.records.run_folder import RunFolder, find_runs
@@ -75,13 +76,13 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
     source_ids = [model.source.ids(line) for line in sources]
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
-    size = settings["batch_sentences"]
+    size, oracle = settings["batch_sentences"], settings.get("oracle_length", False)
     shortlist = shortlist_of(run, model, settings["paths"].get("data")) if settings["shortlist"] else None
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
     decoded, passes = _passes(
         lambda: decode(
             model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=kept,
-            shortlist=shortlist,
+            shortlist=shortlist, exact_lengths=[len(ids) - 1 for ids in target_ids] if oracle else None,
         ),
         settings["repeats"],
     )  # fmt: skip
@@ -89,11 +90,14 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     likelihoods = score_targets(model.network, scored, device=device)
     hypotheses = [model.target.line(best.ids) for best in decoded.best]
     scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
+    if shortlist is None:  # else the outputs' log-probabilities are those of fewer symbols
+        found = [best.log_prob for best in decoded.best]
+        scores.append(SearchErrors().score(found, [likelihoods[index][0] for index in sorted(likelihoods)]))
     fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()
     facts = {
         "split": split,
         "strategy": strategy.name,
-        "signature": strategy.signature(),
+        "signature": strategy.signature(exact=oracle),
         "configuration": settings["decoding"],
         "data_fingerprint": fingerprint,
         "precision": settings["precision"],

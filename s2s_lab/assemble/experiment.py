@@ -39,6 +39,7 @@ from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.callbacks.progress import TrainingProgress
 from s2s_lab.training.callbacks.rehearsal import Rehearsal
 from s2s_lab.training.callbacks.run_record import RunRecord
+from s2s_lab.training.callbacks.time_limit import TimeLimit
 from s2s_lab.training.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_checkpoint
 from s2s_lab.training.datamodule import Seq2SeqDataModule
 from s2s_lab.training.epoch_loop import StepwiseEpochLoop
@@ -94,6 +95,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         num_workers=settings["data"]["num_workers"],
         accept_changed_data=accept_changed_data,
         accumulate=settings["trainer"]["accumulate"],
+        replacement=settings["data"]["replacement"],
     )
     batches = datamodule.training_batches
     total_steps = _total_steps(settings["trainer"], len(batches))
@@ -244,8 +246,10 @@ def _trainer(
 ) -> pl.Trainer:
     trainer = settings["trainer"]
     mode = "max" if module.higher_is_better else "min"
-    boundary = Boundary(datamodule=datamodule)
+    boundary, minutes = Boundary(datamodule=datamodule), trainer["max_minutes"]
+    limit = None if minutes is None else TimeLimit(seconds=60.0 * minutes)
     callbacks: list[pl.Callback] = [*watching, RunRecord(folder=folder), ExampleLogging()]
+    callbacks += [] if limit is None else [limit]
     if trainer["patience"] is not None:
         callbacks.append(
             EarlyStopping(module.monitor, mode=mode, patience=trainer["patience"], check_on_train_epoch_end=False)
@@ -256,7 +260,7 @@ def _trainer(
         )
     callbacks += [
         boundary,
-        AgreedStop(every=steps_between_meetings(trainer)),
+        AgreedStop(every=steps_between_meetings(trainer), limit=limit),
         BestCheckpoint(folder=folder.checkpoints, monitor=module.monitor, mode=mode),
         LastCheckpoint(folder=folder.checkpoints, boundary=boundary),
     ]

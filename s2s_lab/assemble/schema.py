@@ -54,6 +54,7 @@ class Data:
     composed: int | None = None
     validation_fraction: float | None = None
     size: int | None = None
+    replacement: bool = False
     train: Node | None = None
     validation: Node | None = None
     test: Node | None = None
@@ -76,6 +77,7 @@ class Trainer:
 
     max_steps: int
     max_epochs: int | None
+    max_minutes: float | None
     validate_every: int | None
     validation_sentences: int
     patience: int | None
@@ -157,6 +159,7 @@ class Evaluation:
     paths: Node
     metrics: Metrics | None = None
     shortlist: bool = False
+    oracle_length: bool = False
     repeats: int = 1
 
 
@@ -188,6 +191,7 @@ LEAST = {
     "callbacks.attention_pictures": 0,
     "trainer.max_steps": -1,
     "trainer.max_epochs": 1,
+    "trainer.max_minutes": 0.01,
     "trainer.validate_every": 1,
     "trainer.validation_sentences": 1,
     "trainer.patience": 0,
@@ -215,10 +219,10 @@ MOST = {
     "trainer.num_threads": 4096,
     "num_threads": 4096,
     **dict.fromkeys(
-        ("trainer.max_steps", "trainer.max_epochs", "trainer.validate_every", "trainer.validation_sentences",
-         "trainer.patience", "trainer.accumulate", "trainer.log_every", "callbacks.examples",
-         "callbacks.attention_pictures", "data.batch.max_sentences", "data.batch.max_tokens", "batch_sentences",
-         "attention_sentences", "nbest"),
+        ("trainer.max_steps", "trainer.max_epochs", "trainer.max_minutes", "trainer.validate_every",
+         "trainer.validation_sentences", "trainer.patience", "trainer.accumulate", "trainer.log_every",
+         "callbacks.examples", "callbacks.attention_pictures", "data.batch.max_sentences", "data.batch.max_tokens",
+         "batch_sentences", "attention_sentences", "nbest"),
         2**53,
     ),
 }  # fmt: skip

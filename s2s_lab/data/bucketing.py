@@ -41,8 +41,9 @@ class _Plan(NamedTuple):
 class BucketedBatches(Sampler[Rows]):
     """Global batches of sentences of similar length, of which this rank takes rows rank::world_size.
 
-    Every sentence comes exactly once in an epoch, over all ranks together. The global batches follow from (seed, epoch)
-    alone, on any number of ranks, and their number is the same in every epoch.
+    Every sentence comes exactly once in an epoch, over all ranks together; with replacement an epoch is as many draws
+    as there are sentences. The global batches follow from (seed, epoch) alone, on any number of ranks, and their
+    number is the same in every epoch.
 
     Args:
         source_lengths: (sentences,) in tokens, eos included.
@@ -55,6 +56,7 @@ class BucketedBatches(Sampler[Rows]):
         world_size: number of processes.
         accumulate: global batches to an optimizer step; the last step of an epoch takes what is left.
         subset: (rows,) indices of the sentences to take, or None for all.
+        replacement: whether an epoch's sentences are drawn with replacement; with `shuffle` and without `max_tokens`.
 
     Raises:
         RequestError: if there is no limit, or a limit cannot be kept.
@@ -73,10 +75,11 @@ class BucketedBatches(Sampler[Rows]):
         world_size: int = 1,
         accumulate: int = 1,
         subset: np.ndarray | None = None,
+        replacement: bool = False,
     ) -> None:
         self.rank, self.world_size, self.accumulate = rank, world_size, accumulate
         self.max_sentences, self.max_tokens = max_sentences, max_tokens
-        self.shuffle, self.seed = shuffle, seed
+        self.shuffle, self.seed, self.replacement = shuffle, seed, replacement
         self._subset = None if subset is None else np.asarray(subset, np.int64)
         chosen = slice(None) if self._subset is None else self._subset
         self._sources, self._targets = np.asarray(source_lengths)[chosen], np.asarray(target_lengths)[chosen]
@@ -88,6 +91,11 @@ class BucketedBatches(Sampler[Rows]):
     def _check(self) -> None:
         if self.max_sentences is None and self.max_tokens is None:
             raise RequestError("data.batch.max_sentences or data.batch.max_tokens must be given")
+        if self.replacement and self.max_tokens is not None:
+            raise RequestError(
+                f"data.replacement=true data.batch.max_tokens={self.max_tokens}: batches of so many sentences are "
+                "expected, data.batch.max_sentences=N data.batch.max_tokens=null"
+            )
         longest = int(max(self._sources.max(), self._targets.max()))
         if self.max_tokens is not None and self.max_tokens < longest:
             raise RequestError(
@@ -154,6 +162,7 @@ class BucketedBatches(Sampler[Rows]):
     def digest(self) -> str:
         """sha256 of all that decides the global batches."""
         settings = [self.max_sentences, self.max_tokens, self.shuffle, self.seed, NOISE]
+        settings += ["replacement"] if self.replacement else []
         content = hashlib.sha256(repr(settings).encode())
         for array in (self._sources, self._targets, *([] if self._subset is None else [self._subset])):
             content.update(np.ascontiguousarray(array, dtype=np.int64).data)
@@ -219,7 +228,10 @@ class BucketedBatches(Sampler[Rows]):
         order = np.arange(len(targets), dtype=np.int32 if len(targets) < 1 << 31 else np.int64)
         first = targets if self.max_tokens is None else np.maximum(targets, sources)
         if noise is not None:
-            noise.shuffle(order)
+            if self.replacement:
+                order = noise.integers(0, len(order), len(order), dtype=order.dtype)
+            else:
+                noise.shuffle(order)
             if blur:
                 first = first + noise.integers(0, blur + 1, len(first)).astype(kind)
                 sources = sources + noise.integers(0, blur + 1, len(first)).astype(kind)

@@ -134,7 +134,15 @@ class DecodingStrategy(ABC):
 
     @abstractmethod
     def search(
-        self, step: StepFunction, state: Any, memory: Any, *, limits: Tensor, sentence_index: Tensor, weights: bool
+        self,
+        step: StepFunction,
+        state: Any,
+        memory: Any,
+        *,
+        limits: Tensor,
+        sentence_index: Tensor,
+        weights: bool,
+        exact: bool = False,
     ) -> Found:
         """Searches one batch of at least one sentence.
 
@@ -145,15 +153,21 @@ class DecodingStrategy(ABC):
             limits: (batch,) int64, the most steps of each sentence, at least 1.
             sentence_index: (batch,) int64, the sentence's place in its split; seeds its noise.
             weights: whether to keep the attention weights.
+            exact: whether every hypothesis takes exactly as many steps as its sentence's limit; see `next_symbol`.
 
         Returns:
             What was found.
         """
 
-    def signature(self) -> str:
-        """Returns all that changes the output of the strategy, on one line without spaces."""
+    def signature(self, *, exact: bool = False) -> str:
+        """Returns all that changes the output of the strategy, on one line without spaces.
+
+        Args:
+            exact: whether each sentence's length is given, which leaves nothing to the strategy's own limits.
+        """
         ratio = "none" if self.max_length_ratio is None else f"{self.max_length_ratio:g}"
         limits = (f"min:{self.min_length}", f"max:{self.max_length},{ratio}x+{self.max_length_constant}")
+        limits = ("length:reference",) if exact else limits
         return "|".join((self.name, *self.options(), *limits, "ban:" + (",".join(map(str, self.banned)) or "none")))
 
     @torch.inference_mode()
@@ -166,6 +180,7 @@ class DecodingStrategy(ABC):
         source_lengths: Tensor,
         sentence_index: Tensor,
         return_weights: bool = False,
+        exact_lengths: Tensor | None = None,
     ) -> list[list[Hypothesis]]:
         """Decodes one batch.
 
@@ -176,6 +191,8 @@ class DecodingStrategy(ABC):
             source_lengths: (batch,) int64, in source symbols.
             sentence_index: (batch,) int64, the sentence's place in its split.
             return_weights: whether hypotheses carry their attention weights.
+            exact_lengths: (batch,) int64, symbols without eos that every hypothesis of a sentence has exactly, in place
+                of the strategy's own limits; None for those. The log-probability is the model's own, eos included.
 
         Returns:
             For each sentence its hypotheses, best first, at most `num_hypotheses`; fewer only where fewer exist.
@@ -189,9 +206,10 @@ class DecodingStrategy(ABC):
             step,
             state,
             memory,
-            limits=self.limits(source_lengths),
+            limits=self.limits(source_lengths) if exact_lengths is None else exact_lengths + 1,
             sentence_index=sentence_index,
             weights=return_weights,
+            exact=exact_lengths is not None,
         )
         return _hypotheses(found, source_lengths.tolist(), sentence_index.tolist())
 
@@ -210,9 +228,20 @@ class DecodingStrategy(ABC):
         relative = torch.ceil(self.max_length_ratio * source_lengths.double()).long() + self.max_length_constant
         return torch.minimum(limits, relative).clamp_(min=1)
 
-    def next_symbol(self, device: torch.device) -> NextSymbol:
-        """Makes what normalises each step's scores and forbids the banned ids, and eos while it is too early."""
-        return NextSymbol(early=(*self.banned, self.eos), later=self.banned, min_length=self.min_length, device=device)
+    def next_symbol(self, device: torch.device, *, exact: bool = False) -> NextSymbol:
+        """Makes what normalises each step's scores and forbids the banned ids, and eos while it is too early.
+
+        Args:
+            device: where the scores live.
+            exact: whether eos is the one symbol of a sentence's last step and forbidden before; its limit is the step.
+        """
+        return NextSymbol(
+            early=(*self.banned, self.eos),
+            later=self.banned,
+            min_length=self.min_length,
+            device=device,
+            ending=self.eos if exact else None,
+        )
 
 
 def whole_number(name: str, value: Any, least: int) -> int:

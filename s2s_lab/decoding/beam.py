@@ -127,11 +127,19 @@ class BeamSearch(DecodingStrategy):
         )
 
     def search(
-        self, step: StepFunction, state: Any, memory: Any, *, limits: Tensor, sentence_index: Tensor, weights: bool
+        self,
+        step: StepFunction,
+        state: Any,
+        memory: Any,
+        *,
+        limits: Tensor,
+        sentence_index: Tensor,
+        weights: bool,
+        exact: bool = False,
     ) -> Found:
         """Searches one batch; see the base class. The first step has one row for each sentence, later ones size."""
         device, on_accelerator = limits.device, limits.device.type != "cpu"
-        next_symbol = self.next_symbol(device)
+        next_symbol = self.next_symbol(device, exact=exact)
         history = History(len(limits), device)
         shortest, longest = torch.stack(torch.aminmax(limits)).tolist()
         beam: BeamState | None = None
@@ -139,7 +147,7 @@ class BeamSearch(DecodingStrategy):
         for t in range(longest):
             previous = torch.full_like(limits, self.bos) if beam is None else beam.ids
             scores, state, attention = step(previous, state, memory)
-            log_probs = next_symbol(scores, t)
+            log_probs = next_symbol(scores, t, limits if beam is None else beam.limits)
             vocab = log_probs.size(1)
             beam = self._start(limits, log_probs) if beam is None else beam
             active, width = ~beam.done, beam.live.size(1)

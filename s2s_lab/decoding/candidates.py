@@ -25,20 +25,31 @@ class NextSymbol:
         later: ids forbidden from then on.
         min_length: steps for which `early` holds.
         device: where the scores live.
+        ending: the one id that is allowed at a sentence's last step and forbidden at all others, in place of `early`
+            and `min_length`; None where a sentence may end at any step.
     """
 
-    def __init__(self, *, early: Sequence[int], later: Sequence[int], min_length: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        *,
+        early: Sequence[int],
+        later: Sequence[int],
+        min_length: int,
+        device: torch.device,
+        ending: int | None = None,
+    ) -> None:
         self._early = torch.tensor(early, dtype=torch.int64, device=device)
         self._later = torch.tensor(later, dtype=torch.int64, device=device)
-        self._min_length = min_length
+        self._min_length, self._ending = min_length, ending
         self._room: Tensor | None = None
 
-    def __call__(self, scores: Tensor, step: int) -> Tensor:
+    def __call__(self, scores: Tensor, step: int, limits: Tensor) -> Tensor:
         """Gives log-probabilities, valid until the next call.
 
         Args:
             scores: (rows, vocab) logits or log-probabilities, left as they are.
             step: from 0.
+            limits: (sentences,) int64, the number of steps of each sentence; rows = sentences x width, sentence-major.
 
         Returns:
             (rows, vocab) natural log-probabilities, contiguous, float32 (float64 for float64 scores), -inf at
@@ -50,7 +61,13 @@ class NextSymbol:
             self._room = torch.empty((rows, vocab), dtype=dtype, device=scores.device)
         room = self._room[:rows]
         torch.log_softmax(scores, -1, dtype=room.dtype, out=room)
-        return room.index_fill_(1, self._early if step < self._min_length else self._later, -torch.inf)
+        if self._ending is None:
+            return room.index_fill_(1, self._early if step < self._min_length else self._later, -torch.inf)
+        last = (limits == step + 1).repeat_interleave(rows // len(limits))
+        of_ending = room[:, self._ending].masked_fill(~last, -torch.inf)
+        room.index_fill_(1, self._later, -torch.inf).masked_fill_(last.unsqueeze(1), -torch.inf)
+        room[:, self._ending] = of_ending
+        return room
 
 
 def top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -70,6 +70,30 @@ class Average(LengthPenalty):
         return log_prob / length
 
 
+class WordReward(LengthPenalty):
+    """The score is the log-probability plus `reward` for each symbol: the word penalty of statistical translation.
+
+    Paper: He, He, Wu, Wang 2016, "Improved Neural Machine Translation with SMT Features", AAAI, section 3.2. Deviation:
+    the weight is given, not tuned.
+
+    Args:
+        reward: natural log units a symbol, eos included; 0 is no penalty; at least 0.
+
+    Raises:
+        RequestError: reward is negative or no number.
+    """
+
+    def __init__(self, *, reward: float = 1.0) -> None:
+        if isinstance(reward, bool) or not isinstance(reward, int | float) or not 0 <= reward < float("inf"):
+            raise RequestError(f"decoding.length_penalty.reward is {reward!r}, expected a number of at least 0")
+        self.reward = reward
+        self.name = f"word_reward:{reward:g}"
+
+    def score(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
+        """Returns `log_prob + reward x length`; see the base class for shapes."""
+        return log_prob + self.reward * torch.as_tensor(length, dtype=log_prob.dtype, device=log_prob.device)
+
+
 class GNMT(LengthPenalty):
     """The score is the log-probability divided by ((5 + length) / 6) ** alpha.
 

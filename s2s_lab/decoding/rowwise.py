@@ -47,18 +47,26 @@ class RowwiseSearch(DecodingStrategy):
         return sentence_index.unsqueeze(1).expand(-1, self.num_hypotheses)
 
     def search(
-        self, step: StepFunction, state: Any, memory: Any, *, limits: Tensor, sentence_index: Tensor, weights: bool
+        self,
+        step: StepFunction,
+        state: Any,
+        memory: Any,
+        *,
+        limits: Tensor,
+        sentence_index: Tensor,
+        weights: bool,
+        exact: bool = False,
     ) -> Found:
         """Searches one batch; see the base class."""
         device, on_accelerator, width = limits.device, limits.device.type != "cpu", self.num_hypotheses
-        next_symbol = self.next_symbol(device)
+        next_symbol = self.next_symbol(device, exact=exact)
         history = History(len(limits), device)
         shortest, longest = torch.stack(torch.aminmax(limits)).tolist()
         previous, ends, keys = torch.full_like(limits, self.bos), limits, self.row_keys(sentence_index)
         done = torch.zeros((len(limits), width), dtype=torch.bool, device=device)
         for t in range(longest):
             scores, state, attention = step(previous, state, memory)
-            log_probs = next_symbol(scores, t)
+            log_probs = next_symbol(scores, t, ends)
             shown = (attention,) if weights and attention is not None else ()
             if t == 0:
                 state, log_probs, shown = repeat_rows((state, log_probs, shown), width)

@@ -1,7 +1,7 @@
 """Decodes batches with a frozen network and gives the hypotheses back in the order of the sentences."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -40,6 +40,7 @@ def decode_batches(
     device: torch.device,
     weights_of: frozenset[int] = frozenset(),
     shortlist: Shortlist | None = None,
+    exact_lengths: Sequence[int] | None = None,
 ) -> Iterator[tuple[Batch, list[list[Hypothesis]], float]]:
     """Yields each batch with its n-best lists and the seconds that encoding and decoding took.
 
@@ -50,7 +51,10 @@ def decode_batches(
         device: where the network is.
         weights_of: sentences whose attention weights are kept.
         shortlist: chooses the target ids that each batch is decoded over; all of them if None.
+        exact_lengths: tokens without eos that each sentence's output is to have, by sentence index; None leaves the
+            lengths to the strategy.
     """
+    given = None if exact_lengths is None else torch.tensor(exact_lengths, dtype=torch.int64)
     for batch in batches:
         moved = batch.to(device)
         began = time.perf_counter()
@@ -64,6 +68,7 @@ def decode_batches(
                 source_lengths=moved.sources[0][1],
                 sentence_index=moved.index,
                 return_weights=not weights_of.isdisjoint(batch.index.tolist()),
+                exact_lengths=None if given is None else given[batch.index].to(device),
             )
             if narrowed is not None:
                 hypotheses = narrowed.restored(hypotheses)
@@ -78,12 +83,14 @@ def decode(
     device: torch.device,
     weights_of: frozenset[int] = frozenset(),
     shortlist: Shortlist | None = None,
+    exact_lengths: Sequence[int] | None = None,
 ) -> Decoded:
     """Decodes all batches; arguments as in `decode_batches`."""
     decoded = Decoded()
     for batch, hypotheses, seconds in decode_batches(
-        network, strategy, batches, device=device, weights_of=weights_of, shortlist=shortlist
-    ):
+        network, strategy, batches, device=device, weights_of=weights_of, shortlist=shortlist,
+        exact_lengths=exact_lengths,
+    ):  # fmt: skip
         decoded.hypotheses.update(zip(batch.index.tolist(), hypotheses, strict=True))
         decoded.seconds += seconds
         decoded.tokens += sum(len(nbest[0].ids) + nbest[0].finished for nbest in hypotheses)

@@ -98,6 +98,40 @@ class Seq2Seq(nn.Module):
                 all_weights.append(weights)
         return torch.stack(all_features, dim=1), torch.stack(all_weights, dim=1) if all_weights else None
 
+    def forward_sampled_sequences(
+        self, sources: Sources, target_inputs: Tensor, ratio: float, coins: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Give the features of every target position, some sentences being fed the network's own tokens throughout.
+
+        A sentence is fed the reference's tokens where its coin says so, else after bos the network's best guesses. The
+        guesses are made first, without gradients and with dropout of their own, then all is computed in one go.
+
+        Args:
+            sources: see the class.
+            target_inputs: (batch, target_len) ids, bos first.
+            ratio: probability of the reference's tokens.
+            coins: (batch,) bool, True for the reference's tokens; drawn if None.
+
+        Returns:
+            As `forward`.
+        """
+        if coins is None:
+            coins = torch.rand(len(target_inputs), device=target_inputs.device) < ratio
+        memory, state = self.start(sources)
+        rows = (~coins).nonzero().squeeze(1)
+        with torch.no_grad():
+            own = self._guesses(_rows(memory, rows), _rows(state, rows), target_inputs[rows])
+        fed = target_inputs.index_copy(0, rows, own)
+        return self.decoder(self.target_embedding(fed), state, memory)
+
+    def _guesses(self, memory: Any, state: Any, inputs: Tensor) -> Tensor:
+        """Give inputs (rows, target_len) of which all after the first are the best guesses one step before."""
+        fed = [inputs[:, 0]]
+        for _ in range(inputs.shape[1] - 1 if len(inputs) else 0):
+            scores, state, _ = self.step(fed[-1], state, memory)
+            fed.append(scores.argmax(dim=1))
+        return torch.stack(fed, dim=1) if len(inputs) else inputs
+
     def start(self, sources: Sources) -> tuple[Prepared, DecoderState]:
         """Read the sources.
 
@@ -131,3 +165,11 @@ class Seq2Seq(nn.Module):
         """
         features, state, weights = self.decoder.step(self.target_embedding(previous_ids), state, memory)
         return self.output.scores(features), state, weights
+
+
+def _rows(nested: Any, rows: Tensor) -> Any:
+    """Selects rows of every tensor in nested tuples."""
+    if isinstance(nested, Tensor):
+        return nested.index_select(0, rows)
+    parts = [_rows(part, rows) for part in nested]
+    return type(nested)(*parts) if hasattr(nested, "_fields") else tuple(parts)

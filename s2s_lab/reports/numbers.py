@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from s2s_lab.metrics.base import signature_kind
 
-SHARES = frozenset({"exact_match", "token_accuracy", "word_error_rate"})
+SHARES = frozenset({"exact_match", "token_accuracy", "word_error_rate", "sentence_error_rate", "search_errors"})
 """Kinds of scores that are shares, shown in per cent."""
 
-BOUNDED = re.compile(r"exact_match|token_accuracy|(\w+_)?BLEU|chrF\d+\+*")
+BOUNDED = re.compile(r"exact_match|token_accuracy|sentence_error_rate|search_errors|(\w+_)?BLEU|chrF\d+\+*")
 """Kinds of scores that lie between 0 and 100 as shown."""
 
 ACRONYMS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "tokenized_bleu": "Tokenized BLEU"}

@@ -24,6 +24,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         num_workers: loader processes; 0 loads in the training process.
         accept_changed_data: whether a training may go on in data other than those it began with.
         accumulate: global training batches to an optimizer step.
+        replacement: whether an epoch's training pairs are drawn with replacement.
     """
 
     def __init__(
@@ -37,12 +38,13 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         num_workers: int,
         accept_changed_data: bool = False,
         accumulate: int = 1,
+        replacement: bool = False,
     ) -> None:
         super().__init__()
         self.prepared = prepared
         self.max_sentences, self.max_tokens = max_sentences, max_tokens
         self.seed, self.sample, self.num_workers, self.accumulate = seed, sample, num_workers, accumulate
-        self.accept_changed_data = accept_changed_data
+        self.accept_changed_data, self.replacement = accept_changed_data, replacement
         self._batches: BucketedBatches | None = None
         self._continue_at: dict[str, Any] | None = None
 
@@ -62,6 +64,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
                 rank=rank,
                 world_size=world_size,
                 accumulate=self.accumulate,
+                replacement=self.replacement,
             )
         return self._batches
 

@@ -12,17 +12,24 @@ class StepwiseEpochLoop(_TrainingEpochLoop):
 
     Attributes:
         validated_at: optimizer step of the last validation, 0 before the first.
+        out_of_time: whether the training ends before its last step, as its time is over.
 
     Args:
         trainer: whose loop it is.
         every: optimizer steps from one validation to the next, or None for one an epoch.
-        total_steps: optimizer steps of the whole training.
+        total_steps: optimizer steps of the whole training; a training may be ended earlier by `end_at`.
     """
 
     def __init__(self, trainer: pl.Trainer, *, every: int | None, total_steps: int) -> None:
         super().__init__(trainer)
         self.every, self.total_steps = every, total_steps
         self.validated_at = 0
+        self.out_of_time = False
+
+    def end_at(self, step: int) -> None:
+        """Makes an optimizer step the last one, if it comes before the last one: the training's time is over."""
+        if step < self.total_steps:
+            self.total_steps, self.out_of_time = step, True
 
     @property
     def due(self) -> bool:

@@ -20,6 +20,7 @@ from s2s_lab.training.learning_rates.base import Schedule
 from s2s_lab.training.objectives.base import Objective
 from s2s_lab.training.sample import Example, Sample
 from s2s_lab.training.strategies.gradient import clip_gradient
+from s2s_lab.training.teacher_forcing import TeacherForcing
 from s2s_lab.training.throughput import Throughput
 
 VALIDATION, SAMPLE = 0, 1  # positions of the two validation loaders: the whole split for the loss, a sample to decode
@@ -37,7 +38,7 @@ class Seq2SeqModule(pl.LightningModule):
         objective: the loss.
         optimizer: factory, from parameters to a torch optimizer.
         schedule: learning-rate schedule.
-        teacher_forcing: probability of feeding the reference, as a function of the optimizer step.
+        teacher_forcing: probability of feeding the reference, as a function of the optimizer step, and its coin.
         sample: decodes and scores part of the validation split.
         monitor: `loss` or the name of one of the sample's metrics; chooses checkpoints.
         total_steps: optimizer steps of the whole training, for the schedule.
@@ -54,7 +55,7 @@ class Seq2SeqModule(pl.LightningModule):
         objective: Objective,
         optimizer: Callable[[Iterable[torch.nn.Parameter]], Optimizer],
         schedule: Schedule,
-        teacher_forcing: Callable[[int], float],
+        teacher_forcing: TeacherForcing,
         sample: Sample,
         monitor: str,
         total_steps: int,
@@ -115,7 +116,7 @@ class Seq2SeqModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Gives the loss of this rank's rows; see the class."""
         ratio = self.teacher_forcing(self.global_step)
-        loss = self.objective(self.network, batch, teacher_forcing=ratio)
+        loss = self.objective(self.network, batch, teacher_forcing=ratio, coin=self.teacher_forcing.coin)
         share = 0.0 if batch.placeholder else 1.0 / batch.step_tokens
         self.step_loss = self.step_loss + loss.total.detach() * share
         self.throughput.count(batch.global_source_tokens - batch.global_rows + batch.global_tokens)

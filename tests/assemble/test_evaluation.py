@@ -1,5 +1,6 @@
 """Passes and shortlists of an evaluation, and a translation with the lexicon that it leaves."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,27 @@ def test_a_lexicon_is_learnt_from_the_runs_own_pairs_and_refused_for_others(
     with pytest.raises(RequestError, match="gives another source vocabulary than its model's") as caught:
         evaluated(finished, "shortlist=true")
     assert "\n" not in str(caught.value) and not (finished.model / LEXICON).exists()
+
+
+def test_outputs_of_an_oracle_length_are_as_long_as_their_references_and_recorded_apart(finished: RunFolder) -> None:
+    freely, of_freely = evaluated(finished)
+    told, of_told = evaluated(finished, "oracle_length=true")
+    assert freely.parent == told.parent and freely != told
+    assert of_told["signature"] == of_freely["signature"].replace("min:0|max:9,3x+30", "length:reference")
+    segments = [json.loads(line) for line in (told / "segments.jsonl").read_text().splitlines()]
+    assert [each["hypothesis_length"] for each in segments] == [each["reference_length"] for each in segments]
+    assert len({each["reference_length"] for each in segments}) > 3
+    beam, _ = evaluated(finished, "oracle_length=true", "decoding=beam")
+    lengths = [json.loads(line)["hypothesis_length"] for line in (beam / "segments.jsonl").read_text().splitlines()]
+    assert lengths == [each["reference_length"] for each in segments]
+
+
+def test_search_errors_are_outputs_less_probable_than_their_references(finished: RunFolder) -> None:
+    folder, facts = evaluated(finished)
+    segments = [json.loads(line) for line in (folder / "segments.jsonl").read_text().splitlines()]
+    errors = [each["log_prob"] < each["statistics"]["perplexity"][0] - 0.01 for each in segments]
+    assert [each["statistics"]["search_errors"][0] for each in segments] == errors
+    (value,) = (score["value"] for score in facts["scores"] if score["name"] == "search_errors")
+    assert value == pytest.approx(sum(errors) / len(errors))
+    _, narrowed = evaluated(finished, "shortlist=true")
+    assert "search_errors" not in [score["name"] for score in narrowed["scores"]]

@@ -136,3 +136,20 @@ def test_the_job_hash_leaves_out_where_and_how_it_is_logged(tmp_path: Path) -> N
     other_seed = json.loads(run(tmp_path / "c", "seed=2").run_file.read_text())
     assert first["job_hash"] == elsewhere["job_hash"] != other_seed["job_hash"]
     assert first["row_hash"] == other_seed["row_hash"]
+
+
+def test_of_equally_good_checkpoints_the_latest_counts(tmp_path: Path) -> None:
+    made = run(tmp_path, "optimizer.lr=1e-6", "metrics.monitor=exact_match")  # nothing is right at any validation
+    assert curve(made, "validation/exact_match") == [0.0, 0.0]
+    assert made.read()["best"]["step"] == 4
+    best = torch.load(made.checkpoints / "best.ckpt", weights_only=True)
+    assert best["global_step"] == 4
+
+
+@pytest.mark.parametrize(("words", "step"), [(["optimizer.lr=1e-3"], 4), (["optimizer.lr=5.0"], 2)])
+def test_the_best_checkpoint_is_the_one_with_the_best_value(tmp_path: Path, words: list[str], step: int) -> None:
+    made = run(tmp_path, "metrics.monitor=loss", *words)
+    losses = curve(made, "validation/loss")
+    assert losses[step // 2 - 1] == min(losses) < max(losses)
+    assert made.read()["best"]["step"] == step
+    assert torch.load(made.checkpoints / "best.ckpt", weights_only=True)["global_step"] == step

@@ -1,9 +1,11 @@
 """Several ranks give what one gives: weights, losses, scores and counts."""
 
+import itertools
 import os
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from safetensors.torch import load_file
 
 from s2s_lab.assemble.experiment import train
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.training.callbacks.time_limit import TimeLimit
 from s2s_lab.training.sample import Sample
 from s2s_lab.training.strategies.hogwild import MEMORY, share
 from s2s_lab.training.strategies.local_sgd import LocalSGDStrategy
@@ -158,3 +161,20 @@ def pictured(made: RunFolder) -> None:
 def test_examples_have_their_attention_whichever_rank_decoded_them(tmp_path: Path) -> None:
     words = ["trainer=ddp_cpu", "callbacks.examples=4", "callbacks.attention_pictures=4", "trainer.max_steps=2"]
     in_ranks(pictured, 2, frozen(tmp_path, *words))
+
+
+def out_of_time_on_rank_1(made: RunFolder) -> None:
+    """Trains with a clock that is over after five questions, on rank 1 alone."""
+    asked = itertools.count(1)
+    is_over = property(lambda _: next(asked) >= 5 and torch.distributed.get_rank() == 1)
+    with patch.object(TimeLimit, "is_over", is_over):
+        train(made)
+
+
+def test_all_ranks_end_at_the_same_step_when_the_time_of_one_is_over(tmp_path: Path) -> None:
+    words = ("trainer.devices=2", "trainer.strategy=ddp", "trainer.accelerator=cpu", "trainer.max_steps=100")
+    made = frozen(tmp_path, *words, "trainer.max_minutes=60", "trainer.validate_every=100")
+    in_ranks(out_of_time_on_rank_1, 2, made)
+    facts = made.read()
+    assert (facts["status"], facts["stopped_by"], facts["steps"]) == ("finished", "max_minutes", 5)
+    assert facts["best"]["step"] == 5

@@ -21,6 +21,7 @@ from s2s_lab.assemble.configuration import LATER_KEYS
 from s2s_lab.assemble.experiment import train
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder, find_runs
+from s2s_lab.training.callbacks import time_limit
 from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.checkpoint_io import read_checkpoint
 from s2s_lab.training.module import Seq2SeqModule
@@ -35,6 +36,8 @@ VARIANTS = {
     "plain": PLAIN,
     "each epoch": (*PLAIN, "trainer.validate_every=null"),
     "scheduled sampling": (*PLAIN, "teacher_forcing=half"),
+    "a coin for each sentence": (*PLAIN, "teacher_forcing=half_sequences"),
+    "replacement": (*PLAIN, "data.replacement=true"),
     "sampled validation": (*PLAIN, "decoding=sampling"),
     "plateau": (*PLAIN, "learning_rate=plateau", "optimizer.lr=0.1"),
     "cosine": (*PLAIN, "learning_rate=cosine"),
@@ -269,8 +272,9 @@ def test_a_checkpoint_of_the_first_schema_is_gone_on_from(tmp_path: Path, capsys
         "learning_rate=plateau", "trainer.validate_every=2",
     )  # fmt: skip
     configuration = made.configuration()
-    for key in LATER_KEYS["trainer"]:
-        del configuration["trainer"][key]
+    for section, keys in LATER_KEYS.items():
+        for key in keys:
+            del configuration[section][key]
     del configuration["init"]
     made.write_configuration(configuration)
     shutil.rmtree(made.checkpoints)
@@ -354,3 +358,50 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 def test_a_folder_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be written to"), RunFolder(tmp_path / "gone").held():
         pass
+
+
+class SteppedClock:
+    """Time that goes on by a second with each optimizer step and stands still otherwise."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now, inner = 0.0, Seq2SeqModule.training_step
+
+        def timed(module: Seq2SeqModule, *rest: Any) -> Any:
+            self.now += 1.0
+            return inner(module, *rest)
+
+        patch.setattr(Seq2SeqModule, "training_step", timed)
+        patch.setattr(time_limit, "time", self)
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+def test_a_training_whose_time_is_over_ends_as_at_its_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*PLAIN, "trainer.max_steps=1000", "trainer.validate_every=1000", "trainer.max_minutes=0.1")
+    with monkeypatch.context() as patch:
+        SteppedClock(patch)
+        made = run(tmp_path / "whole", *words)
+    facts = made.read()
+    assert (facts["status"], facts["stopped_by"], facts["steps"]) == ("finished", "max_minutes", 7)
+    assert facts["best"]["step"] == 7 and (made.model / "model.safetensors").is_file()
+    assert facts["under_trained"]["flag"]
+    with monkeypatch.context() as patch:  # the 3 seconds before an interrupt count
+        SteppedClock(patch)
+        again = stopped(tmp_path / "stopped", words, how="interrupt", step=3, monkeypatch=monkeypatch)
+        assert again.read().get("stopped_by") is None
+        train(again, resume=True)
+    assert_same_run(made, again)
+    assert again.read()["stopped_by"] == "max_minutes"
+
+
+def test_a_training_that_ends_in_time_does_not_see_its_limit(
+    whole: Callable[..., RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SteppedClock(monkeypatch)
+    made = run(tmp_path, *PLAIN, f"trainer.max_minutes={STEPS / 60}")
+    assert rows(whole("plain")) == rows(made)
+    assert made.read()["stopped_by"] == "max_steps"
+    assert whole("early stopping").read()["stopped_by"] == "patience"

@@ -219,3 +219,43 @@ def test_fill_is_real_tokens_over_padded_tokens(limits: dict) -> None:
 def test_limits_that_cannot_be_kept_are_refused(options: dict, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         batches(**options)
+
+
+def test_an_epoch_drawn_with_replacement_has_as_many_sentences_each_as_probable_as_the_others() -> None:
+    drawn = np.zeros(1000)
+    for epoch in range(200):
+        sampler = batches(replacement=True)
+        sampler.set_epoch(epoch)
+        rows = np.concatenate([batch.indices for batch in sampler])
+        assert len(rows) == 1000 and len(sampler) == len(batches())
+        if not epoch:
+            assert 600 < len(np.unique(rows)) < 665  # 1 - 1/e of them, within 4 standard deviations
+        drawn += np.bincount(rows, minlength=1000)
+    assert drawn.sum() == 200_000
+    # Each count is binomial with mean and variance near 200; their squared deviations sum to chi2 with 999 degrees.
+    assert abs(((drawn - 200) ** 2 / 200).sum() - 999) < 4 * (2 * 999) ** 0.5
+
+
+@pytest.mark.parametrize("done", [0, 5, 62])
+def test_draws_with_replacement_go_on_where_they_stood_and_are_shared_by_ranks(done: int) -> None:
+    whole = batches(replacement=True)
+    whole.set_epoch(3)
+    everything = as_lists(list(whole))
+    resumed = batches(replacement=True)
+    resumed.load_state_dict(whole.state_dict(position=done))
+    assert as_lists(list(resumed)) == everything[done:]
+    ranks = [batches(replacement=True, rank=rank, world_size=2) for rank in range(2)]
+    for sampler in ranks:
+        sampler.set_epoch(3)
+    for one, other, together in zip(*(as_lists(list(sampler)) for sampler in ranks), everything, strict=True):
+        assert sorted([*one, *other]) == sorted(together)
+
+
+def test_a_position_among_draws_with_replacement_is_none_of_an_epoch_without() -> None:
+    with pytest.raises(RequestError, match="other data, batch settings or seed"):
+        batches().load_state_dict(batches(replacement=True).state_dict())
+
+
+def test_replacement_is_refused_with_batches_of_padded_tokens() -> None:
+    with pytest.raises(RequestError, match=r"data\.replacement=true data\.batch\.max_tokens=300"):
+        batches(replacement=True, max_sentences=None, max_tokens=300)

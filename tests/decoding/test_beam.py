@@ -9,9 +9,9 @@ import torch
 
 from s2s_lab.decoding.beam import STOPPING_RULES, BeamSearch
 from s2s_lab.decoding.greedy import GreedySearch
-from s2s_lab.decoding.length_penalty import GNMT, Average, LengthPenalty, NoPenalty
+from s2s_lab.decoding.length_penalty import GNMT, Average, LengthPenalty, NoPenalty, WordReward
 
-PENALTIES = [NoPenalty(), Average(), GNMT(alpha=0.6), GNMT(alpha=1.5)]
+PENALTIES = [NoPenalty(), Average(), GNMT(alpha=0.6), GNMT(alpha=1.5), WordReward(reward=0.7)]
 by_name = pytest.mark.parametrize("penalty", PENALTIES, ids=lambda penalty: penalty.name)
 by_rule = pytest.mark.parametrize("stopping", STOPPING_RULES)
 

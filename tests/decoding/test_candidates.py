@@ -62,33 +62,46 @@ def test_blocks_are_reduced_with_their_shorter_last_one() -> None:
     torch.testing.assert_close(reduce_blocks(values, torch.sum, 4), expected)
 
 
-def make(min_length: int = 0) -> NextSymbol:
-    return NextSymbol(early=(0, 3), later=(0,), min_length=min_length, device=torch.device("cpu"))
+LIMITS = torch.full((4,), 9)
+
+
+def make(min_length: int = 0, ending: int | None = None) -> NextSymbol:
+    return NextSymbol(early=(0, 3), later=(0,), min_length=min_length, device=torch.device("cpu"), ending=ending)
 
 
 def test_forbidden_ids_become_impossible_and_the_others_stay_as_they_were() -> None:
     scores = torch.randn(4, 6)
     kept, expected = scores.clone(), scores.log_softmax(-1)
     for step, forbidden in ((0, [0, 3]), (1, [0, 3]), (2, [0])):
-        log_probs = make(min_length=2)(scores, step)
+        log_probs = make(min_length=2)(scores, step, LIMITS)
         assert bool((log_probs[:, forbidden] == -torch.inf).all())
         others = [symbol for symbol in range(6) if symbol not in forbidden]
         assert torch.equal(log_probs[:, others], expected[:, others])
     assert torch.equal(scores, kept)
 
 
+def test_an_ending_is_all_there_is_at_a_sentences_last_step_and_forbidden_before() -> None:
+    scores = torch.randn(6, 6)  # two rows for each of three sentences
+    log_probs = make(ending=3)(scores, 1, torch.tensor([2, 3, 2]))
+    expected = scores.log_softmax(-1)
+    for row, last in enumerate([True, True, False, False, True, True]):
+        allowed = [3] if last else [1, 2, 4, 5]
+        assert torch.equal(log_probs[row, allowed], expected[row, allowed])
+        assert bool((log_probs[row, [symbol for symbol in range(6) if symbol not in allowed]] == -torch.inf).all())
+
+
 def test_log_probabilities_stay_as_they_are() -> None:
     log_probs = torch.randn(4, 6).double().log_softmax(-1)
-    torch.testing.assert_close(make()(log_probs, 0)[:, 1:], log_probs[:, 1:], rtol=0, atol=1e-14)
+    torch.testing.assert_close(make()(log_probs, 0, LIMITS)[:, 1:], log_probs[:, 1:], rtol=0, atol=1e-14)
 
 
 def test_halves_are_normalised_in_float32() -> None:
     scores = torch.randn(4, 6).bfloat16()
-    assert torch.equal(make()(scores, 0)[:, 1:], scores.float().log_softmax(-1)[:, 1:])
+    assert torch.equal(make()(scores, 0, LIMITS)[:, 1:], scores.float().log_softmax(-1)[:, 1:])
 
 
 def test_fewer_rows_reuse_the_memory_of_more() -> None:
     normalise, scores = make(), torch.randn(4, 6)
-    first = normalise(scores, 0)
-    again = normalise(scores[1:3], 1)
+    first = normalise(scores, 0, LIMITS)
+    again = normalise(scores[1:3], 1, LIMITS)
     assert again.data_ptr() == first.data_ptr() and torch.equal(again[:, 1:], scores[1:3].log_softmax(-1)[:, 1:])

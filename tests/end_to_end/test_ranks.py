@@ -28,7 +28,7 @@ class Faulty(CrossEntropy):
         super().__init__(label_smoothing=label_smoothing)
         self.rank, self.how, self.calls = rank, how, 0
 
-    def forward(self, network, batch, *, teacher_forcing=1.0):
+    def forward(self, network, batch, **coins):
         self.calls += self.training
         if self.calls == 5 and torch.distributed.get_rank() == self.rank:
             if self.how == "raise":
@@ -38,7 +38,7 @@ class Faulty(CrossEntropy):
             if self.how == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             os._exit(int(self.how))
-        return super().forward(network, batch, teacher_forcing=teacher_forcing)
+        return super().forward(network, batch, **coins)
 '''
 WORDS = [
     *SMALL, "data.size=300", "logger=csv", "callbacks=quiet", "trainer=ddp_cpu", "trainer.max_steps=100000",

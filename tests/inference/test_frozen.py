@@ -102,7 +102,7 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
 class Recorder:
     """A strategy that answers with the sentence's own length, to see that order is restored."""
 
-    def decode(self, step, state, memory, *, source_lengths, sentence_index, return_weights):
+    def decode(self, step, state, memory, *, source_lengths, **others):
         from s2s_lab.decoding.base import Hypothesis
 
         return [[Hypothesis((4,) * int(length), -1.0, -1.0, True)] for length in source_lengths]

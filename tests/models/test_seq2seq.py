@@ -1,5 +1,7 @@
 """The network feeds what it is told to feed, and its gradients are right."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -95,3 +97,28 @@ def test_gradients_pass_gradcheck(cell, decoder, options):
 def test_several_sources_are_refused():
     with pytest.raises(RequestError, match="reads 1 source, but the batch holds 2"):
         network().start(SOURCES * 2)
+
+
+@pytest.mark.parametrize("options", [{}, {"input_feeding": True}, {"attention": NoAttention}])
+def test_each_sentence_has_its_own_coin(options):
+    built = network(**options)
+    for coins in itertools.product([True, False], repeat=len(INPUTS)):
+        by_token = torch.tensor(coins).unsqueeze(1).expand(INPUTS.shape)
+        wanted, wanted_weights = built.forward_sampled(SOURCES, INPUTS, ratio=0.5, coins=by_token)
+        features, weights = built.forward_sampled_sequences(SOURCES, INPUTS, ratio=0.5, coins=torch.tensor(coins))
+        torch.testing.assert_close(features, wanted)
+        torch.testing.assert_close(weights, wanted_weights)
+
+
+def test_a_sentences_coin_shows_the_reference_with_the_given_probability():
+    torch.manual_seed(1)
+    built = network()
+    sources = tuple((values.repeat(200, 1), lengths.repeat(200)) for values, lengths in SOURCES)
+    inputs = INPUTS.repeat(200, 1)
+    forced, _ = built(sources, inputs)
+    sampled, _ = built.forward_sampled_sequences(sources, inputs, ratio=0.75)
+    own, _ = built.forward_sampled(SOURCES, INPUTS, ratio=0.0)
+    differs = ~torch.isclose(own, built(SOURCES, INPUTS)[0]).flatten(1).all(1)  # sentences that tell the two apart
+    assert differs.any()
+    share = torch.isclose(sampled, forced).flatten(1).all(1)[differs.repeat(200)].double().mean()
+    assert share == pytest.approx(0.75, abs=4 * (0.75 * 0.25 / (200 * int(differs.sum()))) ** 0.5)

@@ -181,8 +181,8 @@ from s2s_lab.training.objectives.cross_entropy import CrossEntropy
 
 
 class Faulty(CrossEntropy):
-    def forward(self, network, batch, *, teacher_forcing=1.0):
-        loss = super().forward(network, batch, teacher_forcing=teacher_forcing)
+    def forward(self, network, batch, **coins):
+        loss = super().forward(network, batch, **coins)
         spoilt = self.training and bool(torch.isin(torch.tensor([7, 11]), batch.index).any())
         return loss._replace(total=loss.total * torch.nan) if spoilt else loss
 """

@@ -15,6 +15,7 @@ from s2s_lab.faults import RunError
 from s2s_lab.training.learning_rates.constant import Constant
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.objectives.cross_entropy import CrossEntropy
+from s2s_lab.training.teacher_forcing import Constant as TeacherForcingConstant
 
 SIZE = 11
 
@@ -32,7 +33,7 @@ def module(built: torch.nn.Module, *, world_size: int = 1, smoothing: float = 0.
         objective=CrossEntropy(label_smoothing=smoothing),
         optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1),
         schedule=Constant(),
-        teacher_forcing=lambda step: 1.0,
+        teacher_forcing=TeacherForcingConstant(),
         sample=sample,
         monitor="loss",
         total_steps=10,

@@ -24,7 +24,21 @@ def test_inverse_sigmoid_follows_bengio_et_al() -> None:
     assert schedule(round(50 * math.log(50))) == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("build", [lambda: Constant(ratio=1.1), lambda: Linear(steps=0), lambda: InverseSigmoid(k=0.0)])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Constant(ratio=1.1),
+        lambda: Linear(steps=0),
+        lambda: InverseSigmoid(k=0.0),
+        lambda: Constant(coin="word"),
+    ],
+)
 def test_impossible_options_are_refused(build) -> None:
     with pytest.raises(RequestError, match="teacher_forcing"):
         build()
+
+
+def test_the_coin_is_for_tokens_unless_told() -> None:
+    assert [Constant().coin, Linear(steps=1).coin, InverseSigmoid(k=2.0).coin] == ["token"] * 3
+    whole = [Constant(coin="sequence"), Linear(steps=1, coin="sequence"), InverseSigmoid(k=2.0, coin="sequence")]
+    assert [schedule.coin for schedule in whole] == ["sequence"] * 3

@@ -15,6 +15,8 @@ import torch
 from torch import distributed
 
 from s2s_lab.faults import RankLostError
+from s2s_lab.training.callbacks.time_limit import TimeLimit
+from s2s_lab.training.epoch_loop import StepwiseEpochLoop
 
 LOST = re.compile(
     r"Connection (closed|reset|refused)|Timed out waiting|Broken pipe|Application timeout|NCCL (communicator|error)"
@@ -26,14 +28,17 @@ LOST = re.compile(
 class AgreedStop(pl.Callback):
     """Turns SIGINT and SIGTERM into KeyboardInterrupt at the start of a step or the end of a batch of a validation.
 
+    When a rank's time is over, the next step at which all can agree on an end is the training's last one.
+
     It stands after all callbacks but those that save checkpoints.
 
     Args:
         every: optimizer steps between two questions whether a rank was interrupted.
+        limit: the training's clock, or None.
     """
 
-    def __init__(self, *, every: int = 1) -> None:
-        self.every = every
+    def __init__(self, *, every: int = 1, limit: TimeLimit | None = None) -> None:
+        self.every, self.limit = every, limit
         self.asked = self.agreed = False
         self.steps = 0
         self.group: Any = None
@@ -47,6 +52,7 @@ class AgreedStop(pl.Callback):
             # Lightning's own agreement on SIGTERM: an operation before every batch, and another in a signal's handler.
             trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
             self.group = distributed.new_group(backend="gloo")
+        self._end_in_time(trainer, trainer.global_step)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Ends the training if a rank was interrupted; the step before is logged and validated by now.
@@ -57,6 +63,7 @@ class AgreedStop(pl.Callback):
         stepped, self.steps = trainer.global_step != self.steps, trainer.global_step
         if stepped and trainer.global_step % self.every == 0:
             self._agree()
+            self._end_in_time(trainer, trainer.global_step + self.every)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Ends the training if a rank was interrupted; see on_train_batch_start."""
@@ -81,10 +88,22 @@ class AgreedStop(pl.Callback):
         self.asked = True
 
     def _agree(self) -> None:
-        if self.group is not None:
-            asked = torch.tensor(float(self.asked))
-            distributed.all_reduce(asked, op=distributed.ReduceOp.MAX, group=self.group)
-            self.asked = bool(asked)
+        self.asked = self._any(self.asked)
         if self.asked:
             self.agreed = True
             raise KeyboardInterrupt
+
+    def _end_in_time(self, trainer: pl.Trainer, step: int) -> None:
+        """Makes a step the last one if a rank's time is over."""
+        loop = trainer.fit_loop.epoch_loop
+        assert isinstance(loop, StepwiseEpochLoop)
+        if self.limit is not None and not loop.out_of_time and self._any(self.limit.is_over):
+            loop.end_at(max(step, 1))
+
+    def _any(self, own: bool) -> bool:
+        """Whether it is so on any rank."""
+        if self.group is None:
+            return own
+        shared = torch.tensor(float(own))
+        distributed.all_reduce(shared, op=distributed.ReduceOp.MAX, group=self.group)
+        return bool(shared)

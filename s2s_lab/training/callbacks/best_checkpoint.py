@@ -6,12 +6,13 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
 from s2s_lab.training.checkpoint_io import BEST
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Writes best.ckpt, and knows it again wherever the run folder was moved to.
+    """Writes best.ckpt, of equally good ones the latest, and knows it again wherever the run folder was moved to.
 
     Args:
         folder: where best.ckpt lies.
@@ -34,6 +35,11 @@ class BestCheckpoint(ModelCheckpoint):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
             super().setup(trainer, pl_module, stage)
+
+    def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
+        """Whether the present value is as good as the best: a model that fails or is perfect throughout trains on."""
+        equal = current is not None and self.best_model_score is not None and bool(current == self.best_model_score)
+        return super().check_monitor_top_k(trainer, current) or trainer.strategy.reduce_boolean_decision(equal)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes back the best value; the paths become those of this folder."""

@@ -41,6 +41,6 @@ class Rehearsal(pl.Callback):
 def _forward_and_backward(module: Seq2SeqModule, batch: object) -> None:
     """Differentiates without touching any parameter's `grad`, so that no hook of DDP runs either."""
     ratio = min(module.teacher_forcing(0), module.teacher_forcing(module.total_steps - 1))
-    loss = module.objective(module.network, batch, teacher_forcing=ratio)
+    loss = module.objective(module.network, batch, teacher_forcing=ratio, coin=module.teacher_forcing.coin)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     torch.autograd.grad(loss.total, parameters, allow_unused=True)

@@ -11,6 +11,7 @@ import torch
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.convergence import under_trained
+from s2s_lab.training.epoch_loop import StepwiseEpochLoop
 from s2s_lab.training.module import Seq2SeqModule
 
 
@@ -63,9 +64,10 @@ class RunRecord(pl.Callback):
     def _write(self, trainer: pl.Trainer, module: Seq2SeqModule) -> None:
         if not trainer.is_global_zero:
             return
-        choose = max if module.higher_is_better else min
-        best = choose(self.history, key=lambda item: item[1], default=None)
-        stopped_early = trainer.should_stop and trainer.global_step < module.total_steps
+        sign = 1.0 if module.higher_is_better else -1.0
+        best = max(self.history, key=lambda item: (sign * item[1], item[0]), default=None)  # of equal ones the latest
+        stopped_by = _stopped_by(trainer, module.total_steps)
+        stopped_early = stopped_by == "patience"
         verdict = under_trained(self.history, higher_is_better=module.higher_is_better, stopped_early=stopped_early)
         facts = {
             "seconds": round(time.perf_counter() - self.began, 3),
@@ -77,6 +79,7 @@ class RunRecord(pl.Callback):
             "tokens_per_second": round(module.throughput.mean_rate(), 1),
             "peak_memory_mb": round(_peak_memory_mb(), 1),
             "under_trained": verdict._asdict(),
+            "stopped_by": stopped_by,
         }
         if best is not None:
             name = module.monitor
@@ -87,6 +90,17 @@ class RunRecord(pl.Callback):
             }
             facts["best"] = {"metric": name, "value": best[1], "step": best[0], "checkpoint": "checkpoints/best.ckpt"}
         self.folder.update(facts)
+
+
+def _stopped_by(trainer: pl.Trainer, total_steps: int) -> str | None:
+    """The setting that has ended the training; None while it goes on or when it broke off."""
+    if not trainer.should_stop:
+        return None
+    if trainer.global_step >= total_steps:
+        return "max_steps"
+    loop = trainer.fit_loop.epoch_loop
+    assert isinstance(loop, StepwiseEpochLoop)
+    return "max_minutes" if loop.out_of_time and trainer.global_step >= loop.total_steps else "patience"
 
 
 def _epochs(trainer: pl.Trainer) -> float:

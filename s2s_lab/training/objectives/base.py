@@ -8,6 +8,7 @@ from torch import nn
 
 from s2s_lab.data.batch import Batch
 from s2s_lab.models.seq2seq import Seq2Seq
+from s2s_lab.training.teacher_forcing import Coin
 
 
 class Loss(NamedTuple):
@@ -30,11 +31,12 @@ class Objective(nn.Module, ABC):
     """A loss over a network and a batch."""
 
     @abstractmethod
-    def forward(self, network: Seq2Seq, batch: Batch, *, teacher_forcing: float = 1.0) -> Loss:
+    def forward(self, network: Seq2Seq, batch: Batch, *, teacher_forcing: float = 1.0, coin: Coin = "token") -> Loss:
         """Computes the loss.
 
         Args:
             network: in train or eval mode.
             batch: its rows may be none.
-            teacher_forcing: probability of feeding the reference token at each step.
+            teacher_forcing: probability of feeding the reference.
+            coin: what a coin is thrown for: each token, or each whole sequence.
         """

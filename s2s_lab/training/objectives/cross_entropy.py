@@ -4,6 +4,7 @@ from s2s_lab.data.batch import Batch
 from s2s_lab.faults import RequestError
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.training.objectives.base import Loss, Objective
+from s2s_lab.training.teacher_forcing import Coin
 
 
 class CrossEntropy(Objective):
@@ -25,10 +26,11 @@ class CrossEntropy(Objective):
             raise RequestError(f"objective.label_smoothing={label_smoothing}: a number from 0 to below 1 is expected")
         self.label_smoothing = label_smoothing
 
-    def forward(self, network: Seq2Seq, batch: Batch, *, teacher_forcing: float = 1.0) -> Loss:
+    def forward(self, network: Seq2Seq, batch: Batch, *, teacher_forcing: float = 1.0, coin: Coin = "token") -> Loss:
         """See Objective."""
         if teacher_forcing < 1.0:
-            features, _ = network.forward_sampled(batch.sources, batch.inputs, teacher_forcing)
+            forward = network.forward_sampled if coin == "token" else network.forward_sampled_sequences
+            features, _ = forward(batch.sources, batch.inputs, teacher_forcing)
         else:
             features, _ = network(batch.sources, batch.inputs)
         mask = batch.mask
