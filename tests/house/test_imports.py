@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "job": {"assemble", "sweeps", "records"},
     "compare": {"reports"},
     "report": {"reports"},
+    "study": {"assemble", "sweeps", "records", "reports"},
     "faults": set(),
     "__init__": set(),
 }
-ENTRY_POINTS = ("train", "evaluate", "translate", "compare", "report", "job")
+ENTRY_POINTS = ("train", "evaluate", "translate", "compare", "report", "job", "study")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
