@@ -10,6 +10,7 @@ import numpy as np
 from s2s_lab.faults import RequestError
 from s2s_lab.records.durable import read_json, write_json
 from s2s_lab.records.evaluation import SCORE, Evaluation
+from s2s_lab.records.nearest import one_of
 from s2s_lab.records.packed_statistics import pack, unpack
 from s2s_lab.records.recorded_evaluation import Asked, find_evaluation
 from s2s_lab.records.run_folder import RunFolder, check_schema
@@ -42,6 +43,7 @@ ENTRY = Exactly(
 )  # fmt: skip
 VERDICT = Exactly(claim=str, verdict=str, ours=str, others=Maybe(says=str, published=str, reason=str, source=str))
 SHAPE = Exactly(study=str, jobs=[ENTRY], others=Maybe(former=[ENTRY], claims=[VERDICT]))
+VERDICTS = ("reproduced", "not reproduced", "inconclusive", "open")
 Entry = dict[str, Any]
 """One job as results.json has it: what ENTRY says."""
 
@@ -130,6 +132,10 @@ def read_results(study: Study) -> Results:
         raise RequestError(f"{path}: expected a JSON object, found {type(found).__name__}")
     check_schema(found, path, SCHEMA)
     check_shape(found, SHAPE, str(path))
+    for number, claim in enumerate(found.get("claims") or []):
+        one_of(
+            claim["verdict"], VERDICTS, f"{path}: claims[{number}]: verdict is {claim['verdict'][:40]!r}, which", "one"
+        )
     if found["study"] != study.name:
         raise RequestError(f"{path}: these are the results of the study {found['study'][:80]!r}, not of {study.name}")
     return Results(study.name, found["jobs"], found.get("former") or [], found.get("claims") or [])

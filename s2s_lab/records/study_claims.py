@@ -64,6 +64,9 @@ def check_claims(
         kind = one_of(claim.get("kind"), KEYS, f"{where}.kind: {claim.get('kind')!r}", "a kind of claim")
         for key in claim:
             one_of(key, KEYS[kind], f"{where}.{key}", f"a key of a claim of the kind {kind}")
+        for side in ("better", "worse"):
+            for key in claim[side] if isinstance(claim.get(side), Mapping) else ():
+                one_of(key, ("row", "evaluation"), f"{where}.{side}.{key}", "a key of one side of an order")
         check_shape(claim, SHAPES[kind], where)
         check_shape(claim, SHOWN, where)
         checked[name] = _complete(claim, kind, evaluations[0], where)
@@ -98,8 +101,6 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
         raise RequestError(f"{where}.published is {published!r}, expected a number or text")
     if kind == "order":
         for side in ("better", "worse"):
-            for key in claim[side]:
-                one_of(key, ("row", "evaluation"), f"{where}.{side}.{key}", "a key of one side of an order")
             check_shape(claim[side], Maybe(evaluation=str), f"{where}.{side}")
             complete[side] = {**claim[side], "evaluation": claim[side].get("evaluation") or complete["evaluation"]}
         if complete["better"] == complete["worse"]:

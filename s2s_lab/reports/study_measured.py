@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from s2s_lab.faults import RequestError
-from s2s_lab.records.results import Entry, results_path, statistics_of
+from s2s_lab.records.results import VERDICTS, Entry, results_path, statistics_of
 from s2s_lab.records.study_file import Study
 from s2s_lab.reports.numbers import unit_of
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from s2s_lab.reports.claims import Measured
 
 Jobs = Sequence[Entry]
-VERDICTS = ("reproduced", "not reproduced", "inconclusive", "open")
 
 
 def measurements(study: Study, jobs: Jobs, *, statistics_for: Sequence[str] = ()) -> "list[Measured]":

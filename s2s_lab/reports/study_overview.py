@@ -7,9 +7,8 @@ from typing import Any
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.durable import read_text, write_durably
-from s2s_lab.records.results import Results, read_results
+from s2s_lab.records.results import VERDICTS, Results, read_results
 from s2s_lab.records.study_file import FILE, Study, read_study
-from s2s_lab.reports.study_measured import VERDICTS
 from s2s_lab.reports.study_page import SIGNS, table
 from s2s_lab.reports.study_tables import cell
 
