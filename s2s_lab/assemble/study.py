@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2s_lab.assemble.configuration import compose_each, plain
+from s2s_lab.assemble.inference import build_strategy
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.job import NOT_OF_THE_JOB, check_parts, freeze
 from s2s_lab.faults import RequestError
@@ -54,6 +55,7 @@ class StudyComposer:
         self._fingerprints: dict[str, Any] = {}
         self._splits: dict[tuple[str, str], str] = {}
         self._settings = {name: self._evaluation(name) for name in study.evaluations}
+        self._signatures = {name: self._signature(name) for name in study.evaluations}
 
     def compose(
         self, rows: Sequence[Row], seeds: Collection[int] | None = None, *, check: bool = True
@@ -133,13 +135,17 @@ class StudyComposer:
             raise RequestError(f"{self.study.path}: evaluation {name}: {error}") from None
         return {key: value for key, value in settings.items() if key != "runs"}
 
+    def _signature(self, name: str) -> str:
+        settings = self._settings[name]
+        exact = {"exact": True} if settings.get("oracle_length") else {}
+        return build_strategy(settings["decoding"]).signature(**exact)
+
     def _asked(self, name: str, job: FrozenJob) -> Asked:
         settings, corpus = self._settings[name], job.settings["data"]["corpus"]
         key = (json.dumps(corpus), settings["split"])
         if key not in self._splits:
             self._splits[key] = build(corpus, "data.corpus").canonical(settings["split"])
-        own = {**settings, "num_threads": settings["num_threads"] or job.settings["trainer"]["num_threads"]}
-        return Asked(self.study.evaluation_definition(name), self._splits[key], own)
+        return Asked(self.study.evaluation_definition(name), self._splits[key], self._signatures[name], settings)
 
 
 def settings_by_hash(rows: Iterable[ComposedRow]) -> dict[str, list[dict[str, Any]]]:

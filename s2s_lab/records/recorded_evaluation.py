@@ -8,8 +8,8 @@ from s2s_lab.records.evaluation import Evaluation, read_evaluation
 from s2s_lab.records.run_folder import RunFolder
 
 NOT_OF_THE_RESULT = (
-    "runs", "paths", "split", "decoding", "metrics", "batch_sentences", "attention_sentences", "accelerator",
-    "matmul_precision", "num_threads", "repeats",
+    "runs", "paths", "split", "decoding", "metrics", "oracle_length", "batch_sentences", "attention_sentences",
+    "accelerator", "matmul_precision", "num_threads", "repeats",
 )  # fmt: skip
 """Settings of an evaluation that are compared in another way, or that change only its speed or what is kept of it."""
 
@@ -21,11 +21,13 @@ class Asked:
     Attributes:
         definition: hash of what the study says of it.
         split: the split's name in the run's corpus.
+        signature: of the decoding strategy.
         settings: plain conf/evaluate.yaml without `runs`.
     """
 
     definition: str
     split: str
+    signature: str
     settings: dict[str, Any]
 
 
@@ -45,7 +47,9 @@ def find_evaluation(run: RunFolder, asked: Asked) -> Evaluation | None:
 def _is_asked(facts: Mapping[str, Any], asked: Asked) -> bool:
     """Whether an evaluation's facts say what was asked for; a setting that they do not name is off."""
     settings = asked.settings
-    if facts["split"] != asked.split or facts.get("configuration") != settings["decoding"]:
+    if (facts["split"], facts.get("signature")) != (asked.split, asked.signature):
+        return False
+    if facts.get("configuration") != settings["decoding"]:
         return False
     others = [key for key in settings if key not in NOT_OF_THE_RESULT]
     if not all(_agrees(facts.get(key), settings[key]) for key in others):

@@ -33,8 +33,7 @@ def run_study(
     from s2s_lab.sweeps.engine import Engine, run_jobs
     from s2s_lab.sweeps.engine_settings import EngineSettings
 
-    settings = EngineSettings(**{key: value for key, value in launcher.items() if key != "_target_"})
-    with Engine(settings, total=len(jobs)) as engine:
+    with Engine(EngineSettings.of(launcher), total=len(jobs), program="s2s-study") as engine:
         if seconds is None:
             return run_jobs(engine, jobs, evaluations=evaluations)
         return run_within(engine, jobs, evaluations, seconds)

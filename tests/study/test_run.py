@@ -33,8 +33,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Takes the place of the engine of sweeps."""
     made = FakeEngine()
     module, settings = types.ModuleType("engine"), types.ModuleType("settings")
-    module.Engine, module.run_jobs = (lambda settings, total: made), run_jobs  # pyright: ignore
-    settings.EngineSettings = lambda **node: node  # pyright: ignore[reportAttributeAccessIssue]
+    module.Engine, module.run_jobs = (lambda settings, total, program: made), run_jobs  # pyright: ignore
+    settings.EngineSettings = types.SimpleNamespace(of=dict)  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "s2s_lab.sweeps.engine", module)
     monkeypatch.setitem(sys.modules, "s2s_lab.sweeps.engine_settings", settings)
     return made
