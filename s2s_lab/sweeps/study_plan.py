@@ -44,7 +44,7 @@ class OpenRow:
 
     Attributes:
         row: the row.
-        obstacle: why its configuration cannot be composed now; None where it can, so that `needs` may go.
+        obstacle: why its configuration cannot be composed now; None where its words can.
     """
 
     row: Row
@@ -104,17 +104,21 @@ class Plan:
         return sum(known) / self.at_once if len(known) == len(costs) else None
 
     def waits_for(self, claim: Mapping[str, object]) -> list[str] | None:
-        """Give the rows of a claim that are not done with all their seeds; None if the plan leaves one of them out."""
+        """Give what a claim waits for: rows and blocks that are not done with all their seeds; open ones say so.
+
+        None if the plan leaves a row of the claim out.
+        """
         waiting = []
         for needed in needed_by(claim):
-            for row in self.study.rows_of(needed.row):
-                is_open = any(item.row.name == row.name for item in self.open_rows)
-                if not is_open and not self.of_row(row):
-                    return None
-                if is_open:
-                    waiting.append(f"{row.name} (open)")
-                elif any(each.status != "done" for each in self.of_row(row)):
-                    waiting.append(row.name)
+            rows = self.study.rows_of(needed.row)
+            is_open = [any(item.row.name == row.name for item in self.open_rows) for row in rows]
+            if any(not known and not self.of_row(row) for row, known in zip(rows, is_open, strict=True)):
+                return None
+            undone = [any(each.status != "done" for each in self.of_row(row)) for row in rows]
+            if any(is_open):
+                waiting.append(f"{needed.row} (open)")
+            elif any(undone):
+                waiting.append(needed.row + (f" ({sum(undone)} of {len(rows)} rows)" if len(rows) > 1 else ""))
         return list(dict.fromkeys(waiting))
 
 

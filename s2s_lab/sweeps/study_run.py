@@ -59,6 +59,8 @@ def run_within(
     Returns:
         The outcomes of the jobs that were started.
     """
+    engine.hold(jobs)
+    engine.announce(jobs)
     end, waiting, outcomes = clock() + seconds, list(jobs), []
     stopped: set[str] = set()
     while True:
@@ -66,6 +68,8 @@ def run_within(
         while waiting and not over and engine.has_room():
             job = waiting.pop(0)
             engine.start(job, evaluations=evaluations.get(job.hash, []))
+        if engine.halted:  # a failure ends the sweep
+            waiting.clear()
         running = list(engine.running())
         for each in running:
             if over and each.job.hash not in stopped:

@@ -26,7 +26,9 @@ def print_plan(plan: Plan, console: Console) -> None:
             table.add_row(*cells, cost(plan, jobs))
     console.print(table)
     for item in plan.open_rows:
-        could = "it can be composed now: take `needs` out" if item.obstacle is None else item.obstacle
+        could = (
+            "its words can be composed now: see whether it still needs that" if item.obstacle is None else item.obstacle
+        )
         console.print(f"open: {escape(item.row.name)} needs {escape(item.row.needs or '')} ({escape(could)})")
     for name, claim in plan.study.claims.items():
         waiting = plan.waits_for(claim)

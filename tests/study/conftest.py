@@ -148,7 +148,8 @@ def write_scores(folder: RunFolder, composed: ComposedRow, name: str, seed: int,
     outputs = hypotheses(made, quality=quality, seed=seed)
     scores = [metric.score(outputs, made.references) for metric in (ExactMatch(), TokenAccuracy())]
     facts = {
-        "split": asked.split, "strategy": name, "signature": asked.signature, "configuration": asked.settings["decoding"],
+        "split": asked.split, "strategy": name, "signature": asked.signature,
+        "configuration": asked.settings["decoding"],
         "data_fingerprint": fingerprint, "precision": asked.settings["precision"], "shortlist": None,
         "sentences_per_second": 100.0,
         "scores": [{"name": s.name, "value": s.value, "signature": s.signature, "higher_is_better": s.higher_is_better}

@@ -22,6 +22,8 @@ class FakeEngine:
 
     failing: Sequence[str] = ()
     room: int = 1
+    halted: bool = False
+    held: list[FrozenJob] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     waiting: list[tuple[FrozenJob, list[dict[str, Any]]]] = field(default_factory=list)
@@ -31,6 +33,12 @@ class FakeEngine:
 
     def __exit__(self, *error: object) -> None:
         return None
+
+    def hold(self, jobs: Sequence[FrozenJob]) -> None:
+        self.held = list(jobs)
+
+    def announce(self, jobs: Sequence[FrozenJob]) -> None:
+        assert self.held == list(jobs)
 
     def has_room(self) -> bool:
         return len(self.waiting) < self.room
