@@ -82,7 +82,7 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
     """Compose and check the chosen rows, and tell where each of their trainings stands."""
     from s2s_lab.assemble.study import StudyComposer
     from s2s_lab.faults import RequestError
-    from s2s_lab.records.results import read_results, slot_of
+    from s2s_lab.records.results import read_results, slots_of
     from s2s_lab.sweeps.study_plan import (
         OpenRow,
         Plan,
@@ -106,9 +106,11 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
                 open_rows.append(OpenRow(row, f"not yet: {obstacle}"))
     runs = _runs(composed)
     jobs = []
+    hashes = {(each.row.name, seed): job.hash for each in composed for seed, job in each.jobs.items()}
+    slots = {(slot.row, slot.seed): slot for slot in slots_of(study, hashes, composer.signatures)}
     for each in composed:
         for seed, job in each.jobs.items():
-            slot = slot_of(study, each.row, seed, job.hash)
+            slot = slots[each.row.name, seed]
             status, seconds = status_of(slot, each.asked, runs.get(job.hash, []), recorded)
             jobs.append(PlannedJob(each.row, slot, job, status, seconds))
     at_once = jobs_at_once(study, composer.launcher())
@@ -159,7 +161,7 @@ def _report(arguments: argparse.Namespace) -> None:
     composed = {each.row.name: each for each in _composable(study, composer)}
     hashes = {(name, seed): job.hash for name, each in composed.items() for seed, job in each.jobs.items()}
     finished = finished_runs(_runs(composed.values()), set(hashes.values()))
-    slots = slots_of(study, hashes)
+    slots = slots_of(study, hashes, composer.signatures)
     scores = {claim["score"] for claim in study.claims.values() if claim["kind"] == "order"}
     found = [
         entry_of(run, slot, composed[slot.row].asked, scores)

@@ -43,6 +43,9 @@ class StudyComposer:
         study: the study.
         words: of the command line, for every job: places, loggers and the launcher; nothing that decides a result.
 
+    Attributes:
+        signatures: name of an evaluation -> its strategy's signature.
+
     Raises:
         RequestError: if a word would change results, or an evaluation cannot be composed.
     """
@@ -55,7 +58,7 @@ class StudyComposer:
         self._fingerprints: dict[str, Any] = {}
         self._splits: dict[tuple[str, str], str] = {}
         self._settings = {name: self._evaluation(name) for name in study.evaluations}
-        self._signatures = {name: self._signature(name) for name in study.evaluations}
+        self.signatures = {name: self._signature(name) for name in study.evaluations}
 
     def compose(
         self, rows: Sequence[Row], seeds: Collection[int] | None = None, *, check: bool = True
@@ -145,7 +148,7 @@ class StudyComposer:
         key = (json.dumps(corpus), settings["split"])
         if key not in self._splits:
             self._splits[key] = build(corpus, "data.corpus").canonical(settings["split"])
-        return Asked(self.study.evaluation_definition(name), self._splits[key], self._signatures[name], settings)
+        return Asked(self.study.evaluation_definition(name), self._splits[key], self.signatures[name], settings)
 
 
 def settings_by_hash(rows: Iterable[ComposedRow]) -> dict[str, list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from s2s_lab.records.packed_statistics import pack, unpack
 from s2s_lab.records.recorded_evaluation import Asked, find_evaluation
 from s2s_lab.records.run_folder import RunFolder, check_schema
 from s2s_lab.records.shape import Each, Exactly, Maybe, check_shape
-from s2s_lab.records.study_file import Row, Study
+from s2s_lab.records.study_file import Study
 
 FILE = "results.json"
 SCHEMA = 1
@@ -43,6 +43,8 @@ ENTRY = Exactly(
 )  # fmt: skip
 VERDICT = Exactly(claim=str, verdict=str, ours=str, others=Maybe(says=str, published=str, reason=str, source=str))
 SHAPE = Exactly(study=str, jobs=[ENTRY], others=Maybe(former=[ENTRY], claims=[VERDICT]))
+FORMER = "former"
+"""Definition of an evaluation that the study means no more: it is kept, and counts no more."""
 VERDICTS = ("reproduced", "not reproduced", "inconclusive", "open")
 Entry = dict[str, Any]
 """One job as results.json has it: what ENTRY says."""
@@ -58,6 +60,7 @@ class Slot:
         definition: hash of what the study says of it.
         hash: of the job; None where it cannot be had, e.g. because its corpus is not on this machine.
         evaluations: name -> hash of what the study says of it.
+        signatures: name -> the strategy's signature, where it is known.
     """
 
     row: str
@@ -65,6 +68,7 @@ class Slot:
     definition: str
     hash: str | None
     evaluations: dict[str, str]
+    signatures: dict[str, str] = field(default_factory=dict)
 
     def holds(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry is this training: by the job's hash, where it is not known by the study's words."""
@@ -72,8 +76,13 @@ class Slot:
 
     def measured(self, entry: Mapping[str, Any]) -> list[str]:
         """Names of the evaluations that an entry has as the study wants them."""
-        found = entry["evaluations"]
-        return [name for name, key in self.evaluations.items() if name in found and found[name]["definition"] == key]
+        known = [(name, entry["evaluations"].get(name)) for name in self.evaluations]
+        return [name for name, found in known if found is not None and self.wants(name, found)]
+
+    def wants(self, name: str, evaluation: Mapping[str, Any]) -> bool:
+        """Whether an entry's evaluation is what the study means by a name: its words and what they stand for."""
+        signature = self.signatures.get(name, evaluation["signature"])
+        return (evaluation["definition"], evaluation["signature"]) == (self.evaluations.get(name), signature)
 
     def complete(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry is this training with all its evaluations."""
@@ -97,20 +106,24 @@ class Results:
     claims: list[dict[str, Any]] = field(default_factory=list)
 
 
-def slots_of(study: Study, hashes: Mapping[tuple[str, int], str]) -> list[Slot]:
+def slots_of(
+    study: Study, hashes: Mapping[tuple[str, int], str], signatures: Mapping[str, str] | None = None
+) -> list[Slot]:
     """List the trainings of a study, rows that need something included.
 
     Args:
         study: the study.
         hashes: (row, seed) -> hash of the job, for those whose hash is known.
+        signatures: name of an evaluation -> its strategy's signature, where it is known.
     """
-    return [slot_of(study, row, seed, hashes.get((row.name, seed))) for row in study.rows for seed in row.seeds]
-
-
-def slot_of(study: Study, row: Row, seed: int, job_hash: str | None) -> Slot:
-    """Describe one training."""
-    evaluations = {name: study.evaluation_definition(name) for name in row.evaluations}
-    return Slot(row.name, seed, study.definition(row, seed), job_hash, evaluations)
+    found = []
+    for row in study.rows:
+        evaluations = {name: study.evaluation_definition(name) for name in row.evaluations}
+        known = {name: signature for name, signature in (signatures or {}).items() if name in evaluations}
+        for seed in row.seeds:
+            key = hashes.get((row.name, seed))
+            found.append(Slot(row.name, seed, study.definition(row, seed), key, evaluations, known))
+    return found
 
 
 def results_path(study: Study) -> Path:
@@ -176,8 +189,11 @@ def merged(
         best = max(candidates, key=lambda item: _worth(slot, item[0], item[1], len(here)))[1]
         chosen = {**best, "row": slot.row, "seed": slot.seed, "definition": slot.definition}
         chosen["label"] = f"{slot.row} seed {slot.seed}"
-        if drop:
-            chosen["evaluations"] = {name: best["evaluations"][name] for name in slot.measured(best)}
+        chosen["evaluations"] = {
+            name: evaluation if slot.wants(name, evaluation) else {**evaluation, "definition": FORMER}
+            for name, evaluation in best["evaluations"].items()
+            if slot.wants(name, evaluation) or not drop
+        }
         jobs.append(chosen)
     left = [entry for number, entry in enumerate(known) if number >= len(here) and number not in used]
     former: dict[tuple[str, str, int], Entry] = {(e["hash"], str(e.get("started")), e["seed"]): e for e in left}

@@ -38,8 +38,8 @@ def measurements(study: Study, jobs: Jobs, *, statistics_for: Sequence[str] = ()
         for evaluation in row.evaluations:
             wanted = study.evaluation_definition(evaluation)
             entries = [e for e in own if e["evaluations"].get(evaluation, {}).get("definition") == wanted]
-            for fact in ("split", "data_fingerprint"):
-                _check_same(study, row.name, evaluation, entries, fact)
+            for fact, what in (("split", "splits"), ("data_fingerprint", "data"), ("signature", "decodings")):
+                _check_same(study, row.name, evaluation, entries, fact, what)
             for name in _score_names(entries, evaluation):
                 scores = [_score(entry, evaluation, name) for entry in entries]
                 known = [(entry, score) for entry, score in zip(entries, scores, strict=True) if score is not None]
@@ -103,13 +103,13 @@ def _score(entry: Entry, evaluation: str, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _check_same(study: Study, row: str, evaluation: str, entries: Jobs, fact: str) -> None:
+def _check_same(study: Study, row: str, evaluation: str, entries: Jobs, fact: str, what: str) -> None:
     for entry in entries[1:]:
         ours, theirs = (each["evaluations"][evaluation][fact] for each in (entries[0], entry))
         if ours != theirs:
             raise RequestError(
                 f"{results_path(study)}: {row}: seeds {entries[0]['seed']} and {entry['seed']} were evaluated "
-                f"({evaluation}) on different {'splits' if fact == 'split' else 'data'} ({ours[:12]} and {theirs[:12]})"
+                f"({evaluation}) with different {what} ({ours[:60]} and {theirs[:60]})"
             )
 
 

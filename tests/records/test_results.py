@@ -81,6 +81,17 @@ def test_an_entry_belongs_by_its_hash_or_where_that_is_unknown_by_the_studys_wor
     changed = entry("h")
     changed["evaluations"]["g"]["definition"] = "of another g"
     assert not slot("a", "h").complete(changed)
+    known = Slot("a", 1, "d", "h", {"g": "of g"}, {"g": "s"})
+    assert known.complete(entry("h"))
+    assert not Slot("a", 1, "d", "h", {"g": "of g"}, {"g": "another decoding"}).complete(entry("h"))
+
+
+def test_an_evaluation_that_the_study_means_no_more_is_kept_and_counts_no_more() -> None:
+    wanted = Slot("a", 1, "d", "h", {"g": "of g", "b": "of b"}, {"g": "another decoding"})
+    for _ in range(2):  # once more changes nothing
+        jobs, _ = merged([wanted], results(entry("h", evaluations="gb")), [])
+        assert set(jobs[0]["evaluations"]) == {"g", "b"} and wanted.measured(jobs[0]) == ["b"]
+    assert set(merged([wanted], results(*jobs), [], drop=True)[0][0]["evaluations"]) == {"b"}
 
 
 def test_entries_without_run_folders_stay_and_get_the_names_of_today() -> None:

@@ -57,7 +57,7 @@ def test_the_page_says_what_is_known_and_what_is_open(copy: Path, monkeypatch: p
     assert "By hand." in page and "Example 9000" in page and "exact_match|nrefs:1" in page
     assert "s2s-study run experiments/toy" in page
     overview = (copy / "experiments/README.md").read_text()
-    assert "**1 study, 7 trainings, 4 claims: 1 reproduced," in overview
+    assert "**1 study, 7 trainings, 4 claims: " in overview and " 1 open.**" in overview
 
 
 def test_each_value_is_that_of_its_run(copy: Path, finished: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_seeds_scored_on_different_data_are_refused(
     study(monkeypatch, tmp_path, "report", "experiments/toy", code=2)
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "attention: seeds 1 and 2 were evaluated (greedy) on different data (feed and beef)" in told
+    assert "attention: seeds 1 and 2 were evaluated (greedy) with different data (feed and beef)" in told
 
 
 def test_a_damaged_results_file_is_told_in_one_line(
