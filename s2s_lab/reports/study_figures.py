@@ -24,7 +24,7 @@ FIGURES = {
 }
 MOST_ROWS = 60
 COLOURS = ("#0f6cbd", "#c4501b", "#3b7a2a", "#7a3fa0", "#8a6d00", "#b0356b")
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
