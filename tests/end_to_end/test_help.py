@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.conftest import REPOSITORY
 
-COMMANDS = ("train", "evaluate", "translate", "compare", "report", "dashboard")
+COMMANDS = ("train", "evaluate", "translate", "compare", "report", "study", "dashboard")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "compare": {"reports"},
     "report": {"reports"},
     "dashboard": {"reports"},
+    "study": {"assemble", "sweeps", "records", "reports"},
     "faults": set(),
     "__init__": set(),
 }
-ENTRY_POINTS = ("train", "evaluate", "translate", "compare", "report", "dashboard", "job")
+ENTRY_POINTS = ("train", "evaluate", "translate", "compare", "report", "study", "dashboard", "job")
 WANDB_ALONE = {"sweeps/search/wandb_sweep.py": {"wandb"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

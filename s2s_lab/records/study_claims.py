@@ -1,0 +1,128 @@
+"""The claims of a study: each kind's keys, the rows and evaluations that they name, all checked."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from s2s_lab.faults import RequestError
+from s2s_lab.records.nearest import one_of
+from s2s_lab.records.shape import Exactly, Maybe, check_shape
+
+NUMBER = (int, float)
+SIDES = ("equal", "at_least", "at_most")
+DIRECTIONS = ("rises", "falls", "peaks")
+SHOWN = Maybe(says=str, source=str)
+ACROSS = Maybe(evaluation=str, across_data=bool)
+SHAPES = {
+    "value": Exactly(row=str, score=str, published=NUMBER, others=Maybe(evaluation=str, side=str, tolerance=NUMBER)),
+    "order": Exactly(better=Exactly(row=str), worse=Exactly(row=str), score=str, others=ACROSS),
+    "trend": Exactly(rows=[str], direction=str, score=str, others=ACROSS),
+}
+KEYS = {
+    "value": ("kind", "row", "score", "published", "evaluation", "side", "tolerance", "says", "source"),
+    "order": ("kind", "better", "worse", "score", "evaluation", "across_data", "published", "says", "source"),
+    "trend": ("kind", "rows", "direction", "score", "evaluation", "across_data", "published", "says", "source"),
+}
+IDENTIFIER = re.compile(r"[a-z0-9_]+")
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What a claim is about: one block or row, and one evaluation of it."""
+
+    row: str
+    evaluation: str
+
+
+def check_claims(
+    claims: Mapping[str, Any], rows: Mapping[str, Sequence[tuple[str, Sequence[str]]]], evaluations: Sequence[str],
+    place: str,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Check all claims and fill in the evaluation where they leave it to the study.
+
+    Args:
+        claims: by identifier, as read.
+        rows: name of a row or block -> its rows, each with the evaluations it gets.
+        evaluations: names of the study's; the first is the default.
+        place: the file, for messages.
+
+    Returns:
+        The claims, in their order, with `evaluation` and, of values, `side` and `tolerance` always there.
+
+    Raises:
+        RequestError: one line that names the place.
+    """
+    checked = {}
+    for name, claim in claims.items():
+        where = f"{place}: claims.{name}"
+        if not IDENTIFIER.fullmatch(name):
+            raise RequestError(f"{where}: a claim's name has letters a-z, digits and _ alone")
+        if not isinstance(claim, Mapping):
+            raise RequestError(f"{where} is {claim!r}, expected a mapping with `kind`")
+        kind = one_of(claim.get("kind"), KEYS, f"{where}.kind: {claim.get('kind')!r}", "a kind of claim")
+        for key in claim:
+            one_of(key, KEYS[kind], f"{where}.{key}", f"a key of a claim of the kind {kind}")
+        for side in ("better", "worse"):
+            for key in claim[side] if isinstance(claim.get(side), Mapping) else ():
+                one_of(key, ("row", "evaluation"), f"{where}.{side}.{key}", "a key of one side of an order")
+        check_shape(claim, SHAPES[kind], where)
+        check_shape(claim, SHOWN, where)
+        checked[name] = _complete(claim, kind, evaluations[0], where)
+        for needed in needed_by(checked[name]):
+            _check_needed(needed, rows, evaluations, where)
+    return checked
+
+
+def needed_by(claim: Mapping[str, Any]) -> list[Needed]:
+    """Give what a checked claim is about: one of a value, two of an order, each of a trend."""
+    evaluation = claim["evaluation"]
+    if claim["kind"] == "value":
+        return [Needed(claim["row"], evaluation)]
+    if claim["kind"] == "order":
+        return [Needed(side["row"], side["evaluation"]) for side in (claim["better"], claim["worse"])]
+    return [Needed(row, evaluation) for row in claim["rows"]]
+
+
+def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> dict[str, Any]:
+    given = {key: value for key, value in claim.items() if value is not None}
+    complete = {**given, "evaluation": given.get("evaluation") or default}
+    if kind == "value":
+        complete |= {"side": claim.get("side") or "equal", "tolerance": claim.get("tolerance") or 0.0}
+        one_of(complete["side"], SIDES, f"{where}.side: {complete['side']}", "a side")
+        _check_number(claim["published"], f"{where}.published")
+        _check_number(complete["tolerance"], f"{where}.tolerance")
+        if complete["tolerance"] < 0 or (complete["side"] == "equal" and not complete["tolerance"]):
+            raise RequestError(f"{where}.tolerance is {complete['tolerance']:g}, expected a number above 0")
+        return complete
+    published = claim.get("published")
+    if not (published is None or isinstance(published, str | int | float)):
+        raise RequestError(f"{where}.published is {published!r}, expected a number or text")
+    if kind == "order":
+        for side in ("better", "worse"):
+            check_shape(claim[side], Maybe(evaluation=str), f"{where}.{side}")
+            complete[side] = {**claim[side], "evaluation": claim[side].get("evaluation") or complete["evaluation"]}
+        if complete["better"] == complete["worse"]:
+            raise RequestError(f"{where}: better and worse are the same, {claim['better']['row']}")
+        return complete
+    one_of(claim["direction"], DIRECTIONS, f"{where}.direction: {claim['direction']}", "a direction")
+    least = 3 if claim["direction"] == "peaks" else 2
+    if len(claim["rows"]) < least or len(set(claim["rows"])) < len(claim["rows"]):
+        raise RequestError(f"{where}.rows: at least {least} different rows are expected")
+    return complete
+
+
+def _check_number(value: float, where: str) -> None:
+    if not math.isfinite(value):
+        raise RequestError(f"{where} is {value}, expected a finite number")
+
+
+def _check_needed(
+    needed: Needed, rows: Mapping[str, Sequence[tuple[str, Sequence[str]]]], evaluations: Sequence[str], where: str
+) -> None:
+    one_of(needed.row, rows, f"{where}: {needed.row}", "a row or block of this study")
+    one_of(needed.evaluation, evaluations, f"{where}: {needed.evaluation}", "an evaluation of this study")
+    for row, given in rows[needed.row]:
+        if needed.evaluation not in given:
+            raise RequestError(f"{where}: row {row} does not get the evaluation {needed.evaluation}")

@@ -1,0 +1,214 @@
+"""The figures of a study's page: scores by row, claimed trends, the seeds of each row."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from s2s_lab.metrics.significance import t_interval
+from s2s_lab.records.results import Entry
+from s2s_lab.records.study_claims import needed_by
+from s2s_lab.records.study_file import Study
+from s2s_lab.reports.numbers import title_of, unit_of
+from s2s_lab.reports.study_measured import measurements
+
+if TYPE_CHECKING:
+    from s2s_lab.reports.claims import Measured
+
+FIGURES = {
+    "scores.png": "Scores by row, mean and 95 % t-interval over seeds",
+    "trends.png": "Claimed trends, mean and 95 % t-interval over seeds",
+    "seeds.png": "The seeds of each row",
+}
+MOST_ROWS = 60
+COLOURS = ("#0f6cbd", "#c4501b", "#3b7a2a", "#7a3fa0", "#8a6d00", "#b0356b")
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+def draw_figures(study: Study, jobs: Sequence[Entry], folder: Path) -> dict[str, str]:
+    """Draw what there is to draw; a figure of before that shows nothing now is removed.
+
+    Args:
+        study: the study.
+        jobs: entries of its results.
+        folder: where the files go.
+
+    Returns:
+        File name -> what it shows, of those that were drawn; the same results give the same bytes.
+    """
+    measured = measurements(study, jobs)
+    drawers: dict[str, Callable[[Study, Sequence[Measured]], Any]] = {
+        "scores.png": _scores, "trends.png": _trends, "seeds.png": _seeds,
+    }  # fmt: skip
+    drawn = {}
+    for name, shows in FIGURES.items():
+        path = folder / name
+        if _draw(drawers[name], study, measured, path):
+            drawn[name] = shows
+        else:
+            path.unlink(missing_ok=True)
+    return drawn
+
+
+def _draw(drawer: Callable[..., Any], study: Study, measured: "Sequence[Measured]", path: Path) -> bool:
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's own style would change the bytes
+        matplotlib.rcParams.update(STYLE)
+        figure = drawer(study, measured)
+        if figure is None:
+            return False
+        figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+        return True
+
+
+def _figure(width: float, height: float, **grid: Any) -> Any:
+    """A figure without pyplot, which would keep it, and its axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(squeeze=False, **grid)
+
+
+def main_score(study: Study, measured: "Sequence[Measured]") -> str | None:
+    """The score that most claims are about, else the first that was measured."""
+    names = [claim["score"] for claim in study.claims.values()]
+    known = list(dict.fromkeys(item.score for item in measured))
+    asked = [name for name in dict.fromkeys(names) if name in known]
+    return max(asked, key=names.count) if asked else known[0] if known else None
+
+
+def _shown(study: Study, measured: "Sequence[Measured]") -> "list[Measured]":
+    """The main score's measurements of the first rows."""
+    score = main_score(study, measured)
+    rows = [row.name for row in study.rows if any(item.row == row.name for item in measured)][:MOST_ROWS]
+    return [item for item in measured if item.score == score and item.row in rows]
+
+
+def _scores(study: Study, measured: "Sequence[Measured]") -> Any:
+    items = _shown(study, measured)
+    if not items:
+        return None
+    rows, evaluations = list(dict.fromkeys(i.row for i in items)), list(dict.fromkeys(i.evaluation for i in items))
+    figure, axes = _figure(8, 1.2 + 0.32 * len(rows))
+    axis = axes[0][0]
+    for number, evaluation in enumerate(evaluations):
+        own = [item for item in items if item.evaluation == evaluation]
+        places = [rows.index(item.row) + 0.14 * (number - (len(evaluations) - 1) / 2) for item in own]
+        means, low, high = _intervals(own)
+        axis.errorbar(means, places, xerr=[means - low, high - means], fmt="o", markersize=4, capsize=2,
+                      color=COLOURS[number % len(COLOURS)], label=evaluation)  # fmt: skip
+    published = [_published_point(claim, items, rows) for claim in study.claims.values()]
+    points = [point for point in published if point is not None]
+    if points:
+        axis.scatter(*zip(*points, strict=True), marker="D", s=34, facecolors="none", edgecolors="#222222",
+                     zorder=3, label="published")  # fmt: skip
+    axis.set_yticks(range(len(rows)), rows)
+    axis.invert_yaxis()
+    axis.set_xlabel(_axis_title(items[0]))
+    axis.legend(frameon=False, loc="best")
+    return figure
+
+
+def _published_point(
+    claim: Mapping[str, Any], items: "Sequence[Measured]", rows: Sequence[str]
+) -> tuple[float, float] | None:
+    """Where the published value of a claim about one shown row stands."""
+    if claim["kind"] != "value" or claim["side"] != "equal" or claim["row"] not in rows:
+        return None
+    about = [i for i in items if (i.row, i.evaluation, i.score) == (claim["row"], claim["evaluation"], claim["score"])]
+    return (float(claim["published"]), float(rows.index(claim["row"]))) if about else None
+
+
+def _trends(study: Study, measured: "Sequence[Measured]") -> Any:
+    curves = []
+    for claim in study.claims.values():
+        points = [_of(study, measured, needed.row, needed.evaluation, claim["score"]) for needed in needed_by(claim)]
+        known = [(place, point) for place, point in enumerate(points) if point is not None]
+        if claim["kind"] == "trend" and len(known) > 1:
+            curves.append((claim, known))
+    if not curves:
+        return None
+    columns = min(2, len(curves))
+    lines = math.ceil(len(curves) / columns)
+    figure, axes = _figure(4.6 * columns, 3.2 * lines, nrows=lines, ncols=columns)
+    for axis in axes.flat[len(curves) :]:
+        axis.set_axis_off()
+    for number, (claim, known) in enumerate(curves):
+        axis = axes.flat[number]
+        places = [place for place, _ in known]
+        means, low, high = _intervals([point for _, point in known])
+        axis.errorbar(places, means, yerr=[means - low, high - means], fmt="o-", markersize=4, capsize=2,
+                      color=COLOURS[number % len(COLOURS)])  # fmt: skip
+        axis.set_xticks(range(len(claim["rows"])), claim["rows"], rotation=30, ha="right")
+        axis.set_ylabel(_axis_title(known[0][1]))
+        axis.set_title(_wrapped(claim.get("says") or claim["direction"]), fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def _seeds(study: Study, measured: "Sequence[Measured]") -> Any:
+    default = next(iter(study.evaluations))
+    items = [item for item in _shown(study, measured) if item.evaluation == default]
+    if not any(len(item.values) > 1 for item in items):
+        return None
+    figure, axes = _figure(max(4.0, min(12.0, 1.6 + 0.5 * len(items))), 3.6)
+    axis = axes[0][0]
+    for place, item in enumerate(items):
+        axis.scatter([place] * len(item.values), item.values, s=16, color=COLOURS[0], alpha=0.8, linewidths=0)
+        axis.plot([place - 0.3, place + 0.3], [np.mean(item.values)] * 2, color=COLOURS[1], linewidth=1.5)
+    axis.set_xticks(range(len(items)), [item.row for item in items], rotation=60, ha="right", fontsize=8)
+    axis.set_ylabel(_axis_title(items[0]))
+    axis.set_title(f"{default}: each point a seed, the line their mean", fontsize=9)
+    return figure
+
+
+def _of(study: Study, measured: "Sequence[Measured]", name: str, evaluation: str, score: str) -> "Measured | None":
+    """The measurement of a row; of a block with several rows none is drawn until all of them have the same seeds."""
+    import dataclasses
+
+    rows = [row.name for row in study.rows_of(name)]
+    own = [item for item in measured if item.row in rows and (item.evaluation, item.score) == (evaluation, score)]
+    if len(own) != len(rows) or any(item.seeds != own[0].seeds for item in own):
+        return None
+    values = tuple(np.mean([item.values for item in own], axis=0).tolist())
+    return dataclasses.replace(own[0], row=name, values=values, statistics=None)
+
+
+def _intervals(items: "Sequence[Measured]") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means, lower and upper ends, within what the score can be; of one seed all three are its value."""
+    found = [t_interval(item.values) for item in items]
+    units = [unit_of(item.signature) for item in items]
+    means = np.array([each.mean for each in found])
+    low = np.array(
+        [each.mean if each.n == 1 else max(each.low, unit.low) for each, unit in zip(found, units, strict=True)]
+    )
+    most = [math.inf if unit.high is None else unit.high for unit in units]
+    high = np.array([each.mean if each.n == 1 else min(each.high, top) for each, top in zip(found, most, strict=True)])
+    return means, low, high
+
+
+def _axis_title(item: "Measured") -> str:
+    return title_of(item.score) + unit_of(item.signature).suffix
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, 48)[:3]).replace("$", r"\$")

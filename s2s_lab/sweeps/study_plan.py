@@ -1,0 +1,219 @@
+"""What of a study is done, what is left and what that costs; needs neither Hydra nor torch."""
+
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from s2s_lab.faults import RequestError
+from s2s_lab.records.frozen_job import FrozenJob
+from s2s_lab.records.recorded_evaluation import Asked, find_evaluation
+from s2s_lab.records.results import Results, Slot
+from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.records.study_claims import needed_by
+from s2s_lab.records.study_file import Study
+from s2s_lab.records.study_rows import Row
+
+Status = Literal["done", "running", "unevaluated", "interrupted", "failed", "to do"]
+"""Of a training; unevaluated: finished, but evaluations are missing. Failed ones are to do again."""
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One training of the study.
+
+    Attributes:
+        row: its row.
+        slot: what the study wants of it.
+        job: the frozen job.
+        status: where it stands.
+        seconds: that it took where it is done; None where that is not known.
+    """
+
+    row: Row
+    slot: Slot
+    job: FrozenJob
+    status: Status
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class OpenRow:
+    """A row that cannot be run yet.
+
+    Attributes:
+        row: the row.
+        obstacle: why its configuration cannot be composed now; None where its words can.
+    """
+
+    row: Row
+    obstacle: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole study.
+
+    Attributes:
+        study: the study.
+        jobs: its trainings, by row and seed.
+        open_rows: rows that need something.
+        at_once: how many jobs run side by side.
+    """
+
+    study: Study
+    jobs: tuple[PlannedJob, ...]
+    open_rows: tuple[OpenRow, ...]
+    at_once: int
+
+    def of_row(self, row: Row) -> list[PlannedJob]:
+        """The trainings of a row."""
+        return [planned for planned in self.jobs if planned.row.name == row.name]
+
+    def left(self) -> list[PlannedJob]:
+        """What is to be started, in the order of starting.
+
+        Lower priorities come first, then first seeds of all rows before second ones, so that a study that is stopped
+        has something of every row. A training that several rows share is there once.
+        """
+        position = {row.name: number for number, row in enumerate(self.study.rows)}
+        waiting = [planned for planned in self.jobs if planned.status not in ("done", "running")]
+        waiting.sort(key=lambda p: (p.row.priority, p.row.seeds.index(p.slot.seed), position[p.row.name]))
+        return list({planned.job.hash: planned for planned in reversed(waiting)}.values())[::-1]
+
+    def expected_seconds(self, planned: PlannedJob) -> float | None:
+        """Estimate the training that is left of a job.
+
+        From the mean of the same row's other seeds, else the median of all jobs of the study, else the budget.
+        """
+        if planned.status in ("done", "unevaluated"):
+            return 0.0
+        own = [other.seconds for other in self.of_row(planned.row) if other.seconds is not None]
+        if own:
+            return sum(own) / len(own)
+        known = [other.seconds for other in self.jobs if other.seconds is not None]
+        if known:
+            return statistics.median(known)
+        return None if self.study.minutes_per_job is None else self.study.minutes_per_job * 60
+
+    def expected_wall_seconds(self, planned: Iterable[PlannedJob]) -> float | None:
+        """Estimate how long jobs take together, several at once; None where one of them cannot be estimated."""
+        costs = [self.expected_seconds(each) for each in planned]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) / self.at_once if len(known) == len(costs) else None
+
+    def waits_for(self, claim: Mapping[str, object]) -> list[str] | None:
+        """Give what a claim waits for: rows and blocks that are not done with all their seeds; open ones say so.
+
+        None if the plan leaves a row of the claim out.
+        """
+        waiting = []
+        for needed in needed_by(claim):
+            rows = self.study.rows_of(needed.row)
+            is_open = [any(item.row.name == row.name for item in self.open_rows) for row in rows]
+            if any(not known and not self.of_row(row) for row, known in zip(rows, is_open, strict=True)):
+                return None
+            undone = [any(each.status != "done" for each in self.of_row(row)) for row in rows]
+            if any(is_open):
+                waiting.append(f"{needed.row} (open)")
+            elif any(undone):
+                waiting.append(needed.row + (f" ({sum(undone)} of {len(rows)} rows)" if len(rows) > 1 else ""))
+        return list(dict.fromkeys(waiting))
+
+
+def find_study_runs(root: Path) -> dict[str, list[RunFolder]]:
+    """Find the runs of a study.
+
+    Args:
+        root: the folder of its runs; it need not exist.
+
+    Returns:
+        Hash of the job -> its runs, the oldest first.
+
+    Raises:
+        RequestError: if a record cannot be read.
+    """
+    found: dict[str, list[RunFolder]] = {}
+    for file in sorted(root.glob("*/run.json")):
+        run = RunFolder.open(file.parent)
+        found.setdefault(str(run.read().get("job_hash")), []).append(run)
+    return found
+
+
+def status_of(
+    slot: Slot, asked: Mapping[str, Asked], runs: Sequence[RunFolder], recorded: Results
+) -> tuple[Status, float | None]:
+    """Tell where a training stands, and the seconds it took.
+
+    Args:
+        slot: the training.
+        asked: the evaluations it should have.
+        runs: run folders of its hash.
+        recorded: what results.json holds.
+
+    Raises:
+        RequestError: if a record cannot be read.
+    """
+    entries = [entry for entry in (*recorded.jobs, *recorded.former) if slot.complete(entry)]
+    if entries:
+        return "done", entries[0].get("seconds")
+    facts = [(run, run.read()) for run in runs]
+    finished = [(run, fact) for run, fact in facts if fact.get("status") == "finished"]
+    for run, fact in finished:
+        if all(find_evaluation(run, each) is not None for each in asked.values()):
+            return "done", fact.get("seconds")
+    if finished:
+        return "unevaluated", finished[-1][1].get("seconds")
+    if any(fact.get("status") == "running" and is_held(run) for run, fact in facts):
+        return "running", None
+    if any(fact.get("status") in ("interrupted", "running") for _, fact in facts):
+        return "interrupted", None
+    return ("failed" if facts else "to do"), None
+
+
+def finished_runs(runs: Mapping[str, Sequence[RunFolder]], wanted: Collection[str]) -> dict[str, list[RunFolder]]:
+    """Give the finished runs of the hashes that are wanted."""
+    return {key: [run for run in runs[key] if run.read().get("status") == "finished"] for key in wanted if key in runs}
+
+
+def is_held(run: RunFolder) -> bool:
+    """Whether a process trains in the folder right now."""
+    try:
+        with run.held():
+            return False
+    except RequestError:
+        return True
+
+
+def check_chosen(study: Study, rows: Sequence[str], seeds: Sequence[int]) -> tuple[list[Row], set[int] | None]:
+    """Give the rows and seeds that a command line asks for.
+
+    Args:
+        study: the study.
+        rows: names of rows and blocks; all where empty.
+        seeds: all where empty.
+
+    Returns:
+        The rows in the study's order, and the seeds or None for all.
+
+    Raises:
+        RequestError: for a row or a seed that the study has not.
+    """
+    names = {row.name for name in rows for row in study.rows_of(name)}
+    known = {seed for row in study.rows for seed in row.seeds}
+    for seed in seeds:
+        if seed not in known:
+            shown = ", ".join(map(str, sorted(known)[:20]))
+            raise RequestError(f"{study.path}: --seed {seed}: no row has this seed; expected one of {shown}")
+    chosen = [row for row in study.rows if not rows or row.name in names]
+    return chosen, set(seeds) or None
+
+
+def jobs_at_once(study: Study, launcher: Mapping[str, object]) -> int:
+    """How many jobs run side by side: as the launcher is told, else as many as the budget's cores and each job need."""
+    told = launcher.get("jobs_at_once")
+    if isinstance(told, int) and not isinstance(told, bool) and told > 0:
+        return told
+    each = launcher.get("cores_per_job")
+    return max(1, (study.cores or 1) // (each if isinstance(each, int) and each > 0 else 1)) if launcher else 1

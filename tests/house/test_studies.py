@@ -1,0 +1,35 @@
+"""Every study of the repository is read, and so is the one that its guide shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from s2s_lab.records.study_file import read_study
+from s2s_lab.reports.study_overview import BEGIN, END
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+GUIDE = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
+STUDIES = sorted(EXPERIMENTS.glob("*/study.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
+def test_it_is_read(path: Path) -> None:
+    assert read_study(path).claims
+
+
+def test_the_guides_study_composes(tmp_path: Path) -> None:
+    from s2s_lab.assemble.study import StudyComposer
+
+    (text,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    folder = tmp_path / "guide"
+    folder.mkdir()
+    (folder / "study.yaml").write_text(text, encoding="utf-8")
+    study = read_study(folder)
+    assert [row.name for row in study.rows] == ["plain[cell=gru]", "plain[cell=lstm]", "attention"]
+    composed = StudyComposer(study).compose(study.rows)
+    assert len({job.hash for each in composed for job in each.jobs.values()}) == 6
+
+
+def test_the_overview_has_its_marks_once() -> None:
+    assert GUIDE.count(BEGIN) == GUIDE.count(END) == 1 and GUIDE.index(BEGIN) < GUIDE.index(END)

@@ -1,0 +1,149 @@
+"""What a report writes: from run folders or from results.json alone the same, and nothing that is not known."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from s2s_lab.faults import RequestError
+from s2s_lab.records.study_file import read_study
+from s2s_lab.study import main
+from tests.study.conftest import STUDY, compose, write_run, write_scores, write_study
+
+
+def study(monkeypatch: pytest.MonkeyPatch, place: Path, *words: str, code: int = 0) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("sys.argv", ["s2s-study", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def copy(finished: tuple[Path, list], tmp_path: Path) -> Path:
+    """The place with its run folders, to write into."""
+    place = tmp_path / "copy"
+    shutil.copytree(finished[0], place)
+    return place
+
+
+def test_a_clone_without_run_folders_reports_the_same_bytes(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study(monkeypatch, copy, "report", "experiments/toy")
+    first, overview = files(copy / "experiments/toy"), (copy / "experiments/README.md").read_bytes()
+    assert {"results.json", "README.md", "scores.png", "trends.png", "seeds.png"} <= set(first)
+    study(monkeypatch, copy, "report", "experiments/toy/study.yaml")
+    assert files(copy / "experiments/toy") == first
+    shutil.rmtree(copy / "outputs")
+    study(monkeypatch, copy, "report", "experiments/toy")
+    assert files(copy / "experiments/toy") == first
+    assert (copy / "experiments/README.md").read_bytes() == overview
+
+
+def test_the_page_says_what_is_known_and_what_is_open(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (copy / "experiments/toy/notes.md").write_text("By hand.\n")
+    study(monkeypatch, copy, "report", "experiments/toy")
+    page = (copy / "experiments/toy/README.md").read_text()
+    assert page.startswith("# Reversing letters\n")
+    claims = {line.split(" | ")[0]: line for line in page.splitlines() if line.startswith("| ")}
+    assert "✔ reproduced" in claims["| it is \\| solved"]
+    assert "○ open" in claims["| new"] and "50.5" in claims["| new"]
+    assert "| `plain[cell=lstm]` no attention | 2 of 3 |" in page
+    assert "7 of 8 trainings done" in page and "`later` needs the option model=nothing\\_yet" in page
+    assert "By hand." in page and "Example 9000" in page and "exact_match|nrefs:1" in page
+    assert "s2s-study run experiments/toy" in page
+    overview = (copy / "experiments/README.md").read_text()
+    assert "**1 study, 7 trainings, 4 claims: " in overview and " 1 open.**" in overview
+
+
+def test_each_value_is_that_of_its_run(copy: Path, finished: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    study(monkeypatch, copy, "report", "experiments/toy")
+    results = json.loads((copy / "experiments/toy/results.json").read_text())
+    hashes = {job.hash: (each.row.name, seed) for each in finished[1] for seed, job in each.jobs.items()}
+    assert len(results["jobs"]) == 7
+    for entry in results["jobs"]:
+        assert hashes[entry["hash"]] == (entry["row"], entry["seed"])
+        run = next(f for f in (copy / "outputs/studies/toy").iterdir() if f.name.endswith(entry["hash"]))
+        for name, evaluation in entry["evaluations"].items():
+            facts = json.loads((run / f"evaluation/test/{name}-0123/scores.json").read_text())
+            assert evaluation["scores"] == facts["scores"]
+        assert entry["seconds"] == 60 + entry["seed"] and entry["commit"] == "0" * 40
+
+
+def test_hand_written_parts_of_the_overview_are_kept(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    overview = copy / "experiments/README.md"
+    study(monkeypatch, copy, "report", "experiments/toy")
+    made = overview.read_text()
+    overview.write_text(f"# Mine\n\nbefore\n\n{made.split(chr(10), 2)[2]}\nafter\n")
+    study(monkeypatch, copy, "report", "experiments/toy")
+    kept = overview.read_text()
+    assert kept.startswith("# Mine\n\nbefore\n\n<!-- studies") and kept.endswith("\nafter\n")
+    overview.write_text("# Mine\n\nno marks\n")
+    study(monkeypatch, copy, "report", "experiments/toy")
+    assert overview.read_text().startswith("# Mine\n\nno marks\n\n<!-- studies")
+
+
+def test_a_page_written_by_hand_is_not_replaced(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = copy / "experiments/toy/README.md"
+    page.write_text("# By hand\n")
+    study(monkeypatch, copy, "report", "experiments/toy", code=2)
+    assert page.read_text() == "# By hand\n" and not (copy / "experiments/toy/results.json").exists()
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_results_of_another_definition_are_former_and_come_back(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, results = copy / "experiments/toy/study.yaml", copy / "experiments/toy/results.json"
+    study(monkeypatch, copy, "report", "experiments/toy")
+    shutil.rmtree(copy / "outputs")
+    before = results.read_bytes()
+    file.write_text(STUDY.replace("trainer.max_steps: 4", "trainer.max_steps: 6"))
+    study(monkeypatch, copy, "report", "experiments/toy")
+    changed = json.loads(results.read_text())
+    assert changed["jobs"] == [] and len(changed["former"]) == 7
+    assert "Nothing has been measured yet." in (copy / "experiments/toy/README.md").read_text()
+    assert not (copy / "experiments/toy/scores.png").exists()
+    file.write_text(STUDY)
+    study(monkeypatch, copy, "report", "experiments/toy")
+    assert results.read_bytes() == before
+    file.write_text(STUDY.replace("trainer.max_steps: 4", "trainer.max_steps: 6"))
+    study(monkeypatch, copy, "report", "experiments/toy", "--drop")
+    assert json.loads(results.read_text())["former"] == []
+
+
+def test_seeds_scored_on_different_data_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    composed = compose(read_study(write_study(tmp_path)), tmp_path / "outputs")
+    attention = next(each for each in composed if each.row.name == "attention")
+    write_run(attention, 1)
+    write_scores(write_run(attention, 2), attention, "greedy", 2, fingerprint="beef")
+    study(monkeypatch, tmp_path, "report", "experiments/toy", code=2)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "attention: seeds 1 and 2 were evaluated (greedy) with different data (feed and beef)" in told
+
+
+def test_a_damaged_results_file_is_told_in_one_line(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study(monkeypatch, copy, "report", "experiments/toy")
+    capsys.readouterr()
+    results = copy / "experiments/toy/results.json"
+    for text in ("", "{", "[]", '{"schema": 99}', '{"schema": 1, "study": "other", "jobs": []}',
+                 '{"schema": 1, "study": "toy", "jobs": [{"hash": 3}]}'):  # fmt: skip
+        results.write_text(text)
+        study(monkeypatch, copy, "plan", "experiments/toy", code=2)
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and "results.json" in told
+        assert results.read_text() == text
+
+
+def test_what_is_not_a_study_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"study\.yaml: no such file"):
+        read_study(tmp_path / "study.yaml")
