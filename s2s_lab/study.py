@@ -180,18 +180,16 @@ def _composable(study: "Study", composer: "StudyComposer") -> "list[ComposedRow]
     """Freeze all rows that can be frozen here; what was recorded of the others is known by the study's words."""
     from s2s_lab.faults import RequestError
 
-    ready, composed = [row for row in study.rows if row.needs is None], []
-    single = [row for row in study.rows if row.needs is not None]
+    ready = [row for row in study.rows if row.needs is None]
     try:
-        composed += composer.compose(ready, check=False)
+        return composer.compose(ready, check=False)
     except RequestError:
-        single += ready
-    for row in single:
+        composed = []
+    for row in ready:
         try:
             composed += composer.compose([row], check=False)
         except RequestError as error:
-            if row.needs is None:
-                print(f"s2s-study: {error}; its results are taken as recorded", file=sys.stderr)
+            print(f"s2s-study: {error}; its results are taken as recorded", file=sys.stderr)
     return composed
 
 

@@ -109,7 +109,7 @@ class Results:
 def slots_of(
     study: Study, hashes: Mapping[tuple[str, int], str], signatures: Mapping[str, str] | None = None
 ) -> list[Slot]:
-    """List the trainings of a study, rows that need something included.
+    """List the trainings of a study but those of rows that need what there is not yet.
 
     Args:
         study: the study.
@@ -118,6 +118,8 @@ def slots_of(
     """
     found = []
     for row in study.rows:
+        if row.needs is not None:
+            continue  # whatever its words compose to, it is not what the row means
         evaluations = {name: study.evaluation_definition(name) for name in row.evaluations}
         known = {name: signature for name, signature in (signatures or {}).items() if name in evaluations}
         for seed in row.seeds:

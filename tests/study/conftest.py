@@ -1,14 +1,8 @@
-"""A small study on the disk with run folders as trainings leave them, and a judge where there is none yet."""
+"""A small study on the disk with run folders as trainings leave them."""
 
-import dataclasses
-import importlib.util
-import sys
-import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from s2s_lab.assemble.study import ComposedRow, StudyComposer
@@ -50,65 +44,6 @@ claims:
           score: token_accuracy}
   new: {kind: value, row: later, score: exact_match, published: 50.5, side: at_least}
 """
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _judge() -> Iterator[None]:
-    name = "s2s_lab.reports.claims"
-    if importlib.util.find_spec(name) is not None:
-        yield
-        return
-    sys.modules[name] = _stand_in(name)
-    yield
-    del sys.modules[name]
-
-
-def _stand_in(name: str) -> types.ModuleType:
-    """Values inside the tolerance are reproduced, rows without a measurement open, the rest inconclusive."""
-
-    @dataclasses.dataclass(frozen=True, eq=False)
-    class Measured:
-        row: str
-        evaluation: str
-        score: str
-        values: tuple[float, ...]
-        seeds: tuple[int, ...]
-        statistics: tuple[np.ndarray, ...] | None
-        signature: str
-        split: str
-        data_fingerprint: str
-        higher_is_better: bool
-
-    @dataclasses.dataclass(frozen=True)
-    class Verdict:
-        claim: str
-        kind: str
-        says: str
-        source: str
-        published: str | None
-        ours: str
-        verdict: str
-        reason: str
-        more_seeds: int | None
-
-    def judge(claims: Mapping[str, Any], measured: Sequence[Any], *, rows: Sequence[str] = ()) -> list[Any]:
-        found = []
-        for key, claim in claims.items():
-            named = [claim["row"]] if claim["kind"] == "value" else []
-            own = [m for m in measured if m.row in named and m.score == claim["score"]]
-            verdict, ours = ("open" if named and not own else "inconclusive"), ""
-            if own:
-                mean = float(np.mean(own[0].values))
-                verdict = "reproduced" if abs(mean - claim["published"]) <= claim["tolerance"] else "not reproduced"
-                ours = f"{mean:.2f}"
-            published = None if claim.get("published") is None else str(claim["published"])
-            texts = str(claim.get("says") or ""), str(claim.get("source") or "")
-            found.append(Verdict(key, claim["kind"], *texts, published, ours, verdict, "as measured", None))
-        return found
-
-    module = types.ModuleType(name)
-    module.Measured, module.Verdict, module.judge = Measured, Verdict, judge  # pyright: ignore[reportAttributeAccessIssue]
-    return module
 
 
 def write_study(root: Path, text: str = STUDY, name: str = "toy") -> Path:

@@ -60,6 +60,22 @@ def test_the_page_says_what_is_known_and_what_is_open(copy: Path, monkeypatch: p
     assert "**1 study, 7 trainings, 4 claims: " in overview and " 1 open.**" in overview
 
 
+def test_a_row_that_needs_something_has_no_numbers_although_its_words_can_be_composed(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy / "experiments/toy/study.yaml"
+    text = path.read_text().replace(
+        "  later:\n", "  alike:\n    set: {model: gru_attention}\n    needs: more\n  later:\n"
+    )
+    claim = "  alike: {kind: value, row: alike, score: token_accuracy, published: 1, tolerance: 1, says: of alike}\n"
+    path.write_text(text + claim)
+    study(monkeypatch, copy, "report", "experiments/toy")
+    page = (copy / "experiments/toy/README.md").read_text()
+    assert "○ open" in next(line for line in page.splitlines() if line.startswith("| of alike"))
+    assert not [line for line in page.splitlines() if line.startswith("| `alike`")]
+    assert "alike" not in {entry["row"] for entry in json.loads((path.parent / "results.json").read_text())["jobs"]}
+
+
 def test_each_value_is_that_of_its_run(copy: Path, finished: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     study(monkeypatch, copy, "report", "experiments/toy")
     results = json.loads((copy / "experiments/toy/results.json").read_text())
