@@ -16,7 +16,12 @@ COMMANDS = [line for line in LINES if re.match(r"s2s-(train|evaluate|translate)\
 
 def test_the_readme_shows_every_command() -> None:
     shown = {line.split()[0] for line in LINES if line}
-    assert {"s2s-train", "s2s-evaluate", "s2s-translate", "s2s-compare", "s2s-report"} <= shown
+    assert {"s2s-train", "s2s-evaluate", "s2s-translate", "s2s-compare", "s2s-report", "s2s-study"} <= shown
+
+
+def test_the_studies_it_names_are_there() -> None:
+    named = [word for line in LINES if line.startswith("s2s-study") for word in line.split() if "/" in word]
+    assert named and all((REPOSITORY / word / "study.yaml").is_file() for word in named)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -24,7 +29,9 @@ def test_its_command_lines_compose(line: str) -> None:
     program, *words = [word for word in shlex.split(line.split("<")[0].split("|")[0])]
     multirun = "-m" in words
     overrides = [word for word in words if word != "-m"]
-    assert compose_jobs(program.removeprefix("s2s-"), overrides, multirun=multirun, folder=None)
+    jobs = compose_jobs(program.removeprefix("s2s-"), overrides, multirun=multirun, folder=None)
+    draws = any(word.startswith("hydra/sweeper=") for word in words)  # a search draws its jobs one after the other
+    assert draws != bool(jobs)
 
 
 def test_its_make_targets_exist() -> None:

@@ -134,7 +134,7 @@ def test_for_want_of_memory_a_job_is_retried_alone(tmp_path: Path) -> None:
 
 def test_on_failure_stop_saves_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
     jobs = [
-        stubs.stub_job(tmp_path, 0, fails_at=2, how="error", pause=0.05),
+        stubs.stub_job(tmp_path, 0, fails_at=20, steps=20, how="error", pause=0.1),
         stubs.stub_job(tmp_path, 1, steps=400, pause=0.05),
         *(stubs.stub_job(tmp_path, seed) for seed in range(2, 6)),
     ]

@@ -165,6 +165,7 @@ def test_a_second_backend_uses_the_ray_that_is_there_and_leaves_it(backend: RayB
     assert ends(backend, 1) == [End(other, 0)]
 
 
+@pytest.mark.slow
 def test_a_real_training_is_trained(backend: RayBackend, tmp_path: Path) -> None:
     folder = frozen(tmp_path / "outputs", "debug=tiny", "trainer.max_steps=4", "trainer.validate_every=2")
     backend.start(Task(folder, cores=1, gpus=0))
