@@ -1,7 +1,6 @@
 """Runs jobs: each one process from one frozen folder, several at once, with a ledger that makes the sweep resume."""
 
 import contextlib
-import re
 import shutil
 import signal
 import statistics
@@ -16,18 +15,17 @@ from typing import Any
 from s2s_lab.faults import RequestError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.sweeps.backends.base import LOST_SERVER, OF_THE_PLACE, Backend, End, Task
+from s2s_lab.sweeps.backends.base import OF_THE_PLACE, Backend, End, Task
 from s2s_lab.sweeps.backends.choice import choose_backend
 from s2s_lab.sweeps.definition import check_definition
 from s2s_lab.sweeps.display import Display
+from s2s_lab.sweeps.ends import MEMORY, best_of, facts_of, judge_end, oom_kills
 from s2s_lab.sweeps.engine_settings import EngineSettings
 from s2s_lab.sweeps.ledger import Ledger
 from s2s_lab.sweeps.outcome import Outcome, Status
 from s2s_lab.sweeps.progress import progress_of
-from s2s_lab.sweeps.verdict import INTERRUPTED, record_end
+from s2s_lab.sweeps.verdict import record_end
 
-MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory|bad_alloc|MemoryError", re.IGNORECASE)
-OOM_COUNTER = Path("/proc/vmstat")
 HELD_SECONDS = 0.5
 """Between two looks whether a folder's former process has ended."""
 
@@ -84,7 +82,7 @@ class Engine:
         self._outcomes: deque[Outcome] = deque()
         self._position = 0
         self._outputs = Path("outputs")
-        self._oom_kills = _oom_kills()
+        self._oom_kills = oom_kills()
         self.halted = False
 
     @property
@@ -123,9 +121,9 @@ class Engine:
     def announce(self, jobs: Sequence[FrozenJob]) -> None:
         """Says what is about to happen, and how long like jobs took before."""
         found = {job.hash: self._former_folder(self._ledger(job.experiment), job) for job in jobs}
-        facts = {key: _facts(folder) for key, folder in found.items() if folder is not None}
+        facts = {key: facts_of(folder) for key, folder in found.items() if folder is not None}
         done = [fact for fact in facts.values() if fact.get("status") == "finished"]
-        known = [_facts(RunFolder(ledger.folder / entry.folder)) for ledger in self._ledgers.values()
+        known = [facts_of(RunFolder(ledger.folder / entry.folder)) for ledger in self._ledgers.values()
                  for entry in ledger.entries.values() if entry.status == "finished"]  # fmt: skip
         seconds = [float(fact["seconds"]) for fact in (done or known) if fact.get("seconds")]
         cores = max((self._cores(job) * _ranks(job.settings["trainer"]) for job in jobs), default=1)
@@ -169,7 +167,7 @@ class Engine:
             if job.hash not in ledger.entries:
                 ledger.started(job=job.hash, label=job.label, folder=folder.path, resume=False)
             if ledger.entries[job.hash].status != "finished":
-                ledger.ended(job=job.hash, status="finished", value=_best(folder))
+                ledger.ended(job=job.hash, status="finished", value=best_of(folder))
             self._outcomes.append(Outcome(job, "finished", folder, attempts=0))
             self.display.finished_before(job, folder)
             return
@@ -258,10 +256,10 @@ class Engine:
     def _conclude(self, end: End) -> None:
         item = next(item for item in self._running.values() if item.task == end.task)
         del self._running[item.job.hash]
-        status, reason = self._judge(item, end)
+        status, reason = judge_end(end, stopping=item.job.hash in self._stopping)
         memory = bool(MEMORY.search(reason))
-        if end.code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
-            memory, self._oom_kills = True, _oom_kills()
+        if end.code == -signal.SIGKILL and oom_kills() > self._oom_kills:
+            memory, self._oom_kills = True, oom_kills()
             reason = f"{reason} by the system, out of memory"
         with contextlib.suppress(RequestError, OSError):  # the folder may be gone
             if status == "failed":
@@ -287,23 +285,8 @@ class Engine:
             return progress_of(item.folder).step > item.step
         return status == "failed" and self.settings.on_failure == "retry" and item.attempts <= self.settings.retries
 
-    def _judge(self, item: Running, end: End) -> tuple[Status, str]:
-        said = end.reason or _last_line(item.folder)
-        if end.code == 0:
-            unfinished = _facts(item.folder).get("status") != "finished"
-            return ("failed", "its process ended without a result") if unfinished else ("finished", "")
-        if item.job.hash in self._stopping:
-            return "stopped", ""
-        if end.code in (INTERRUPTED, -signal.SIGTERM) and end.reason != LOST_SERVER:
-            return "interrupted", end.reason or "interrupted"
-        if end.code == 2:
-            return "refused", said
-        if end.code < 0:
-            return "failed", end.reason or f"killed by signal {-end.code}"
-        return "failed", said or f"exit code {end.code}"
-
     def _end(self, item: Running, status: Status, reason: str, *, memory: bool = False) -> None:
-        value = _best(item.folder) if status == "finished" else None
+        value = best_of(item.folder) if status == "finished" else None
         self._ledger(item.job.experiment).ended(job=item.job.hash, status=status, reason=reason, value=value)
         outcome = Outcome(item.job, status, item.folder, reason, memory, item.attempts)
         self._outcomes.append(outcome)
@@ -376,33 +359,3 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _ranks(trainer: Mapping[str, Any]) -> int:
     return trainer["devices"] * trainer["num_nodes"]
-
-
-def _best(folder: RunFolder) -> float | None:
-    value = (_facts(folder).get("best") or {}).get("value")
-    return value if isinstance(value, int | float) else progress_of(folder).best
-
-
-def _facts(folder: RunFolder) -> dict[str, Any]:
-    """run.json; nothing where somebody has taken the folder away."""
-    try:
-        return folder.read()
-    except (RequestError, OSError):
-        return {}
-
-
-def _last_line(folder: RunFolder) -> str:
-    try:
-        lines = folder.error_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1].strip()[:400] if lines else ""
-
-
-def _oom_kills() -> int:
-    """How many processes the system has killed for want of memory since it started."""
-    try:
-        found = re.search(r"^oom_kill (\d+)", OOM_COUNTER.read_text(encoding="ascii"), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
