@@ -120,7 +120,7 @@ def test_an_interrupt_is_agreed_upon_and_saves_the_state(tmp_path: Path, number:
     wait_for(lambda: list(tmp_path.glob("outputs/reverse/*/checkpoints/last.ckpt")))
     run = run_folder(tmp_path)
     os.kill(process.pid if whom == "parent" else max(processes_of(tmp_path)), number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=150)
     wait_for(lambda: not processes_of(tmp_path), 60)
     assert process.returncode == (-9 if number == signal.SIGKILL else 130), errors
     assert "Traceback" not in errors
