@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -25,14 +25,6 @@ LINE_SECONDS = 60.0
 """Between two lines on the progress where there is no terminal."""
 
 
-class Shown(Protocol):
-    """What the display needs of a running job."""
-
-    job: FrozenJob
-    folder: RunFolder
-    since: float
-
-
 class Display:
     """The progress of one sweep; a context manager.
 
@@ -51,7 +43,7 @@ class Display:
         self.best: tuple[float, str] | None = None
         self.words: frozenset[str] = frozenset()
         self._live: Live | None = None
-        self._last = self._began = time.monotonic()
+        self._last = time.monotonic()
         self._started: dict[str, float] = {}
         self._at_once = 1
 
@@ -119,7 +111,9 @@ class Display:
             place = f"; see {outcome.folder.error_file}" if outcome.folder else ""
             memory = " (out of memory)" if outcome.out_of_memory and "memory" not in outcome.reason else ""
             self._complain(f"{name} {outcome.status}{memory}: {outcome.reason}{place}")
-        elif outcome.status == "interrupted":
+        elif outcome.status == "stopped":
+            self._print(f"stopped, its state is saved: {name}")
+        else:
             self._complain(f"{name} was interrupted; the same command goes on with it")
 
     def refresh(self, running: Sequence["Running"]) -> None:

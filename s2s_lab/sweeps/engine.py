@@ -83,6 +83,7 @@ class Engine:
         self._position = 0
         self._outputs = Path("outputs")
         self._oom_kills = oom_kills()
+        self._closing = False
         self.halted = False
 
     @property
@@ -266,7 +267,7 @@ class Engine:
                 record_end(item.folder, "failed", reason)
             elif status in ("interrupted", "stopped"):
                 record_end(item.folder, "interrupted", reason or "stopped by the sweep")
-        if not self.halted and self._again(item, end, status):
+        if not self.halted and not self._closing and self._again(item, end, status):
             self._ledger(item.job.experiment).ended(job=item.job.hash, status=status, reason=reason)
             self.display.again(item.job, reason, attempt=item.attempts)
             cores = self.settings.all_cores if memory else item.task.cores  # alone, where memory was short
@@ -277,7 +278,7 @@ class Engine:
         if status in ("failed", "refused") and self.settings.on_failure == "stop":
             self.halted = True
             for other in self.running():
-                self.backend.stop(other.task)
+                self.stop(other.job)
 
     def _again(self, item: Running, end: End, status: Status) -> bool:
         """Whether a job goes on by itself: after a fault of the place if it came further, else as the user said."""
@@ -294,6 +295,7 @@ class Engine:
 
     def _end_all(self) -> None:
         """Asks all that runs to save its state, waits, and records how it ended; asked again meanwhile, kills it."""
+        self._closing = True
         for item in list(self._held):
             self._held.remove(item)
             self._outcomes.append(Outcome(item.job, "interrupted", item.folder, "interrupted", attempts=item.attempts))

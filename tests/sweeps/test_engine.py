@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from s2s_lab.faults import RequestError
+from s2s_lab.faults import RequestError, RunError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.engine import Engine, run_jobs
 from s2s_lab.sweeps.engine_settings import EngineSettings
+from s2s_lab.sweeps.launcher import raise_for
 from s2s_lab.sweeps.ledger import Ledger
 from s2s_lab.sweeps.outcome import Outcome
 
@@ -139,7 +140,11 @@ def test_on_failure_stop_saves_what_runs_and_starts_nothing_more(tmp_path: Path)
         *(stubs.stub_job(tmp_path, seed) for seed in range(2, 6)),
     ]
     outcomes = sweep(jobs, on_failure="stop")
-    assert statuses(outcomes) == {"seed=0": "failed", "seed=1": "interrupted"}
+    assert statuses(outcomes) == {"seed=0": "failed", "seed=1": "stopped"}
+    with pytest.raises(
+        RunError, match="1 of 6 jobs failed, 4 were not started; one of them: seed=0: ZeroDivisionError"
+    ):
+        raise_for(outcomes, total=6)
     entry = ledger(tmp_path).entries[jobs[1].hash]
     assert (tmp_path / "stubs" / entry.folder / "checkpoints" / "last").is_file()
 

@@ -247,9 +247,9 @@ class Search:
     def _end(self, ended: Ended) -> None:
         """Tells the trials of a job how it ended."""
         flight = self.flights.pop(ended.job.hash)
-        if ended.status == "interrupted":
+        if ended.status == "interrupted" or (ended.status == "stopped" and not flight.stopping):
             self.interrupted += len(flight.trials)
-            self.say(f"trial {flight.trials[0].number + 1} was interrupted: {ended.reason}")
+            self.say(f"trial {flight.trials[0].number + 1} was interrupted: {ended.reason or 'another one failed'}")
             return
         first, *others = flight.trials
         facts: dict[str, Any] = {"run": ended.folder.path.name} if ended.folder is not None else {}
