@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from s2s_lab.faults import RequestError
+from s2s_lab.records.alone import alone_in
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.durable import plain, read_json, sync_folder, write_durably, write_json
 from s2s_lab.records.plain_yaml import read_yaml
@@ -284,15 +285,7 @@ class RunFolder:
         Raises:
             RequestError: If another process has it, or the folder is gone or cannot be written to.
         """
-        try:
-            file = (self.path / ".lock").open("a")
-        except OSError as error:
-            raise RequestError(f"{self.path}: cannot be written to ({error.strerror})") from None
-        with file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RequestError(f"{self.path}: another process is training in this folder") from None
+        with alone_in(self.path, ".lock", "another process is training in this folder"):
             yield
 
     @contextlib.contextmanager

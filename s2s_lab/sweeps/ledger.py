@@ -4,7 +4,6 @@ A job is known by the hash of its configuration without its folder, so that the 
 """
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from s2s_lab.faults import RequestError
+from s2s_lab.records.alone import alone_in
 from s2s_lab.records.durable import parse_json, plain
 from s2s_lab.records.run_folder import path_part, utc_now
 from s2s_lab.records.shape import Maybe, check_shape
@@ -69,18 +69,8 @@ class Ledger:
         Raises:
             RequestError: if another sweep runs there, or the folder cannot be written to.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = self.path.open("a+b")
-        except OSError as error:
-            raise RequestError(f"{self.path}: cannot be written to ({error.strerror})") from None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RequestError(
-                    f"{self.folder}: another sweep is running there; wait for it, or choose another experiment_name"
-                ) from None
+        refusal = "another sweep is running there; wait for it, or choose another experiment_name"
+        with alone_in(self.folder, ".ledger.lock", refusal, make=True), self._opened() as file:
             self._file = file
             _mend(file)
             self.read()
@@ -136,6 +126,12 @@ class Ledger:
             (job, label, status, value, times that it ran to its end) of every job, sorted.
         """
         return sorted((item.job, item.label, item.status, item.value, item.finishes) for item in self.entries.values())
+
+    def _opened(self) -> BinaryIO:
+        try:
+            return self.path.open("a+b")
+        except OSError as error:
+            raise RequestError(f"{self.path}: cannot be written to ({error.strerror})") from None
 
     def _append(self, event: Mapping[str, Any]) -> None:
         assert self._file is not None, "the ledger is written to while it is held"

@@ -1,13 +1,13 @@
 """The journal of a search: one append-only file that survives any end of the process, held by one process at a time."""
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from s2s_lab.faults import RequestError
+from s2s_lab.records.alone import alone_in
 
 if TYPE_CHECKING:
     from optuna.storages.journal import JournalStorage
@@ -41,18 +41,8 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         RequestError: if another process has it, or the folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".search.lock").open("a")
-    except OSError as error:
-        raise RequestError(f"{folder}: cannot be written to ({error.strerror})") from None
-    with file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RequestError(
-                f"{folder}: another process is searching in this folder; give a second search its own experiment_name"
-            ) from None
+    refusal = "another process is searching in this folder; give a second search its own experiment_name"
+    with alone_in(folder, ".search.lock", refusal, make=True):
         yield
 
 
