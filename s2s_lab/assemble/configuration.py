@@ -225,6 +225,7 @@ def _check_word(override: Override) -> None:
     value = override.value()
     known = groups().get(key)
     none_is_an_option = value is None and key in ("experiment", "debug", "metrics")
+    none_is_an_option |= value == [] and key == "constraint"
     if known is not None and not override.is_sweep_override() and not none_is_an_option:
         if not isinstance(value, str | list) or not value:
             raise RequestError(f"{word}: an option of the group {key} is expected (known: {', '.join(known)})")

@@ -71,7 +71,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         The evaluation folder and the facts written to scores.json.
     """
     model = load_model(run.path, device=device, precision=settings["precision"])
-    strategy = build_strategy(settings["decoding"])
+    strategy = build_strategy(settings["decoding"], settings.get("constraint"))
     split, sources, references, warnings = _texts(run, settings)
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
     source_ids = [model.source.ids(line) for line in sources]
@@ -99,6 +99,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         "strategy": strategy.name,
         "signature": strategy.signature(exact=oracle),
         "configuration": settings["decoding"],
+        "constraint": settings.get("constraint", {}),
         "data_fingerprint": fingerprint,
         "precision": settings["precision"],
         "device": str(device),
@@ -116,6 +117,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         ],
     }
     identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
+    identity |= {"constraint": settings["constraint"]} if settings.get("constraint") else {}
     identity |= {} if shortlist is None else {"shortlist": facts["shortlist"]}
     folder = run.evaluation(split, strategy.name, configuration_hash(identity))
     write_evaluation(

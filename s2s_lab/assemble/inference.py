@@ -15,6 +15,7 @@ from s2s_lab.data.prepare import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy
+from s2s_lab.decoding.constraints.base import Constraint
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.folder import check_links, check_sums
 from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, check_weights, load_weights
@@ -142,10 +143,19 @@ def tokenizer_node(settings: Mapping[str, Any], side: str) -> Mapping[str, Any]:
     return settings.get(f"{side}_tokenizer") or settings["tokenizer"]
 
 
-def build_strategy(node: Mapping[str, Any]) -> DecodingStrategy:
-    """Builds a decoding strategy for the vocabulary's special ids."""
+def build_strategy(node: Mapping[str, Any], constraint: Mapping[str, Any] | None = None) -> DecodingStrategy:
+    """Builds a decoding strategy for the vocabulary's special ids.
+
+    Args:
+        node: the strategy's.
+        constraint: nodes of constraints by name; they are applied in this order.
+    """
     check_kind(node, DecodingStrategy, "decoding")
-    return build({**node, "_partial_": True}, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS))
+    for name, each in (constraint or {}).items():
+        check_kind(each, Constraint, f"constraint.{name}")
+    constraints = tuple(build(each, f"constraint.{name}") for name, each in (constraint or {}).items())
+    settings = {**node, "_partial_": True}
+    return build(settings, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS), constraints=constraints)
 
 
 def build_metrics(node: Mapping[str, Any]) -> dict[str, Metric]:

@@ -31,6 +31,7 @@ ROOMS = {
     "source_tokenizer": ("s2s_lab.data.tokenizers",),
     "target_tokenizer": ("s2s_lab.data.tokenizers",),
     "decoding": ("s2s_lab.decoding",),
+    "constraint": ("s2s_lab.decoding.constraints",),
     "metrics": ("s2s_lab.metrics",),
     "optimizer": ("torch.optim",),
     "logger": ("s2s_lab.training.loggers",),

@@ -159,6 +159,7 @@ class Evaluation:
     paths: Node
     metrics: Metrics | None = None
     shortlist: bool = False
+    constraint: Node = dataclasses.field(default_factory=dict)
     oracle_length: bool = False
     repeats: int = 1
 
@@ -180,6 +181,7 @@ class Translation:
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None
     shortlist: bool = False
+    constraint: Node = dataclasses.field(default_factory=dict)
 
 
 LEAST = {

@@ -141,7 +141,7 @@ class StudyComposer:
     def _signature(self, name: str) -> str:
         settings = self._settings[name]
         exact = {"exact": True} if settings.get("oracle_length") else {}
-        return build_strategy(settings["decoding"]).signature(**exact)
+        return build_strategy(settings["decoding"], settings.get("constraint")).signature(**exact)
 
     def _asked(self, name: str, job: FrozenJob) -> Asked:
         settings, corpus = self._settings[name], job.settings["data"]["corpus"]

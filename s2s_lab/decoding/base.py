@@ -1,36 +1,18 @@
 """The contract of decoding: the step function, the hypothesis and the strategy that makes one of the other."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from s2s_lab.decoding.candidates import NextSymbol
+from s2s_lab.decoding.constraints.base import Constraint, constrained_step
+from s2s_lab.decoding.task import Demands, StepFunction, Task
 from s2s_lab.faults import RequestError, RunError
-
-
-class StepFunction(Protocol):
-    """One step of any network (or of anything else that gives scores to the next symbol)."""
-
-    def __call__(self, previous_ids: Tensor, state: Any, memory: Any, /) -> tuple[Tensor, Any, Tensor | None]:
-        """Advances every row by one symbol.
-
-        Args:
-            previous_ids: (rows,) int64, bos at first; rows = sentences x width, sentence-major.
-            state: nested tuples of tensors (rows, ...).
-            memory: nested tuples of tensors (sentences, ...), never repeated for the width.
-
-        Returns:
-            scores (rows, vocab), logits or log-probabilities, not changed by the caller; the next state;
-            attention weights (rows, source_len) or None.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +55,7 @@ class Found(NamedTuple):
     weights: Tensor | None
 
 
+@dataclass(kw_only=True, eq=False)
 class DecodingStrategy(ABC):
     """Makes n-best hypotheses of a step function; the result does not depend on how sentences are batched.
 
@@ -81,17 +64,17 @@ class DecodingStrategy(ABC):
     handed in; a hypothesis that has no eos by then is cut and returned with finished=False. Banned ids get
     probability 0 without the others being renormalised: a log-probability is always the model's own.
 
-    Args:
+    Attributes:
+        name: how the strategy is called in signatures and folders.
+        meets: names of the `Demands` that the strategy itself meets.
         bos: id fed at the first step.
         eos: id that ends a hypothesis.
         banned: ids that are never chosen; eos may not be one.
+        constraints: what else may not follow, or is less wanted.
         max_length: absolute limit in symbols, at least 1.
         max_length_ratio: relative limit in symbols per source symbol, above 0; None for no relative limit.
         max_length_constant: added to the relative limit, at least 0.
         min_length: eos is forbidden before so many other symbols, at least 0.
-
-    Attributes:
-        name: how the strategy is called in signatures and folders.
         num_hypotheses: the n of n-best.
 
     Raises:
@@ -99,33 +82,33 @@ class DecodingStrategy(ABC):
     """
 
     name: ClassVar[str]
-    num_hypotheses: int = 1
+    meets: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(
-        self,
-        *,
-        bos: int,
-        eos: int,
-        banned: Sequence[int] = (),
-        max_length: int = 200,
-        max_length_ratio: float | None = 3.0,
-        max_length_constant: int = 30,
-        min_length: int = 0,
-    ) -> None:
-        self.bos = bos
-        self.eos = eos
-        self.banned = tuple(sorted(set(banned)))
-        self.max_length = whole_number("max_length", max_length, 1)
-        self.max_length_ratio = (
-            max_length_ratio if max_length_ratio is None else positive("max_length_ratio", max_length_ratio)
-        )
-        self.max_length_constant = whole_number("max_length_constant", max_length_constant, 0)
-        self.min_length = whole_number("min_length", min_length, 0)
-        if eos in self.banned:
-            raise RequestError(f"decoding.banned holds {eos}, the id of eos, expected other ids: no output could end")
+    bos: int
+    eos: int
+    banned: Sequence[int] = ()
+    constraints: Sequence[Constraint] = ()
+    max_length: int = 200
+    max_length_ratio: float | None = 3.0
+    max_length_constant: int = 30
+    min_length: int = 0
+    num_hypotheses: int = field(init=False, default=1)
+
+    def __post_init__(self) -> None:
+        """Checks the options; a variant checks its own ones after these."""
+        self.banned = tuple(sorted(set(self.banned)))
+        whole_number("max_length", self.max_length, 1)
+        if self.max_length_ratio is not None:
+            positive("max_length_ratio", self.max_length_ratio)
+        whole_number("max_length_constant", self.max_length_constant, 0)
+        whole_number("min_length", self.min_length, 0)
+        if self.eos in self.banned:
+            raise RequestError(
+                f"decoding.banned holds {self.eos}, the id of eos, expected other ids: no output could end"
+            )
         if self.min_length >= self.max_length:
             raise RequestError(
-                f"decoding.min_length is {min_length}, expected less than decoding.max_length ({max_length})"
+                f"decoding.min_length is {self.min_length}, expected less than decoding.max_length ({self.max_length})"
             )
 
     @abstractmethod
@@ -133,27 +116,14 @@ class DecodingStrategy(ABC):
         """Returns every own option that changes the output, each as `name:value`."""
 
     @abstractmethod
-    def search(
-        self,
-        step: StepFunction,
-        state: Any,
-        memory: Any,
-        *,
-        limits: Tensor,
-        sentence_index: Tensor,
-        weights: bool,
-        exact: bool = False,
-    ) -> Found:
+    def search(self, step: StepFunction, state: Any, memory: Any, task: Task) -> Found:
         """Searches one batch of at least one sentence.
 
         Args:
-            step: the network's step.
+            step: the network's step, wrapped by `constrained_step` where there are constraints.
             state: nested tuples of tensors (batch, ...).
             memory: nested tuples of tensors (batch, ...).
-            limits: (batch,) int64, the most steps of each sentence, at least 1.
-            sentence_index: (batch,) int64, the sentence's place in its split; seeds its noise.
-            weights: whether to keep the attention weights.
-            exact: whether every hypothesis takes exactly as many steps as its sentence's limit; see `next_symbol`.
+            task: what is asked for.
 
         Returns:
             What was found.
@@ -168,7 +138,9 @@ class DecodingStrategy(ABC):
         ratio = "none" if self.max_length_ratio is None else f"{self.max_length_ratio:g}"
         limits = (f"min:{self.min_length}", f"max:{self.max_length},{ratio}x+{self.max_length_constant}")
         limits = ("length:reference",) if exact else limits
-        return "|".join((self.name, *self.options(), *limits, "ban:" + (",".join(map(str, self.banned)) or "none")))
+        banned = "ban:" + (",".join(map(str, self.banned)) or "none")
+        constraints = [f"constraint:{each.signature()}" for each in self.constraints]
+        return "|".join((self.name, *self.options(), *limits, banned, *constraints))
 
     @torch.inference_mode()
     def decode(
@@ -181,6 +153,7 @@ class DecodingStrategy(ABC):
         sentence_index: Tensor,
         return_weights: bool = False,
         exact_lengths: Tensor | None = None,
+        demands: Demands | None = None,
     ) -> list[list[Hypothesis]]:
         """Decodes one batch.
 
@@ -193,25 +166,41 @@ class DecodingStrategy(ABC):
             return_weights: whether hypotheses carry their attention weights.
             exact_lengths: (batch,) int64, symbols without eos that every hypothesis of a sentence has exactly, in place
                 of the strategy's own limits; None for those. The log-probability is the model's own, eos included.
+            demands: what single sentences' outputs must hold; in the order of the batch.
 
         Returns:
             For each sentence its hypotheses, best first, at most `num_hypotheses`; fewer only where fewer exist.
 
         Raises:
+            RequestError: the strategy cannot meet a demand.
             RunError: a sentence got no hypothesis or one whose log-probability is no number.
         """
+        self.check_demands(demands or Demands())
         if len(source_lengths) == 0:
             return []
-        found = self.search(
-            step,
-            state,
-            memory,
+        task = Task(
             limits=self.limits(source_lengths) if exact_lengths is None else exact_lengths + 1,
             sentence_index=sentence_index,
             weights=return_weights,
             exact=exact_lengths is not None,
+            demands=demands or Demands(),
         )
+        if self.constraints:
+            step = constrained_step(step, self.constraints)
+            state = (state, tuple(each.start(task) for each in self.constraints))
+        found = self.search(step, state, memory, task)
         return _hypotheses(found, source_lengths.tolist(), sentence_index.tolist())
+
+    def check_demands(self, demands: Demands) -> None:
+        """Looks whether the strategy or one of its constraints meets every demand.
+
+        Raises:
+            RequestError: one of them it does not meet.
+        """
+        met = self.meets.union(*(each.meets for each in self.constraints))
+        for name in demands.named():
+            if name not in met:
+                raise RequestError(f"decoding={self.name} cannot meet {name}, expected a strategy or constraint for it")
 
     def limits(self, source_lengths: Tensor) -> Tensor:
         """Gives the most symbols, eos included, that each sentence may get.
@@ -241,22 +230,23 @@ class DecodingStrategy(ABC):
             min_length=self.min_length,
             device=device,
             ending=self.eos if exact else None,
+            constraints=self.constraints,
         )
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Returns a whole number as it is.
+def whole_number(name: str, value: Any, least: int, *, place: str = "decoding") -> int:
+    """Returns a whole number, an option of `place`, as it is.
 
     Raises:
         RequestError: it is none, or below `least`.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise RequestError(f"decoding.{name} is {value!r}, expected a whole number of at least {least}")
+        raise RequestError(f"{place}.{name} is {value!r}, expected a whole number of at least {least}")
     return value
 
 
-def positive(name: str, value: Any, most: float = math.inf) -> float:
-    """Returns a finite number above 0 as it is.
+def positive(name: str, value: Any, most: float = math.inf, *, place: str = "decoding") -> float:
+    """Returns a finite number above 0, an option of `place`, as it is.
 
     Raises:
         RequestError: it is none, or not above 0, or above `most`.
@@ -264,7 +254,7 @@ def positive(name: str, value: Any, most: float = math.inf) -> float:
     proper = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
     if not proper or not 0 < value <= most:
         upper = "" if most == math.inf else f" and at most {most:g}"
-        raise RequestError(f"decoding.{name} is {value!r}, expected a number above 0{upper}")
+        raise RequestError(f"{place}.{name} is {value!r}, expected a number above 0{upper}")
     return value
 
 

@@ -1,18 +1,17 @@
 """Beam search: the best hypotheses of a fixed number that are kept alive, for all sentences at once."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from s2s_lab.decoding.base import DecodingStrategy, Found, StepFunction, whole_number
+from s2s_lab.decoding.base import DecodingStrategy, Found, whole_number
 from s2s_lab.decoding.candidates import best_of_sentences, top
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.length_penalty import LengthPenalty, NoPenalty
 from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
+from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.faults import RequestError
 
 STOPPING_RULES = ("outscored", "first_finished", "all_finished", "optimal_bound")
@@ -40,6 +39,7 @@ class BeamState(NamedTuple):
     done: Tensor
 
 
+@dataclass(kw_only=True, eq=False)
 class BeamSearch(DecodingStrategy):
     """Keeps `size` live hypotheses and collects those that finish.
 
@@ -63,14 +63,7 @@ class BeamSearch(DecodingStrategy):
     Paper: Graves 2012, arXiv 1211.3711, section 2.5; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
     Deviation: there a finished hypothesis gives up its place in the beam.
 
-    Args:
-        bos: see `DecodingStrategy`.
-        eos: see `DecodingStrategy`.
-        banned: see `DecodingStrategy`.
-        max_length: see `DecodingStrategy`.
-        max_length_ratio: see `DecodingStrategy`.
-        max_length_constant: see `DecodingStrategy`.
-        min_length: see `DecodingStrategy`.
+    Attributes:
         size: live hypotheses, at least 1.
         length_penalty: from log-probability and length to score; None for `NoPenalty`.
         num_hypotheses: how many are returned, at most size.
@@ -82,40 +75,26 @@ class BeamSearch(DecodingStrategy):
 
     name = "beam"
 
-    def __init__(
-        self,
-        *,
-        bos: int,
-        eos: int,
-        banned: Sequence[int] = (),
-        max_length: int = 200,
-        max_length_ratio: float | None = 3.0,
-        max_length_constant: int = 30,
-        min_length: int = 0,
-        size: int = 5,
-        length_penalty: LengthPenalty | None = None,
-        num_hypotheses: int = 1,
-        stopping: Literal["outscored", "first_finished", "all_finished", "optimal_bound"] = "outscored",
-    ) -> None:
-        super().__init__(
-            bos=bos,
-            eos=eos,
-            banned=banned,
-            max_length=max_length,
-            max_length_ratio=max_length_ratio,
-            max_length_constant=max_length_constant,
-            min_length=min_length,
-        )
-        self.size = whole_number("size", size, 1)
-        self.length_penalty = NoPenalty() if length_penalty is None else length_penalty
-        self.num_hypotheses = whole_number("num_hypotheses", num_hypotheses, 1)
-        self.stopping = stopping
+    size: int = 5
+    length_penalty: LengthPenalty = field(default_factory=NoPenalty)
+    num_hypotheses: int = 1
+    stopping: Literal["outscored", "first_finished", "all_finished", "optimal_bound"] = "outscored"
+
+    def __post_init__(self) -> None:
+        """Checks the options."""
+        super().__post_init__()
+        whole_number("size", self.size, 1)
+        whole_number("num_hypotheses", self.num_hypotheses, 1)
         if not isinstance(self.length_penalty, LengthPenalty):
-            raise RequestError(f"decoding.length_penalty is {length_penalty!r}, expected a LengthPenalty or null")
-        if num_hypotheses > size:
-            raise RequestError(f"decoding.num_hypotheses is {num_hypotheses}, expected at most decoding.size ({size})")
-        if stopping not in STOPPING_RULES:
-            raise RequestError(f"decoding.stopping is {stopping!r}, expected one of {', '.join(STOPPING_RULES)}")
+            raise RequestError(
+                f"decoding.length_penalty is {self.length_penalty!r}, expected a LengthPenalty, such as NoPenalty"
+            )
+        if self.num_hypotheses > self.size:
+            raise RequestError(
+                f"decoding.num_hypotheses is {self.num_hypotheses}, expected at most decoding.size ({self.size})"
+            )
+        if self.stopping not in STOPPING_RULES:
+            raise RequestError(f"decoding.stopping is {self.stopping!r}, expected one of {', '.join(STOPPING_RULES)}")
 
     def options(self) -> tuple[str, ...]:
         """Returns size, penalty, stopping rule and the n of n-best."""
@@ -126,20 +105,11 @@ class BeamSearch(DecodingStrategy):
             f"nbest:{self.num_hypotheses}",
         )
 
-    def search(
-        self,
-        step: StepFunction,
-        state: Any,
-        memory: Any,
-        *,
-        limits: Tensor,
-        sentence_index: Tensor,
-        weights: bool,
-        exact: bool = False,
-    ) -> Found:
+    def search(self, step: StepFunction, state: Any, memory: Any, task: Task) -> Found:
         """Searches one batch; see the base class. The first step has one row for each sentence, later ones size."""
+        limits = task.limits
         device, on_accelerator = limits.device, limits.device.type != "cpu"
-        next_symbol = self.next_symbol(device, exact=exact)
+        next_symbol = self.next_symbol(device, exact=task.exact)
         history = History(len(limits), device)
         shortest, longest = torch.stack(torch.aminmax(limits)).tolist()
         beam: BeamState | None = None
@@ -147,13 +117,13 @@ class BeamSearch(DecodingStrategy):
         for t in range(longest):
             previous = torch.full_like(limits, self.bos) if beam is None else beam.ids
             scores, state, attention = step(previous, state, memory)
-            log_probs = next_symbol(scores, t, limits if beam is None else beam.limits)
+            log_probs = next_symbol(scores, t, limits if beam is None else beam.limits, state)
             vocab = log_probs.size(1)
             beam = self._start(limits, log_probs) if beam is None else beam
             active, width = ~beam.done, beam.live.size(1)
-            beam, codes, live_codes, ending = self._advance(beam, log_probs, t, t + 1 >= shortest)
+            beam, codes, live_codes, ending = self.advance(beam, log_probs, t, t + 1 >= shortest)
             record = (active, ending, codes, beam.live, live_codes)
-            if weights and attention is not None:
+            if task.weights and attention is not None:
                 by_slot = attention.view(-1, width, attention.size(-1)).expand(-1, self.size, -1)
                 record = (*record, by_slot)
             history.record(*record)
@@ -185,7 +155,7 @@ class BeamSearch(DecodingStrategy):
             done=torch.zeros_like(limits, dtype=torch.bool),
         )
 
-    def _advance(
+    def advance(
         self, beam: BeamState, log_probs: Tensor, t: int, limits_near: bool
     ) -> tuple[BeamState, Tensor, Tensor, Tensor]:
         """Makes one step of the search for all sentences.
@@ -203,7 +173,7 @@ class BeamSearch(DecodingStrategy):
         """
         size, vocab = self.size, log_probs.size(1)
         count = min(2 * size, beam.live.size(1) * vocab)
-        sums, codes = best_of_sentences(log_probs, beam.live, count)
+        sums, codes = self.candidates(log_probs, beam.live, count)
         if count < 2 * size:  # a space smaller than the beam: dead candidates that are not eos fill the places
             sums = torch.nn.functional.pad(sums, (0, 2 * size - count), value=-torch.inf)
             codes = torch.nn.functional.pad(codes, (0, 2 * size - count), value=int(self.eos == 0))
@@ -225,6 +195,19 @@ class BeamSearch(DecodingStrategy):
             done |= beam.limits <= t + 1
         ids = live_codes.remainder(vocab).flatten()
         return BeamState(live, ids, beam.limits, finished, kept, done), codes[:, :size], live_codes, ending
+
+    def candidates(self, log_probs: Tensor, live: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Chooses the best one-symbol continuations of each sentence's live hypotheses.
+
+        Args:
+            log_probs: (batch x width, vocab).
+            live: (batch, width) log-probabilities, -inf for a dead one.
+            count: how many; at most width x vocab.
+
+        Returns:
+            Summed log-probabilities (batch, count), best first, and codes parent x vocab + id (batch, count) int64.
+        """
+        return best_of_sentences(log_probs, live, count)
 
     def _best_to_come(self, live: Tensor, t: int, limits: Tensor) -> Tensor:
         """Scores the best live log-probabilities (batch,) as the stopping rule sees what they may become."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from s2s_lab.decoding.constraints.base import Constraint
 
 BLOCK = 64
 """Neighbouring ids whose maximum is taken first; only the best blocks are then looked into."""
@@ -27,6 +30,7 @@ class NextSymbol:
         device: where the scores live.
         ending: the one id that is allowed at a sentence's last step and forbidden at all others, in place of `early`
             and `min_length`; None where a sentence may end at any step.
+        constraints: forbid further ids; the state that is handed in is then that of `constrained_step`.
     """
 
     def __init__(
@@ -37,19 +41,22 @@ class NextSymbol:
         min_length: int,
         device: torch.device,
         ending: int | None = None,
+        constraints: Sequence[Constraint] = (),
     ) -> None:
         self._early = torch.tensor(early, dtype=torch.int64, device=device)
         self._later = torch.tensor(later, dtype=torch.int64, device=device)
         self._min_length, self._ending = min_length, ending
+        self._constraints = constraints
         self._room: Tensor | None = None
 
-    def __call__(self, scores: Tensor, step: int, limits: Tensor) -> Tensor:
+    def __call__(self, scores: Tensor, step: int, limits: Tensor, state: Any = None) -> Tensor:
         """Gives log-probabilities, valid until the next call.
 
         Args:
             scores: (rows, vocab) logits or log-probabilities, left as they are.
             step: from 0.
             limits: (sentences,) int64, the number of steps of each sentence; rows = sentences x width, sentence-major.
+            state: as the step gave it with these scores; read where there are constraints.
 
         Returns:
             (rows, vocab) natural log-probabilities, contiguous, float32 (float64 for float64 scores), -inf at
@@ -61,6 +68,8 @@ class NextSymbol:
             self._room = torch.empty((rows, vocab), dtype=dtype, device=scores.device)
         room = self._room[:rows]
         torch.log_softmax(scores, -1, dtype=room.dtype, out=room)
+        for constraint, kept in zip(self._constraints, state[1] if self._constraints else (), strict=True):
+            constraint.adjust(room, kept, step)
         if self._ending is None:
             return room.index_fill_(1, self._early if step < self._min_length else self._later, -torch.inf)
         last = (limits == step + 1).repeat_interleave(rows // len(limits))

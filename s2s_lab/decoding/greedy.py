@@ -1,7 +1,5 @@
 """Greedy search: the most probable symbol at every step."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from s2s_lab.decoding.candidates import best_of_each_row

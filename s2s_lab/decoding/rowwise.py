@@ -1,16 +1,15 @@
 """The loop of the strategies whose hypotheses never compete: each row picks its own next symbol."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from s2s_lab.decoding.base import DecodingStrategy, Found, StepFunction
+from s2s_lab.decoding.base import DecodingStrategy, Found
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.state import leaving_pays, look_due, repeat_rows, select_rows
+from s2s_lab.decoding.task import StepFunction, Task
 
 
 class RowwiseSearch(DecodingStrategy):
@@ -46,28 +45,19 @@ class RowwiseSearch(DecodingStrategy):
         """
         return sentence_index.unsqueeze(1).expand(-1, self.num_hypotheses)
 
-    def search(
-        self,
-        step: StepFunction,
-        state: Any,
-        memory: Any,
-        *,
-        limits: Tensor,
-        sentence_index: Tensor,
-        weights: bool,
-        exact: bool = False,
-    ) -> Found:
+    def search(self, step: StepFunction, state: Any, memory: Any, task: Task) -> Found:
         """Searches one batch; see the base class."""
+        limits = task.limits
         device, on_accelerator, width = limits.device, limits.device.type != "cpu", self.num_hypotheses
-        next_symbol = self.next_symbol(device, exact=exact)
+        next_symbol = self.next_symbol(device, exact=task.exact)
         history = History(len(limits), device)
         shortest, longest = torch.stack(torch.aminmax(limits)).tolist()
-        previous, ends, keys = torch.full_like(limits, self.bos), limits, self.row_keys(sentence_index)
+        previous, ends, keys = torch.full_like(limits, self.bos), limits, self.row_keys(task.sentence_index)
         done = torch.zeros((len(limits), width), dtype=torch.bool, device=device)
         for t in range(longest):
             scores, state, attention = step(previous, state, memory)
-            log_probs = next_symbol(scores, t, ends)
-            shown = (attention,) if weights and attention is not None else ()
+            log_probs = next_symbol(scores, t, ends, state)
+            shown = (attention,) if task.weights and attention is not None else ()
             if t == 0:
                 state, log_probs, shown = repeat_rows((state, log_probs, shown), width)
             best, previous = self.choose(log_probs, t, keys.flatten())

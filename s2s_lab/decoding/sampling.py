@@ -1,8 +1,6 @@
 """Sampling: symbols drawn from the model's distribution, or from a sharpened or restricted one."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -11,6 +9,7 @@ from s2s_lab.decoding.base import positive, whole_number
 from s2s_lab.decoding.rowwise import RowwiseSearch
 
 
+@dataclass(kw_only=True, eq=False)
 class Sampling(RowwiseSearch):
     """Draws `num_samples` hypotheses for each sentence, independent of each other; equal ones are kept.
 
@@ -22,14 +21,7 @@ class Sampling(RowwiseSearch):
 
     Paper: Fan, Lewis, Dauphin 2018, arXiv 1805.04833 (top-k); Holtzman et al. 2020, arXiv 1904.09751 (top-p).
 
-    Args:
-        bos: see `DecodingStrategy`.
-        eos: see `DecodingStrategy`.
-        banned: see `DecodingStrategy`.
-        max_length: see `DecodingStrategy`.
-        max_length_ratio: see `DecodingStrategy`.
-        max_length_constant: see `DecodingStrategy`.
-        min_length: see `DecodingStrategy`.
+    Attributes:
         num_samples: hypotheses for each sentence, at least 1.
         temperature: above 0; 1 leaves the distribution as it is.
         top_k: at least 1; None restricts nothing.
@@ -42,36 +34,21 @@ class Sampling(RowwiseSearch):
 
     name = "sampling"
 
-    def __init__(
-        self,
-        *,
-        bos: int,
-        eos: int,
-        banned: Sequence[int] = (),
-        max_length: int = 200,
-        max_length_ratio: float | None = 3.0,
-        max_length_constant: int = 30,
-        min_length: int = 0,
-        num_samples: int = 1,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float = 1.0,
-        seed: int = 1,
-    ) -> None:
-        super().__init__(
-            bos=bos,
-            eos=eos,
-            banned=banned,
-            max_length=max_length,
-            max_length_ratio=max_length_ratio,
-            max_length_constant=max_length_constant,
-            min_length=min_length,
-        )
-        self.num_hypotheses = whole_number("num_samples", num_samples, 1)
-        self.temperature = positive("temperature", temperature)
-        self.top_k = top_k if top_k is None else whole_number("top_k", top_k, 1)
-        self.top_p = positive("top_p", top_p, 1)
-        self.seed = whole_number("seed", seed, 0)
+    num_samples: int = 1
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks the options."""
+        super().__post_init__()
+        self.num_hypotheses = whole_number("num_samples", self.num_samples, 1)
+        positive("temperature", self.temperature)
+        if self.top_k is not None:
+            whole_number("top_k", self.top_k, 1)
+        positive("top_p", self.top_p, 1)
+        whole_number("seed", self.seed, 0)
 
     def options(self) -> tuple[str, ...]:
         """Returns number, temperature, restrictions and seed."""

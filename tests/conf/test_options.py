@@ -8,7 +8,7 @@ from s2s_lab.assemble.configuration import choices, compose_jobs, conf_folder, g
 from s2s_lab.faults import RequestError
 
 IN_TRAINING = sorted(
-    (group, option) for group, options in groups().items() for option in options if group != "length_penalty"
+    (group, option) for group, options in groups().items() for option in options if group != "constraint"
 )
 SMALL = ["encoder.hidden_size=8", "decoder.hidden_size=8", "embedding.embedding_size=8"]
 
@@ -25,6 +25,14 @@ def test_every_folder_of_conf_holds_options() -> None:
 def test_every_option_composes_and_passes_the_checks(group: str, option: str) -> None:
     configuration = one(f"{group}={option}")
     assert choices(configuration.hydra)[group] == option
+
+
+@pytest.mark.parametrize("constraint", groups()["constraint"])
+@pytest.mark.parametrize("name", ["evaluate", "translate"])
+def test_every_constraint_composes_and_passes_the_checks(name: str, constraint: str) -> None:
+    assert list(
+        one(f"constraint={constraint}", "run=DIR" if name == "translate" else "runs=[DIR]", name=name).constraint
+    )
 
 
 @pytest.mark.parametrize(

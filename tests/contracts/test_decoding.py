@@ -20,6 +20,7 @@ from s2s_lab.decoding import beam, rowwise, state
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.greedy import GreedySearch
 from s2s_lab.decoding.state import batch_size, leaving_pays
+from s2s_lab.decoding.task import Task
 from tests.operations import Operations
 
 FOLDER = Path(__file__).parents[2] / "conf" / "decoding"
@@ -271,12 +272,11 @@ def operations_and_calls(strategy: DecodingStrategy, batch: int, steps: int) -> 
     """Tensor operations, and calls of Python and C functions, of one search that nothing ends early."""
     toy = Trigrams(vocab=2000, batch=batch, dtype=torch.float32, ends=False)
     given = toy.arguments()
-    limits = torch.full((batch,), steps)
-    search = {key: value for key, value in given.items() if key != "source_lengths"}
+    task = Task(torch.full((batch,), steps), given["sentence_index"], weights=True)
 
     def run() -> None:
         toy.calls.clear()
-        strategy.search(**search, limits=limits, weights=True)
+        strategy.search(given["step"], given["state"], given["memory"], task)
         assert len(toy.calls) == steps
 
     run()

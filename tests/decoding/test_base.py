@@ -32,7 +32,7 @@ WRONG = [
         {"stopping": "soon"},
         "stopping is 'soon', expected one of outscored, first_finished, all_finished, opt",
     ),
-    (BeamSearch, {"length_penalty": "gnmt"}, "length_penalty is 'gnmt', expected a LengthPenalty or null"),
+    (BeamSearch, {"length_penalty": "gnmt"}, "length_penalty is 'gnmt', expected a LengthPenalty, such as NoPenalty"),
     (Sampling, {"temperature": -1.0}, "temperature is -1.0, expected a number above 0"),
     (Sampling, {"temperature": 0}, "temperature is 0, expected a number above 0"),
     (Sampling, {"top_p": 0.0}, "top_p is 0.0, expected a number above 0 and at most 1"),

@@ -1,0 +1,1 @@
+"""What single symbols may follow, told from the symbols before: for any strategy."""
