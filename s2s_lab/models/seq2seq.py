@@ -149,7 +149,7 @@ class Seq2Seq(nn.Module):
             raise RequestError(f"the network reads 1 source, but the batch holds {len(sources)}")
         ((values, lengths),) = sources
         encoded = self.encoder(self.source_embedding(values), lengths)
-        memory = self.decoder.attention.prepare(encoded)
+        memory = self.decoder.prepare(encoded)
         return memory, self.decoder.initial_state(self.bridge(encoded.final_state, encoded.summary), memory)
 
     def step(self, previous_ids: Tensor, state: State, memory: State) -> tuple[Tensor, State, Tensor | None]:

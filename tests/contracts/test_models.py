@@ -1,4 +1,4 @@
-"""Laws of every network that can be composed from conf/."""
+"""Laws of every network that can be composed from conf/: of every pair of options that can stand together."""
 
 import importlib
 import itertools
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.seq2seq import Seq2Seq
+from tests.contracts.covering import covering
 
 CONF = Path(__file__).parents[2] / "conf"
 SIZE, LAYERS, VOCAB, BATCH, SOURCE_LEN, TARGET_LEN = 6, 2, 9, 3, 5, 4
@@ -144,33 +145,49 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
     return torch.stack(all_scores, 1), None if all_weights[0] is None else torch.stack(all_weights, 1)
 
 
-ENCODERS = ways("encoder", ("bidirectional",))
-DECODERS = ways("decoder", ("input_feeding", "readout"))
-COMBINATIONS = list(itertools.product(options("attention"), DECODERS))
+AXES = {
+    "attention": options("attention"),
+    "decoder": ways("decoder", ("input_feeding", "readout")),
+    "encoder": ways("encoder", ("bidirectional", "reverse_source")),
+    "cell": options("cell"),
+    "bridge": options("bridge"),
+}
 
 
-def impossible(attention: str, decoder: tuple[str, dict[str, Any]]) -> bool:
-    constant = make("attention", attention).func.constant
-    return constant and decoder[1].get("input_feeding", False)
+def refusal(parts: dict[str, Any]) -> str | None:
+    """Say how the message begins that refuses some parts of a network; None where they can stand together."""
+    attention, decoder = parts.get("attention"), parts.get("decoder")
+    if attention and decoder and decoder[1].get("input_feeding") and make("attention", attention).func.constant:
+        return "decoder.input_feeding is true without attention, expected false"
+    return None
 
 
-def built_or_refused(**parts: Any) -> Seq2Seq | None:
-    """Build a network; an impossible combination must say why it is none."""
-    if impossible(parts["attention"], parts["decoder"]):
-        with pytest.raises(RequestError, match=r"^decoder\.input_feeding is true without attention, expected false"):
-            build(**parts)
-        return None
-    return build(**parts)
+def name_of(parts: dict[str, Any]) -> str:
+    names = [value if isinstance(value, str) else f"{value[0]}{list(value[1].values())}" for value in parts.values()]
+    return "-".join(names)
 
 
-@pytest.mark.parametrize(("attention", "decoder"), COMBINATIONS)
-@pytest.mark.parametrize("bridge", options("bridge"))
-@pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("cell", options("cell"))
-def test_steps_equal_forward(cell, encoder, bridge, attention, decoder):
-    network = built_or_refused(cell=cell, encoder=encoder, bridge=bridge, attention=attention, decoder=decoder)
-    if network is None:
-        return
+every_pair = pytest.mark.parametrize("parts", covering(AXES, lambda row: refusal(row) is not None), ids=name_of)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {first: one, second: other}
+        for first, second in itertools.combinations(AXES, 2)
+        for one, other in itertools.product(AXES[first], AXES[second])
+        if refusal({first: one, second: other})
+    ],
+    ids=name_of,
+)
+def test_impossible_combinations_are_refused_with_the_reason(parts):
+    with pytest.raises(RequestError, match=f"^{refusal(parts)}"):
+        build(**parts)
+
+
+@every_pair
+def test_steps_equal_forward(parts):
+    network = build(**parts)
     with torch.no_grad():
         features, weights = network.eval()(sources(), INPUTS)
         scores, step_weights = run_steps(network, sources(), INPUTS)
@@ -183,13 +200,9 @@ def test_steps_equal_forward(cell, encoder, bridge, attention, decoder):
         torch.testing.assert_close(weights.sum(2), torch.ones(BATCH, TARGET_LEN))
 
 
-@pytest.mark.parametrize(("attention", "decoder"), COMBINATIONS)
-@pytest.mark.parametrize("encoder", ways("encoder", ("bidirectional", "reverse_source")))
-@pytest.mark.parametrize("cell", options("cell"))
-def test_padding_and_order_in_the_batch_change_nothing(cell, encoder, attention, decoder):
-    network = built_or_refused(cell=cell, encoder=encoder, attention=attention, decoder=decoder)
-    if network is None:
-        return
+@every_pair
+def test_padding_and_order_in_the_batch_change_nothing(parts):
+    network = build(**parts)
     network.double().eval()
     order = [2, 0, 1]
     with torch.no_grad():
@@ -206,12 +219,9 @@ def test_padding_and_order_in_the_batch_change_nothing(cell, encoder, attention,
     torch.testing.assert_close(torch.cat(alone), features, atol=1e-12, rtol=0.0)
 
 
-@pytest.mark.parametrize(("attention", "decoder"), COMBINATIONS)
-@pytest.mark.parametrize("cell", options("cell"))
-def test_hypotheses_share_the_memory_of_their_sentence(cell, attention, decoder):
-    network = built_or_refused(cell=cell, attention=attention, decoder=decoder)
-    if network is None:
-        return
+@every_pair
+def test_hypotheses_share_the_memory_of_their_sentence(parts):
+    network = build(**parts)
     width = 3
     previous_ids = torch.randint(1, VOCAB, (BATCH, width))
     with torch.no_grad():
@@ -228,12 +238,9 @@ def test_hypotheses_share_the_memory_of_their_sentence(cell, attention, decoder)
     assert all(part.shape[0] == BATCH for part in tensors(memory))
 
 
-@pytest.mark.parametrize(("attention", "decoder"), COMBINATIONS)
-@pytest.mark.parametrize("cell", options("cell"))
-def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(cell, attention, decoder):
-    network = built_or_refused(cell=cell, attention=attention, decoder=decoder)
-    if network is None:
-        return
+@every_pair
+def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(parts):
+    network = build(**parts)
     features, _ = network(sources(), INPUTS)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         fast, _ = network(sources(), INPUTS)
@@ -246,12 +253,9 @@ def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(cel
         assert parameter.dtype == torch.float32
 
 
-@pytest.mark.parametrize(("attention", "decoder"), COMBINATIONS)
-@pytest.mark.parametrize("cell", options("cell"))
-def test_a_batch_without_rows_passes(cell, attention, decoder):
-    network = built_or_refused(cell=cell, attention=attention, decoder=decoder)
-    if network is None:
-        return
+@every_pair
+def test_a_batch_without_rows_passes(parts):
+    network = build(**parts)
     features, _ = network(sources([]), INPUTS[:0])
     assert features.shape == (0, TARGET_LEN, network.decoder.feature_size)
     loss, _ = network.output.loss(features.flatten(0, 1), INPUTS[:0].flatten())

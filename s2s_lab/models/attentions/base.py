@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from s2s_lab.models.encoders.base import EncoderOutput
 
 Prepared = tuple[Any, ...]
+AttentionState = tuple[Any, ...]
 
 
 class PreparedMemory(NamedTuple):
@@ -38,9 +39,11 @@ class Attention(nn.Module, ABC):
     Attributes:
         context_size: width of a context.
         constant: whether the context is the same for every query.
+        stateful: whether a step's weights depend on the steps before; then `step` alone attends.
     """
 
     constant = False
+    stateful = False
 
     def __init__(self, *, query_size: int, memory_size: int, summary_size: int) -> None:
         super().__init__()
@@ -88,6 +91,28 @@ class Attention(nn.Module, ABC):
         keys, memory, mask = prepared
         weights = normalise(self.energies(query, keys), mask)
         return torch.bmm(weights.to(memory.dtype), memory), weights
+
+    def initial_state(self, prepared: Prepared) -> AttentionState:
+        """Give what the first step needs of the steps before: nested tuples of tensors (batch, ...), width 1."""
+        return ()
+
+    def step(
+        self, query: Tensor, prepared: Prepared, state: AttentionState
+    ) -> tuple[Tensor, Tensor | None, AttentionState]:
+        """Attend with one query for each row: the rows of a sentence are its queries.
+
+        Args:
+            query: (rows, query_size); rows = sentences x width, sentence-major.
+            prepared: what `prepare` gave, sentences first.
+            state: nested tuples of tensors, rows first; empty where nothing is kept.
+
+        Returns:
+            The contexts (rows, context_size), the weights (rows, source_len) or None, and the next state.
+        """
+        sentences = num_sentences(prepared)
+        width = query.shape[0] // sentences if sentences else 1
+        context, weights = self(query.view(sentences, width, query.shape[1]), prepared)
+        return context.flatten(0, 1), None if weights is None else weights.flatten(0, 1), state
 
 
 def normalise(energies: Tensor, mask: Tensor) -> Tensor:

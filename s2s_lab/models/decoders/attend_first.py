@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import Prepared
+from s2s_lab.models.attentions.base import AttentionState, Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
 from s2s_lab.models.checks import require_choice, require_dropout, require_layers, require_positive
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
@@ -16,9 +16,11 @@ class AttendFirstState(NamedTuple):
 
     Attributes:
         cells: for each layer, parts (rows, size).
+        attention: what the attention keeps of the steps before.
     """
 
     cells: StackState
+    attention: AttentionState = ()
 
 
 class AttendFirstDecoder(Decoder):
@@ -89,15 +91,15 @@ class AttendFirstDecoder(Decoder):
 
     def initial_state(self, bridged: StackState, prepared: Prepared) -> AttendFirstState:
         """Start from the bridged state; see Decoder."""
-        return AttendFirstState(bridged)
+        return AttendFirstState(bridged, self.attention.initial_state(prepared))
 
     def step(
         self, embedded: Tensor, state: AttendFirstState, prepared: Prepared
     ) -> tuple[Tensor, AttendFirstState, Tensor | None]:
         """Make one step; see Decoder."""
-        context, weights = self.attend(state.cells[-1][0], prepared)
+        context, weights, attention = self.attention.step(state.cells[-1][0], prepared, state.attention)
         output, cells = self.stack.step(torch.cat((embedded, context), dim=1), state.cells)
-        return self.features(output, embedded, context), AttendFirstState(cells), weights
+        return self.features(output, embedded, context), AttendFirstState(cells, attention), weights
 
     def forward(self, embedded: Tensor, state: AttendFirstState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
         """Make all steps, the cell's in one go where the context is constant; see Decoder."""
@@ -117,10 +119,10 @@ class AttendFirstDecoder(Decoder):
         """
         of_tokens = self.stack.projection(0, self.input_size)(embedded.transpose(0, 1).contiguous()).unbind(dim=0)
         project_context = self.stack.projection(self.input_size)
-        cells = state.cells
+        cells, attention = state
         outputs, contexts, weights = [], [], []
         for of_token in of_tokens:
-            context, weight = self.attend(cells[-1][0], prepared)
+            context, weight, attention = self.attention.step(cells[-1][0], prepared, attention)
             output, cells = self.stack.advance(of_token + project_context(context), cells)
             outputs.append(output)
             contexts.append(context)

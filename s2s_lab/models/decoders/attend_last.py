@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.attentions.base import Prepared
+from s2s_lab.models.attentions.base import AttentionState, Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
 from s2s_lab.models.checks import require_dropout, require_layers, require_positive
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
@@ -17,9 +17,11 @@ class AttendLastState(NamedTuple):
 
     Attributes:
         cells: for each layer, parts (rows, size).
+        attention: what the attention keeps of the steps before.
     """
 
     cells: StackState
+    attention: AttentionState = ()
 
 
 class FeedingState(NamedTuple):
@@ -28,10 +30,12 @@ class FeedingState(NamedTuple):
     Attributes:
         cells: for each layer, parts (rows, size).
         feedback: (rows, hidden), the attentional vector of the step before.
+        attention: what the attention keeps of the steps before.
     """
 
     cells: StackState
     feedback: Tensor
+    attention: AttentionState = ()
 
 
 class AttendLastDecoder(Decoder):
@@ -97,9 +101,10 @@ class AttendLastDecoder(Decoder):
 
     def initial_state(self, bridged: StackState, prepared: Prepared) -> AttendLastState | FeedingState:
         """Start from the bridged state, fed with zeros; see Decoder."""
+        attention = self.attention.initial_state(prepared)
         if self.input_feeding:
-            return FeedingState(bridged, torch.zeros_like(bridged[-1][0]))
-        return AttendLastState(bridged)
+            return FeedingState(bridged, torch.zeros_like(bridged[-1][0]), attention)
+        return AttendLastState(bridged, attention)
 
     def step(
         self, embedded: Tensor, state: AttendLastState | FeedingState, prepared: Prepared
@@ -107,9 +112,11 @@ class AttendLastDecoder(Decoder):
         """Make one step; see Decoder."""
         inputs = torch.cat((embedded, state.feedback), dim=1) if isinstance(state, FeedingState) else embedded
         output, cells = self.stack.step(inputs, state.cells)
-        context, weights = self.attend(output, prepared)
+        context, weights, attention = self.attention.step(output, prepared, state.attention)
         features = self.combine(context, output)
-        following = FeedingState(cells, features) if self.input_feeding else AttendLastState(cells)
+        if self.input_feeding:
+            return self.dropout(features), FeedingState(cells, features, attention), weights
+        following = AttendLastState(cells, attention)
         return self.dropout(features), following, weights
 
     def forward(
@@ -120,7 +127,7 @@ class AttendLastDecoder(Decoder):
             features, weights = self.unroll(embedded, state, prepared)
         else:
             outputs, _ = self.stack.unroll(embedded, state.cells)
-            contexts, weights = self.attention(outputs, prepared)
+            contexts, weights = self.attend_all(outputs, state.attention, prepared)
             features = self.combine(contexts, outputs)
         return self.dropout(features), weights
 
@@ -132,15 +139,26 @@ class AttendLastDecoder(Decoder):
         """
         of_tokens = self.stack.projection(0, self.input_size)(embedded.transpose(0, 1).contiguous()).unbind(dim=0)
         project_feedback = self.stack.projection(self.input_size)
-        cells, features = state
+        cells, features, attention = state
         all_features, all_weights = [], []
         for of_token in of_tokens:
             output, cells = self.stack.advance(of_token + project_feedback(features), cells)
-            context, weights = self.attend(output, prepared)
+            context, weights, attention = self.attention.step(output, prepared, attention)
             features = self.combine(context, output)
             all_features.append(features)
             all_weights.append(weights)
         return torch.stack(all_features, dim=1), torch.stack(all_weights, dim=1)
+
+    def attend_all(self, queries: Tensor, state: AttentionState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+        """Attend with the queries (batch, target_len, query_size) of all steps; see Attention's forward."""
+        if not self.attention.stateful:
+            return self.attention(queries, prepared)
+        contexts, weights = [], []
+        for query in queries.unbind(dim=1):
+            context, weight, state = self.attention.step(query, prepared, state)
+            contexts.append(context)
+            weights.append(weight)
+        return torch.stack(contexts, dim=1), torch.stack(weights, dim=1)
 
     def combine(self, context: Tensor, output: Tensor) -> Tensor:
         """Give the attentional vector tanh(W [c; s]) (..., hidden), or s itself where there is no context."""

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import Attention, Prepared, num_sentences
+from s2s_lab.models.attentions.base import Attention, Prepared
+from s2s_lab.models.encoders.base import EncoderOutput
 
 DecoderState = tuple[Any, ...]
 
@@ -33,13 +34,17 @@ class Decoder(nn.Module, ABC):
     state_sizes: tuple[tuple[int, ...], ...]
     feature_size: int
 
+    def prepare(self, encoded: EncoderOutput) -> Prepared:
+        """Do once for each source what no step changes: a nested tuple of tensors, sentences first."""
+        return self.attention.prepare(encoded)
+
     @abstractmethod
     def initial_state(self, bridged: tuple[tuple[Tensor, ...], ...], prepared: Prepared) -> DecoderState:
         """Give the state before the first step.
 
         Args:
             bridged: for each layer, parts (batch, size) of `state_sizes`.
-            prepared: what the attention prepared.
+            prepared: what `prepare` gave.
 
         Returns:
             A nested tuple of tensors, rows first, width 1.
@@ -54,7 +59,7 @@ class Decoder(nn.Module, ABC):
         Args:
             embedded: (rows, input_size), the previous tokens.
             state: nested tuple of tensors, rows first.
-            prepared: what the attention prepared, sentences first.
+            prepared: what `prepare` gave, sentences first.
 
         Returns:
             The features (rows, feature_size), the next state, and the attention's weights (rows, source_len) or None.
@@ -67,23 +72,8 @@ class Decoder(nn.Module, ABC):
         Args:
             embedded: (batch, target_len, input_size), the tokens before each position.
             state: the state before the first step, width 1.
-            prepared: what the attention prepared.
+            prepared: what `prepare` gave.
 
         Returns:
             The features (batch, target_len, feature_size) and the weights (batch, target_len, source_len) or None.
         """
-
-    def attend(self, query: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
-        """Attend with one query for each row: the rows of a sentence are its queries.
-
-        Args:
-            query: (rows, query_size).
-            prepared: what the attention prepared.
-
-        Returns:
-            The contexts (rows, context_size) and the weights (rows, source_len) or None.
-        """
-        sentences = num_sentences(prepared)
-        width = query.shape[0] // sentences if sentences else 1
-        context, weights = self.attention(query.view(sentences, width, query.shape[1]), prepared)
-        return context.flatten(0, 1), None if weights is None else weights.flatten(0, 1)
