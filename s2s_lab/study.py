@@ -1,6 +1,7 @@
 """Shows, runs and reports a study: a file that is a paper's table with its claims."""
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -83,14 +84,8 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
     from s2s_lab.assemble.study import StudyComposer
     from s2s_lab.faults import RequestError
     from s2s_lab.records.results import read_results, slots_of
-    from s2s_lab.sweeps.study_plan import (
-        OpenRow,
-        Plan,
-        PlannedJob,
-        check_chosen,
-        jobs_at_once,
-        status_of,
-    )
+    from s2s_lab.sweeps.engine_settings import EngineSettings
+    from s2s_lab.sweeps.study_plan import OpenRow, Plan, PlannedJob, check_chosen, status_of
 
     rows, seeds = check_chosen(study, arguments.row, arguments.seed)
     recorded, composer = read_results(study), StudyComposer(study, arguments.words)
@@ -113,7 +108,7 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
             slot = slots[each.row.name, seed]
             status, seconds = status_of(slot, each.asked, runs.get(job.hash, []), recorded)
             jobs.append(PlannedJob(each.row, slot, job, status, seconds))
-    at_once = jobs_at_once(study, composer.launcher())
+    at_once = EngineSettings.of(composer.launcher()).jobs_together(len(jobs))
     return Plan(study, tuple(jobs), tuple(open_rows), at_once), composed, composer
 
 
@@ -122,7 +117,9 @@ def _start(arguments: argparse.Namespace) -> None:
     from s2s_lab.faults import RunError
     from s2s_lab.records.study_file import read_study
     from s2s_lab.reports.study_page import check_replaceable
-    from s2s_lab.sweeps.study_run import run_study
+    from s2s_lab.sweeps.engine import Engine
+    from s2s_lab.sweeps.engine_settings import EngineSettings
+    from s2s_lab.sweeps.run_jobs import run_jobs
     from s2s_lab.sweeps.study_table import summary
 
     study = read_study(arguments.path)
@@ -136,9 +133,10 @@ def _start(arguments: argparse.Namespace) -> None:
         return
     failed = []
     if left:
-        seconds = None if arguments.limit_minutes is None else arguments.limit_minutes * 60
-        evaluations = settings_by_hash(composed)
-        outcomes = run_study([planned.job for planned in left], evaluations, composer.launcher(), seconds=seconds)
+        seconds = math.inf if arguments.limit_minutes is None else arguments.limit_minutes * 60
+        evaluations, jobs = settings_by_hash(composed), [planned.job for planned in left]
+        with Engine(EngineSettings.of(composer.launcher()), total=len(jobs), program="s2s-study") as engine:
+            outcomes = run_jobs(engine, jobs, evaluations, seconds=seconds)
         failed = [outcome for outcome in outcomes if outcome.status in ("failed", "refused")]
         if any(outcome.status == "interrupted" for outcome in outcomes):
             raise KeyboardInterrupt

@@ -312,38 +312,6 @@ class Engine:
                 stopped = False
 
 
-def run_jobs(
-    engine: Engine,
-    jobs: Sequence[FrozenJob],
-    evaluations: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
-) -> list[Outcome]:
-    """Runs jobs to their end, in order, as many at once as there is room for.
-
-    Args:
-        engine: entered.
-        jobs: checked and frozen.
-        evaluations: of each job, by its hash.
-
-    Returns:
-        Their outcomes in the order they ended; fewer than jobs where a failure stopped the sweep.
-
-    Raises:
-        RequestError: if another sweep runs there, or a job was defined otherwise when it ran before.
-        KeyboardInterrupt: after an interrupt; what ran has saved its state.
-    """
-    engine.hold(jobs)
-    engine.announce(jobs)
-    waiting, outcomes = deque(jobs), []
-    while waiting or engine.running():
-        while waiting and engine.has_room():
-            job = waiting.popleft()
-            engine.start(job, (evaluations or {}).get(job.hash))
-        if engine.halted:
-            waiting.clear()
-        outcomes += engine.wait(60.0)
-    return [*outcomes, *engine.wait(0.0)]
-
-
 def _is_free(folder: RunFolder) -> bool:
     """Whether no process trains in a folder; one that is gone holds nobody up."""
     if not folder.path.is_dir():

@@ -11,10 +11,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from s2s_lab.faults import RequestError, RunError
-from s2s_lab.sweeps.engine import Engine, run_jobs
+from s2s_lab.sweeps.engine import Engine
 from s2s_lab.sweeps.engine_settings import EngineSettings
 from s2s_lab.sweeps.outcome import Outcome
 from s2s_lab.sweeps.plugins import PLUGINS
+from s2s_lab.sweeps.run_jobs import run_jobs
 
 
 class LabLauncher(Launcher):

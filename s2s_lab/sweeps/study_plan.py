@@ -208,12 +208,3 @@ def check_chosen(study: Study, rows: Sequence[str], seeds: Sequence[int]) -> tup
             raise RequestError(f"{study.path}: --seed {seed}: no row has this seed; expected one of {shown}")
     chosen = [row for row in study.rows if not rows or row.name in names]
     return chosen, set(seeds) or None
-
-
-def jobs_at_once(study: Study, launcher: Mapping[str, object]) -> int:
-    """How many jobs run side by side: as the launcher is told, else as many as the budget's cores and each job need."""
-    told = launcher.get("jobs_at_once")
-    if isinstance(told, int) and not isinstance(told, bool) and told > 0:
-        return told
-    each = launcher.get("cores_per_job")
-    return max(1, (study.cores or 1) // (each if isinstance(each, int) and each > 0 else 1)) if launcher else 1

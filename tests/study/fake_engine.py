@@ -1,6 +1,6 @@
 """An engine of sweeps in small: one job after the other, in this process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,14 +71,6 @@ class FakeEngine:
 @dataclass(frozen=True)
 class _Running:
     job: FrozenJob
-
-
-def run_jobs(engine: FakeEngine, jobs: Sequence[FrozenJob], *, evaluations: Mapping[str, Any]) -> list[Outcome]:
-    outcomes = []
-    for job in jobs:
-        engine.start(job, evaluations=evaluations[job.hash])
-        outcomes += engine.wait(1)
-    return outcomes
 
 
 def _finished(job: FrozenJob) -> RunFolder | None:

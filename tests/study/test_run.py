@@ -10,9 +10,9 @@ import pytest
 
 from s2s_lab.records.run_folder import find_runs
 from s2s_lab.records.study_file import read_study
-from s2s_lab.sweeps.study_run import run_within
+from s2s_lab.sweeps.run_jobs import run_jobs
 from tests.study.conftest import compose, write_run, write_study
-from tests.study.fake_engine import FakeEngine, run_jobs
+from tests.study.fake_engine import FakeEngine
 from tests.study.test_report import study
 
 ONE = """
@@ -32,11 +32,7 @@ rows:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Takes the place of the engine of sweeps."""
     made = FakeEngine()
-    module, settings = types.ModuleType("engine"), types.ModuleType("settings")
-    module.Engine, module.run_jobs = (lambda settings, total, program: made), run_jobs  # pyright: ignore
-    settings.EngineSettings = types.SimpleNamespace(of=dict)  # pyright: ignore[reportAttributeAccessIssue]
-    monkeypatch.setitem(sys.modules, "s2s_lab.sweeps.engine", module)
-    monkeypatch.setitem(sys.modules, "s2s_lab.sweeps.engine_settings", settings)
+    monkeypatch.setattr("s2s_lab.sweeps.engine.Engine", lambda settings, total, program: made)
     return made
 
 
@@ -47,7 +43,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_plan_tells_what_is_done_and_what_is_left(
     finished: tuple, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study(monkeypatch, finished[0], "plan", "experiments/toy")
+    study(monkeypatch, finished[0], "plan", "experiments/toy", "hydra.launcher.jobs_at_once=1")
     shown = told(capsys)
     assert "toy: 8 jobs in 3 rows: 7 done, 1 to start; about 62 s, 1 at a time; 1 open rows" in shown  # mean of 61, 62
     assert "claim cells: waits for plain[cell=lstm]" in shown and "claim solved: all its rows are done" in shown
@@ -170,6 +166,6 @@ class _Slow(FakeEngine):
 
 def test_when_the_time_is_over_nothing_is_started_and_what_runs_is_stopped_once() -> None:
     engine = _Slow(room=2)
-    outcomes = run_within(engine, [_Job(label) for label in "abcd"], {}, 45, clock=_Clock())  # type: ignore[list-item]
+    outcomes = run_jobs(engine, [_Job(label) for label in "abcd"], seconds=45, clock=_Clock())  # type: ignore
     assert engine.started == ["a", "b"] and engine.stopped == ["a", "b"]
     assert [outcome.job.label for outcome in outcomes] == ["a", "b"]

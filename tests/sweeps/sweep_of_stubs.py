@@ -6,8 +6,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from stubs import stub_backend, stub_job
 
-from s2s_lab.sweeps.engine import Engine, run_jobs
+from s2s_lab.sweeps.engine import Engine
 from s2s_lab.sweeps.engine_settings import EngineSettings
+from s2s_lab.sweeps.run_jobs import run_jobs
 
 if __name__ == "__main__":
     outputs, count, steps, pause = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])

@@ -16,11 +16,12 @@ import pytest
 from s2s_lab.faults import RequestError, RunError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.sweeps.engine import Engine, run_jobs
+from s2s_lab.sweeps.engine import Engine
 from s2s_lab.sweeps.engine_settings import EngineSettings
 from s2s_lab.sweeps.launcher import raise_for
 from s2s_lab.sweeps.ledger import Ledger
 from s2s_lab.sweeps.outcome import Outcome
+from s2s_lab.sweeps.run_jobs import run_jobs
 
 HERE = Path(__file__).parent
 
