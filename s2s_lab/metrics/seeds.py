@@ -16,14 +16,14 @@ MOST_SEEDS = 1000
 
 @dataclass(frozen=True)
 class SeedTest:
-    """The outcome of Welch's t-test of system a against system b over their seeds.
+    """The outcome of a t-test of system a against system b over their seeds.
 
     Attributes:
         difference: Mean of a minus mean of b, in the scores' unit.
         low: Lower end of the difference's interval.
         high: Upper end.
         p_value: Two-sided.
-        degrees: Degrees of freedom after Welch and Satterthwaite; infinite where no score varies.
+        degrees: Degrees of freedom, of Welch's test after Satterthwaite; infinite where no score varies.
     """
 
     difference: float
@@ -70,6 +70,34 @@ def welch_test(a: Sequence[float], b: Sequence[float], confidence: float = 0.95)
         return SeedTest(difference, difference, difference, 1.0 if equal else 0.0, math.inf)
     from scipy.special import stdtr, stdtrit
 
+    half_width = float(stdtrit(degrees, (1 + confidence) / 2)) * error
+    p_value = 2 * float(stdtr(degrees, -abs(difference) / error))
+    return SeedTest(difference, difference - half_width, difference + half_width, min(1.0, p_value), degrees)
+
+
+def paired_test(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> SeedTest:
+    """Test whether two ways of using the same trained models differ, by the differences of each model.
+
+    Paper: Student, 1908, Biometrika 6. Where all differences are equal the standard error is 0: other differences than
+    0 then get p = 0, and the interval is a point.
+
+    Args:
+        a: One score for each model.
+        b: The other of the same models, in the same order.
+        confidence: Of the interval.
+
+    Raises:
+        RequestError: Less than two models, unequal counts, or a score that is not finite.
+    """
+    first, second = _pairs(a, b)
+    differences = first - second
+    difference, error = float(differences.mean()), math.sqrt(_variance(differences) / len(differences))
+    if error <= _rounding(first, second):
+        equal = abs(difference) <= _rounding(first, second)
+        return SeedTest(difference, difference, difference, 1.0 if equal else 0.0, math.inf)
+    from scipy.special import stdtr, stdtrit
+
+    degrees = len(differences) - 1
     half_width = float(stdtrit(degrees, (1 + confidence) / 2)) * error
     p_value = 2 * float(stdtr(degrees, -abs(difference) / error))
     return SeedTest(difference, difference - half_width, difference + half_width, min(1.0, p_value), degrees)
@@ -167,6 +195,28 @@ def seeds_for_power(a: Sequence[float], b: Sequence[float], power: float = 0.8, 
     return _least(lambda more: welch_power(difference, variances, (sizes[0] + more, sizes[1] + more), level) >= power)
 
 
+def seeds_for_paired_power(
+    a: Sequence[float], b: Sequence[float], power: float = 0.8, level: float = 0.05
+) -> int | None:
+    """Count the additional models until `paired_test` finds the observed effect; see `seeds_for_power`."""
+    first, second = _pairs(a, b)
+    differences, rounding = first - second, _rounding(first, second)
+    difference, variance = abs(float(differences.mean())), _variance(differences)
+    if difference <= rounding:
+        return None
+    if variance <= rounding**2:
+        return 0
+    from scipy.special import stdtrit
+
+    def enough(more: int) -> bool:
+        models = len(differences) + more
+        critical, shift = float(stdtrit(models - 1, 1 - level / 2)), difference / math.sqrt(variance / models)
+        found = 1 - noncentral_t(critical, models - 1, shift) + noncentral_t(-critical, models - 1, shift)
+        return found >= power
+
+    return _least(enough)
+
+
 def welch_power(difference: float, variances: tuple[float, float], seeds: tuple[int, int], level: float) -> float:
     """Give the probability that a two-sided Welch test finds a difference of normally distributed scores.
 
@@ -190,6 +240,13 @@ def _scores(values: Sequence[float] | np.ndarray) -> np.ndarray:
     if not np.isfinite(array).all():
         raise RequestError(f"test over seeds: scores are {array.tolist()}; expected finite numbers")
     return array
+
+
+def _pairs(a: Sequence[float], b: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    first, second = _scores(a), _scores(b)
+    if len(first) != len(second):
+        raise RequestError(f"test over pairs: {len(first)} and {len(second)} scores; expected equal counts")
+    return first, second
 
 
 def _variance(scores: np.ndarray) -> float:

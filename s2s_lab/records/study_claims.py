@@ -15,15 +15,28 @@ SIDES = ("equal", "at_least", "at_most")
 DIRECTIONS = ("rises", "falls", "peaks")
 SHOWN = Maybe(says=str, source=str)
 ACROSS = Maybe(evaluation=str, across_data=bool)
+ALONG = {"rows": [str], "row": str, "evaluations": [str]}
 SHAPES = {
     "value": Exactly(row=str, score=str, published=NUMBER, others=Maybe(evaluation=str, side=str, tolerance=NUMBER)),
     "order": Exactly(better=Exactly(row=str), worse=Exactly(row=str), score=str, others=ACROSS),
-    "trend": Exactly(rows=[str], direction=str, score=str, others=ACROSS),
+    "trend": Exactly(direction=str, score=str, others=Maybe(**ALONG, evaluation=str, across_data=bool)),
 }
 KEYS = {
     "value": ("kind", "row", "score", "published", "evaluation", "side", "tolerance", "says", "source"),
     "order": ("kind", "better", "worse", "score", "evaluation", "across_data", "published", "says", "source"),
-    "trend": ("kind", "rows", "direction", "score", "evaluation", "across_data", "published", "says", "source"),
+    "trend": (
+        "kind",
+        "rows",
+        "row",
+        "evaluations",
+        "direction",
+        "score",
+        "evaluation",
+        "across_data",
+        "published",
+        "says",
+        "source",
+    ),
 }
 IDENTIFIER = re.compile(r"[a-z0-9_]+")
 
@@ -82,7 +95,14 @@ def needed_by(claim: Mapping[str, Any]) -> list[Needed]:
         return [Needed(claim["row"], evaluation)]
     if claim["kind"] == "order":
         return [Needed(side["row"], side["evaluation"]) for side in (claim["better"], claim["worse"])]
+    if "evaluations" in claim:
+        return [Needed(claim["row"], each) for each in claim["evaluations"]]
     return [Needed(row, evaluation) for row in claim["rows"]]
+
+
+def steps_of(claim: Mapping[str, Any]) -> list[str]:
+    """Give the names along which a trend runs: of rows, or of the evaluations of one row."""
+    return list(claim["evaluations"] if "evaluations" in claim else claim["rows"])
 
 
 def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> dict[str, Any]:
@@ -107,9 +127,11 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
             raise RequestError(f"{where}: better and worse are the same, {claim['better']['row']}")
         return complete
     one_of(claim["direction"], DIRECTIONS, f"{where}.direction: {claim['direction']}", "a direction")
-    least = 3 if claim["direction"] == "peaks" else 2
-    if len(claim["rows"]) < least or len(set(claim["rows"])) < len(claim["rows"]):
-        raise RequestError(f"{where}.rows: at least {least} different rows are expected")
+    if ("rows" in given) == ("row" in given and "evaluations" in given) or ("row" in given) != ("evaluations" in given):
+        raise RequestError(f"{where}: either rows, or row and evaluations, are expected")
+    least, along = 3 if claim["direction"] == "peaks" else 2, "evaluations" if "evaluations" in given else "rows"
+    if len(given[along]) < least or len(set(given[along])) < len(given[along]):
+        raise RequestError(f"{where}.{along}: at least {least} different {along} are expected")
     return complete
 
 

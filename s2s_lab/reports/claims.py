@@ -7,7 +7,7 @@ from typing import Any
 
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.recorded import aggregate_of
-from s2s_lab.metrics.seeds import welch_test
+from s2s_lab.metrics.seeds import paired_test, welch_test
 from s2s_lab.metrics.significance import holm, paired_bootstrap
 from s2s_lab.reports.measurements import Measured as Measured
 from s2s_lab.reports.measurements import Measurements, NotMeasuredError, check_comparable, seed_means
@@ -120,17 +120,23 @@ def _value(claim: str, settings: Mapping[str, Any], found: Measurements) -> tupl
 
 
 def _trend(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:
-    direction, names = settings.get("direction"), settings.get("rows")
+    direction = settings.get("direction")
     if direction not in DIRECTIONS:
         raise RequestError(f"claim {claim}: direction is {direction!r}; expected {', '.join(DIRECTIONS)}")
-    least = 3 if direction == "peaks" else 2
+    along = "evaluations" if "evaluations" in settings else "rows"
+    names, least = settings.get(along), 3 if direction == "peaks" else 2
     if not isinstance(names, list | tuple) or len(set(map(str, names))) < max(least, len(names)):
-        raise RequestError(f"claim {claim}: rows is {names!r}; expected at least {least} different rows in order")
-    rows = [found.find(claim, str(row), settings.get("evaluation"), settings.get("score")) for row in names]
-    items = [item for row in rows for item in row]
+        raise RequestError(f"claim {claim}: {along} is {names!r}; expected at least {least} different {along} in order")
+    score, evaluation = settings.get("score"), settings.get("evaluation")
+    if along == "evaluations":
+        found_of = [found.find(claim, _row(claim, settings), str(name), score) for name in names]
+    else:
+        found_of = [found.find(claim, str(name), evaluation, score) for name in names]
+    items = [item for each in found_of for item in each]
     check_comparable(claim, items, across_data=bool(settings.get("across_data")))
-    scores = {str(name): seed_means(row) for name, row in zip(names, rows, strict=True)}
-    ruling = trend_ruling(scores, direction, higher_is_better=items[0].higher_is_better)
+    scores = {str(name): seed_means(each) for name, each in zip(names, found_of, strict=True)}
+    same = all(_same_models(found_of[0], each) for each in found_of[1:])
+    ruling = trend_ruling(scores, direction, higher_is_better=items[0].higher_is_better, same_models=same)
     return ", ".join(mean_text(values) for values in scores.values()), ruling
 
 
@@ -149,14 +155,21 @@ def _order(claim: str, settings: Mapping[str, Any], found: Measurements) -> Orde
     better, worse = sides
     check_comparable(claim, [*better, *worse], across_data=bool(settings.get("across_data")))
     values = seed_means(better), seed_means(worse)
+    same = _same_models(better, worse)
     paired = len({(item.split, item.data_fingerprint) for item in (*better, *worse)}) == 1
     return Order(
         *values,
         higher_is_better=better[0].higher_is_better,
-        over_seeds=welch_test(*values).p_value if min(map(len, values)) > 1 else None,
+        over_seeds=(paired_test if same else welch_test)(*values).p_value if min(map(len, values)) > 1 else None,
         over_sentences=_paired_p_value(better, worse) if paired else None,
         paired=paired,
+        same_models=same,
     )
+
+
+def _same_models(one: Sequence[Measured], other: Sequence[Measured]) -> bool:
+    """Tell whether two measurements are of the same trainings, seed by seed."""
+    return [(item.row, item.seeds) for item in one] == [(item.row, item.seeds) for item in other]
 
 
 def _paired_p_value(better: Sequence[Measured], worse: Sequence[Measured]) -> float | None:

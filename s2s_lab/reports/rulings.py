@@ -1,14 +1,21 @@
 """The rules by which scores over seeds decide a claim: a value, an order, a trend."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
-from s2s_lab.metrics.seeds import SeedTest, seeds_for_interval, seeds_for_power, welch_test
+from s2s_lab.metrics.seeds import (
+    SeedTest,
+    paired_test,
+    seeds_for_interval,
+    seeds_for_paired_power,
+    seeds_for_power,
+    welch_test,
+)
 from s2s_lab.metrics.significance import Interval, t_interval
 from s2s_lab.reports.entries import LEVEL
 from s2s_lab.reports.numbers import decimal, digits_for, p_text
@@ -16,6 +23,8 @@ from s2s_lab.reports.numbers import decimal, digits_for, p_text
 Decision = Literal["reproduced", "not reproduced", "inconclusive", "open"]
 Side = Literal["equal", "at_least", "at_most"]
 Direction = Literal["rises", "falls", "peaks"]
+Test = Callable[..., SeedTest]
+Power = Callable[..., int | None]
 
 
 @dataclass(frozen=True)
@@ -82,9 +91,10 @@ class Order:
         better: Scores over seeds of the row that is claimed to be better.
         worse: The same of the other.
         higher_is_better: Of the score.
-        over_seeds: p-value of Welch's test, corrected; None when a side has one seed.
+        over_seeds: p-value of the test over seeds, corrected; None when a side has one seed.
         over_sentences: p-value of the paired test, corrected; None without statistics of sentences.
         paired: Whether the two were measured on the same sentences.
+        same_models: Whether both are of the same trained models, seed by seed: two decodings of one row.
     """
 
     better: tuple[float, ...]
@@ -93,6 +103,7 @@ class Order:
     over_seeds: float | None
     over_sentences: float | None
     paired: bool = True
+    same_models: bool = False
 
     @property
     def difference(self) -> float:
@@ -103,9 +114,10 @@ class Order:
 def order_ruling(order: Order) -> Ruling:
     """Rule whether one row is better than another.
 
-    Reproduced when the difference is as claimed and both Welch's test over seeds and the paired test over sentences
-    (seeds averaged) find it at 5 %, each corrected after Holm over the study's order claims; not reproduced when both
-    find the opposite; else inconclusive. Rows measured on different sentences are judged by the seeds alone.
+    Reproduced when the difference is as claimed and both the test over seeds (Welch's; of two decodings of the same
+    models the paired one) and the paired test over sentences (seeds averaged) find it at 5 %, each corrected after Holm
+    over the study's order claims; not reproduced when both find the opposite; else inconclusive. Rows measured on
+    different sentences are judged by the seeds alone.
     """
     if order.over_seeds is None:
         return Ruling("inconclusive", "one seed of a row tells nothing about the spread", 1)
@@ -123,18 +135,22 @@ def order_ruling(order: Order) -> Ruling:
                       f"{'as claimed' if as_claimed else 'the opposite holds'}: {said}")  # fmt: skip
     if order.over_seeds < LEVEL:
         return Ruling("inconclusive", f"told apart over seeds, but not over sentences: {said}")
-    more = seeds_for_power(order.better, order.worse)
+    more = _tests(order.same_models)[1](order.better, order.worse)
     if more == 0:
         more = 1  # the spread says that they should suffice: chance, or the correction for many claims
     return Ruling("inconclusive", f"not told apart: {said}", more)
 
 
 def trend_ruling(
-    scores: Mapping[str, Sequence[float]], direction: Direction, *, higher_is_better: bool = True
+    scores: Mapping[str, Sequence[float]],
+    direction: Direction,
+    *,
+    higher_is_better: bool = True,
+    same_models: bool = False,
 ) -> Ruling:
-    """Rule whether scores rise, fall or peak along rows.
+    """Rule whether scores rise, fall or peak along rows, or along decodings of one row.
 
-    All by Welch intervals of differences of two rows over their seeds.
+    All by Welch intervals of differences of two rows over their seeds; of decodings by paired ones.
 
     - `rises`: reproduced when the 95 % interval of last minus first row lies above 0 and no step from one row to the
       next falls (interval below 0, of the steps' joint level 95 % after Bonferroni); not reproduced when last minus
@@ -148,13 +164,14 @@ def trend_ruling(
         scores: Row -> scores over seeds, in the claim's order; at least two rows, for `peaks` three.
         direction: What is claimed.
         higher_is_better: Which end of the scale a peak is at.
+        same_models: Whether all are of the same trained models, seed by seed.
     """
     alone = [row for row, values in scores.items() if len(values) < 2]
     if alone:
         return Ruling("inconclusive", f"one seed of {', '.join(alone)} tells nothing about the spread", 1)
     if direction == "peaks":
-        return _peak_ruling(scores, sign=1 if higher_is_better else -1)
-    return _slope_ruling(scores, direction)
+        return _peak_ruling(scores, *_tests(same_models), sign=1 if higher_is_better else -1)
+    return _slope_ruling(scores, *_tests(same_models), direction)
 
 
 def mean_text(values: Sequence[float], digits: int | None = None) -> str:
@@ -165,15 +182,20 @@ def mean_text(values: Sequence[float], digits: int | None = None) -> str:
     return f"{text} ± {decimal(interval.high - interval.mean, shown)}" if interval.n > 1 else text
 
 
-def _slope_ruling(scores: Mapping[str, Sequence[float]], direction: Direction) -> Ruling:
+def _tests(same_models: bool) -> tuple[Test, Power]:
+    """Give the test over seeds, and what counts the seeds it needs."""
+    return (paired_test, seeds_for_paired_power) if same_models else (welch_test, seeds_for_power)
+
+
+def _slope_ruling(scores: Mapping[str, Sequence[float]], test: Test, power: Power, direction: Direction) -> Ruling:
     sign = 1 if direction == "rises" else -1
     names = list(scores)
     first, last = scores[names[0]], scores[names[-1]]
-    whole = welch_test(last, first)
+    whole = test(last, first)
     against = [
         f"{earlier} to {later}"
         for earlier, later in pairwise(names)
-        if _below(welch_test(scores[later], scores[earlier], 1 - LEVEL / (len(names) - 1)), sign)
+        if _below(test(scores[later], scores[earlier], 1 - LEVEL / (len(names) - 1)), sign)
     ]
     ends = f"from {names[0]} to {names[-1]} the interval of the change is {_range_text(whole.low, whole.high)}"
     if against:
@@ -184,23 +206,23 @@ def _slope_ruling(scores: Mapping[str, Sequence[float]], direction: Direction) -
     if _below(whole, -sign):
         return Ruling("reproduced", f"{ends}, and no step goes the other way")
     as_claimed = sign * whole.difference > 0
-    return Ruling("inconclusive", ends, (seeds_for_power(last, first) or None) if as_claimed else None)
+    return Ruling("inconclusive", ends, (power(last, first) or None) if as_claimed else None)
 
 
-def _peak_ruling(scores: Mapping[str, Sequence[float]], *, sign: int) -> Ruling:
+def _peak_ruling(scores: Mapping[str, Sequence[float]], test: Test, power: Power, *, sign: int) -> Ruling:
     names = list(scores)
     inner, ends = names[1:-1], (names[0], names[-1])
     for end in ends:
-        if all(_below(welch_test(scores[row], scores[end]), sign) for row in inner):
+        if all(_below(test(scores[row], scores[end]), sign) for row in inner):
             return Ruling("not reproduced", f"{end}, an end, is better than every row between")
     peak = max(inner, key=lambda row: sign * float(np.mean(scores[row])))
     confidence = 1 - LEVEL / (2 * len(inner))
-    tests = {end: welch_test(scores[peak], scores[end], confidence) for end in ends}
-    undecided = [end for end, test in tests.items() if not _below(test, -sign)]
+    tests = {end: test(scores[peak], scores[end], confidence) for end in ends}
+    undecided = [end for end, found in tests.items() if not _below(found, -sign)]
     if not undecided:
         return Ruling("reproduced", f"{peak} is better than both ends")
     needed = [
-        seeds_for_power(scores[peak], scores[end], level=1 - confidence) if sign * tests[end].difference > 0 else None
+        power(scores[peak], scores[end], level=1 - confidence) if sign * tests[end].difference > 0 else None
         for end in undecided
     ]
     known = [more for more in needed if more]
@@ -208,9 +230,9 @@ def _peak_ruling(scores: Mapping[str, Sequence[float]], *, sign: int) -> Ruling:
     return Ruling("inconclusive", reason, max(known) if len(known) == len(needed) else None)
 
 
-def _below(test: SeedTest, sign: int) -> bool:
+def _below(found: SeedTest, sign: int) -> bool:
     """Tell whether the interval of the difference, times the sign, lies below 0."""
-    return (test.high if sign > 0 else -test.low) < 0
+    return (found.high if sign > 0 else -found.low) < 0
 
 
 def _equals(p_value: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.results import Entry
-from s2s_lab.records.study_claims import needed_by
+from s2s_lab.records.study_claims import needed_by, steps_of
 from s2s_lab.records.study_file import Study
 from s2s_lab.reports.numbers import title_of, unit_of
 from s2s_lab.reports.study_measured import measurements
@@ -156,7 +156,7 @@ def _trends(study: Study, measured: "Sequence[Measured]") -> Any:
         means, low, high = _intervals([point for _, point in known])
         axis.errorbar(places, means, yerr=[means - low, high - means], fmt="o-", markersize=4, capsize=2,
                       color=COLOURS[number % len(COLOURS)])  # fmt: skip
-        axis.set_xticks(range(len(claim["rows"])), claim["rows"], rotation=30, ha="right")
+        axis.set_xticks(range(len(steps_of(claim))), steps_of(claim), rotation=30, ha="right")
         axis.set_ylabel(_axis_title(known[0][1]))
         axis.set_title(_wrapped(claim.get("says") or claim["direction"]), fontsize=9)
     figure.tight_layout()

@@ -12,7 +12,9 @@ from s2s_lab.metrics.seeds import (
     MOST_SEEDS,
     hedges_g,
     noncentral_t,
+    paired_test,
     seeds_for_interval,
+    seeds_for_paired_power,
     seeds_for_power,
     welch_power,
     welch_test,
@@ -35,6 +37,20 @@ def test_welch_equals_scipy(a: list[float], b: list[float], confidence: float) -
     assert ours.difference == pytest.approx(np.mean(a) - np.mean(b))
     assert (ours.p_value, ours.degrees) == pytest.approx((theirs.pvalue, theirs.df))
     assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high))
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_paired_test_equals_scipy_and_sees_what_the_spread_of_models_hides(confidence: float) -> None:
+    beam, greedy = [30.0, 41.0, 35.5, 38.0], [29.0, 39.5, 34.8, 36.9]
+    ours, theirs = paired_test(beam, greedy, confidence), scipy.stats.ttest_rel(beam, greedy)
+    interval = theirs.confidence_interval(confidence)
+    assert (ours.p_value, ours.degrees) == pytest.approx((theirs.pvalue, theirs.df))
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high))
+    assert ours.p_value < 0.02 < 0.5 < welch_test(beam, greedy).p_value
+    assert paired_test(beam, beam).p_value == 1
+    assert paired_test([2.0, 3.0], [1.0, 2.0]).p_value == 0
+    with pytest.raises(RequestError, match="2 and 3 scores"):
+        paired_test([1.0, 2.0], [1.0, 2.0, 3.0])
 
 
 def test_scores_that_do_not_vary_differ_or_they_do_not() -> None:
@@ -136,7 +152,20 @@ def test_seeds_for_power_are_the_fewest() -> None:
     assert seeds_for_power([100.0, 200.0], [150.1, 150.0]) is None, "a difference of nearly nothing"
 
 
-@pytest.mark.parametrize("test", [welch_test, seeds_for_power])
+def test_models_for_paired_power_are_the_fewest() -> None:
+    a, b = [3.0, 4.5, 2.2], [1.0, 4.0, 2.6]
+    more = seeds_for_paired_power(a, b)
+    assert more
+    differences, generator = np.array(a) - np.array(b), np.random.default_rng(7)
+    for models, enough in ((3 + more, True), (3 + more - 2, False)):
+        drawn = generator.normal(differences.mean(), differences.std(ddof=1), size=(4000, models))
+        power = np.mean(scipy.stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05)
+        assert (power >= 0.78) if enough else (power < 0.8)
+    assert seeds_for_paired_power(a, a) is None
+    assert seeds_for_paired_power([2.0, 3.0], [1.0, 2.0]) == 0
+
+
+@pytest.mark.parametrize("test", [welch_test, seeds_for_power, paired_test, seeds_for_paired_power])
 @pytest.mark.parametrize(("a", "message"), [([1.0], "1 scores"), ([1.0, math.nan], "finite")])
 def test_what_has_no_spread_is_refused(test, a: list[float], message: str) -> None:
     with pytest.raises(RequestError, match=message):

@@ -73,6 +73,11 @@ def test_claims_are_complete(tmp_path: Path) -> None:
         ("grid", "beam"),
     ]
     assert [needed.row for needed in needed_by(claims["trend"])] == ["best", "later"]
+    along = read(tmp_path, GOOD.replace("rows: [best, later]", "row: best, evaluations: [greedy, beam]")).claims[
+        "trend"
+    ]
+    needed = needed_by(along.claims["trend"])
+    assert [(each.row, each.evaluation) for each in needed] == [("best", "greedy"), ("best", "beam")]
 
 
 def test_a_definition_is_that_of_words_and_seed_alone(tmp_path: Path) -> None:
@@ -127,6 +132,11 @@ FAULTS = [
     ("side: at_least", "side: atleast", "did you mean at_least?"),
     ("direction: rises", "direction: up", "claims.trend.direction: up is not a direction"),
     ("rows: [best, later]", "rows: [best]", "claims.trend.rows: at least 2 different rows"),
+    ("rows: [best, later]", "row: best", "claims.trend: either rows, or row and evaluations, are expected"),
+    ("rows: [best, later]", "rows: [best, later], row: best, evaluations: [greedy, beam]",
+     "claims.trend: either rows, or row and evaluations, are expected"),
+    ("rows: [best, later]", "row: best, evaluations: [beam, beam]", "claims.trend.evaluations: at least 2 different"),
+    ("rows: [best, later]", "row: best, evaluations: [beam, bean]", "claims.trend: bean is not an evaluation"),
     ("direction: rises", "direction: peaks", "claims.trend.rows: at least 3 different rows"),
     ("worse: {row: grid, evaluation: beam}", "worse: {row: best}", "better and worse are the same, best"),
     ("worse: {row: grid, evaluation: beam}", "worse: {row: grid}", "does not get the evaluation greedy"),

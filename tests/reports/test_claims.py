@@ -184,6 +184,25 @@ def test_slopes() -> None:
     assert (single.verdict, single.more_seeds) == ("inconclusive", 1) and "next" in single.reason
 
 
+def test_decodings_of_the_same_models_are_paired() -> None:
+    bases = [20.0, 40.0, 60.0, 80.0]  # models differ much more than their decodings
+    decodings = [
+        row("a", [base + gain + 0.1 * place for place, base in enumerate(bases)], evaluation=name)
+        for name, gain in (("greedy", 0.0), ("beam_5", 6.0), ("beam_100", 3.0))
+    ]
+    along = {"kind": "trend", "row": "a", "score": "exact_match", "evaluations": ["greedy", "beam_5", "beam_100"]}
+    assert judge({"it": along | {"direction": "peaks"}}, decodings)[0].verdict == "reproduced"
+    fallen = judge({"it": along | {"direction": "rises"}}, decodings)[0]
+    assert fallen.verdict == "not reproduced" and "falls from beam_5 to beam_100" in fallen.reason
+    others = [replace(item, row=item.evaluation, evaluation="greedy") for item in decodings]
+    assert trend_of(*others, direction="peaks").verdict == "inconclusive", "other models, of so large a spread"
+    order = {"kind": "order", "better": {"row": "a", "evaluation": "beam_5"}, "worse": {"row": "a"}}
+    claim = {"it": order | {"evaluation": "greedy", "score": "exact_match"}}
+    assert judge(claim, decodings)[0].verdict == "reproduced"
+    apart = {"it": claim["it"] | {"better": {"row": "beam_5"}, "worse": {"row": "greedy"}}}
+    assert judge(apart, others)[0].verdict == "inconclusive"
+
+
 def test_peaks() -> None:
     low, high, middle = (row(name, [base, base + 1, base + 2]) for name, base in
                          (("low", 10.0), ("high", 80.0), ("middle", 40.0)))  # fmt: skip
