@@ -207,7 +207,7 @@ class DecodingStrategy(ABC):
         found = self.search(step, state, memory, task)
         hypotheses = _hypotheses(found, source_lengths.tolist(), sentence_index.tolist())
         if trace is not None:
-            trace.close(task, hypotheses, self.eos)
+            trace.close(task, hypotheses, bos=self.bos, eos=self.eos)
         return hypotheses
 
     def check_demands(self, demands: Demands) -> None:

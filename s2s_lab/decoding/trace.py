@@ -47,14 +47,9 @@ class _Tree:
 
 
 class Trace:
-    """Collects the searches of any number of sentences as trees.
+    """Collects the searches of any number of sentences as trees."""
 
-    Args:
-        bos: id of the root's token.
-    """
-
-    def __init__(self, bos: int) -> None:
-        self._bos = bos
+    def __init__(self) -> None:
         self._trees: dict[int, _Tree] = {}
 
     def step(self, sentence: int, candidates: Sequence[Candidate]) -> None:
@@ -69,9 +64,7 @@ class Trace:
         """
         tree = self._trees.get(sentence)
         if tree is None:
-            root = {
-                "id": 0, "parent": None, "step": -1, "token": self._bos, "log_prob": 0.0, "score": 0.0, "fate": "kept"
-            }  # fmt: skip
+            root = {"id": 0, "parent": None, "step": -1, "token": 0, "log_prob": 0.0, "score": 0.0, "fate": "kept"}
             tree = self._trees[sentence] = _Tree([root], dict.fromkeys((each.parent for each in candidates), 0))
         first, live = len(tree.nodes), {}
         for place, each in enumerate(candidates):
@@ -92,16 +85,18 @@ class Trace:
             tree.nodes.append(node)
         tree.live, tree.steps = live, tree.steps + 1
 
-    def close(self, task: Task, hypotheses: Sequence[Sequence[Hypothesis]], eos: int) -> None:
+    def close(self, task: Task, hypotheses: Sequence[Sequence[Hypothesis]], *, bos: int, eos: int) -> None:
         """Ends the searches of a batch: marks who was alive at the limit and where the outputs end.
 
         Args:
             task: what was asked of the search.
             hypotheses: what it gave, in the order of the batch.
+            bos: id of the root's token.
             eos: id that ends a hypothesis.
         """
         for sentence, limit, nbest in zip(task.sentence_index.tolist(), task.limits.tolist(), hypotheses, strict=True):
             tree = self._trees[sentence]
+            tree.nodes[0]["token"] = bos
             if tree.steps == limit:
                 for node in tree.live.values():
                     tree.nodes[node]["fate"] = "limit"

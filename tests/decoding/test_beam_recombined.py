@@ -78,7 +78,7 @@ def test_a_plain_beam_of_that_size_misses_some_that_it_finds() -> None:
 @pytest.mark.parametrize("size", [2, 5])
 def test_no_two_live_hypotheses_end_alike_and_the_best_of_those_lives(last: int, size: int) -> None:
     model = TinyModel(vocab=4, limit=6, batch=12, ends=-2.0)
-    trace = Trace(BOS)
+    trace = Trace()
     search = RecombinedBeamSearch(
         **SPECIAL, max_length=6, size=size, last=last, length_penalty=Average(), stopping="all_finished"
     )

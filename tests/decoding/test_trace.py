@@ -35,7 +35,7 @@ beams = pytest.mark.parametrize("name", ["beam", "average", "recombined"])
 
 
 def traced(strategy: DecodingStrategy, model: TinyModel) -> tuple[list[list[Hypothesis]], list[dict[str, Any]]]:
-    trace = Trace(BOS)
+    trace = Trace()
     decoded = strategy.decode(**model.arguments(), trace=trace)
     return decoded, trace.sentences()
 
@@ -125,7 +125,7 @@ def test_a_beam_that_finishes_nothing_tells_all_of_a_small_space() -> None:
 def test_sentences_come_in_the_order_of_the_split_whatever_the_batches() -> None:
     model, strategy = TinyModel(batch=5, limit=LIMIT), STRATEGIES["beam"]()
     _, whole = traced(strategy, model)
-    trace = Trace(BOS)
+    trace = Trace()
     for rows in ([4, 1], [3], [0, 2]):
         strategy.decode(**model.arguments(rows), trace=trace)
     for one, other in zip(trace.sentences(), whole, strict=True):
@@ -140,4 +140,4 @@ def test_a_strategy_that_cannot_tell_its_search_refuses_to() -> None:
 
     model = TinyModel(batch=2)
     with pytest.raises(RequestError, match=r"^decoding=greedy cannot tell its search"):
-        Silent(**SPECIAL).decode(**model.arguments(), trace=Trace(BOS))
+        Silent(**SPECIAL).decode(**model.arguments(), trace=Trace())
