@@ -41,8 +41,12 @@ class BeamSearch(DecodingStrategy):
       `num_hypotheses`, by the penalty's bound; the result is that of searching on up to the limit. Where a constraint
       may lift a hypothesis no bound is known, and the search does go on to the limit.
 
-    Without a penalty or with another rule than optimal_bound, size 1 is greedy search. Sentences that
-    ended leave the batch by the rule of `state.leaving_pays`.
+    Under soft constraints all this ranks by sums of the values that they give; what is reported as log-probability is
+    the sum of the model's own along the way back. Without a penalty or with another rule than optimal_bound, size 1 is
+    greedy search. Sentences that ended leave the batch by the rule of `state.leaving_pays`.
+
+    A variant gives `candidates`, where it chooses differently among the continuations, or `advance`, where it makes
+    another step of them; what it keeps for that begins in `start` and lives in `BeamState.of_variant`.
 
     Paper: Graves 2012, arXiv 1211.3711, section 2.5; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
     Deviation: there a finished hypothesis gives up its place in the beam.
