@@ -16,10 +16,12 @@ from s2s_lab.assemble.instantiation import build, check_kind
 from s2s_lab.assemble.preparation import corpus_elsewhere
 from s2s_lab.assemble.shortlist import facts_of, shortlist_of
 from s2s_lab.data.corpora.base import Corpus
+from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 from s2s_lab.inference.score import score_targets
+from s2s_lab.inference.unknown_words import wording
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.quality import quality_warnings
@@ -74,6 +76,9 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     strategy = build_strategy(settings["decoding"], settings.get("constraint"))
     split, sources, references, warnings = _texts(run, settings)
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
+    replacing = settings.get("replace_unknown", False)
+    weights_of = frozenset(range(len(sources))) if replacing else kept
+    text_of = wording(model.target, model.source.tokenizer.tokenize_many(sources) if replacing else None)
     source_ids = [model.source.ids(line) for line in sources]
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
     size, oracle = settings["batch_sentences"], settings.get("oracle_length", False)
@@ -81,14 +86,14 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
     decoded, passes = _passes(
         lambda: decode(
-            model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=kept,
+            model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=weights_of,
             shortlist=shortlist, exact_lengths=[len(ids) - 1 for ids in target_ids] if oracle else None,
         ),
         settings["repeats"],
     )  # fmt: skip
     scored = length_sorted_batches(source_ids, target_ids, sentences=size)
     likelihoods = score_targets(model.network, scored, device=device)
-    hypotheses = [model.target.line(best.ids) for best in decoded.best]
+    hypotheses = [text_of(index, decoded.hypotheses[index][0]) for index in range(len(sources))]
     scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
     if shortlist is None:  # else the outputs' log-probabilities are those of fewer symbols
         found = [best.log_prob for best in decoded.best]
@@ -104,6 +109,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         "precision": settings["precision"],
         "device": str(device),
         "shortlist": facts_of(shortlist, size),
+        "replace_unknown": replacing,
         **_speed(passes, len(sources), decoded.tokens),
         "warnings": [*warnings, *quality_warnings(hypotheses, references)],
         "scores": [
@@ -118,6 +124,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     }
     identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
     identity |= {"constraint": settings["constraint"]} if settings.get("constraint") else {}
+    identity |= {"replace_unknown": True} if replacing else {}
     identity |= {} if shortlist is None else {"shortlist": facts["shortlist"]}
     folder = run.evaluation(split, strategy.name, configuration_hash(identity))
     write_evaluation(
@@ -126,7 +133,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         sources=sources,
         references=references,
         hypotheses=hypotheses,
-        nbest=_nbest(model, decoded),
+        nbest=_nbest(model, decoded, text_of),
         segments=_segments(source_ids, target_ids, decoded, scores),
         attention=_alignments(model, source_ids, decoded, kept),
     )
@@ -210,11 +217,13 @@ def _scores(
     ]
 
 
-def _nbest(model: FrozenModel, decoded: Decoded) -> Iterable[list[dict[str, Any]]]:
+def _nbest(
+    model: FrozenModel, decoded: Decoded, text_of: Callable[[int, Hypothesis], str]
+) -> Iterable[list[dict[str, Any]]]:
     for index in sorted(decoded.hypotheses):
         yield [
             {
-                "text": model.target.line(item.ids),
+                "text": text_of(index, item),
                 "tokens": model.target.tokens(item.ids),
                 "log_prob": item.log_prob,
                 "score": item.score,

@@ -153,7 +153,7 @@ def build_strategy(node: Mapping[str, Any], constraint: Mapping[str, Any] | None
     check_kind(node, DecodingStrategy, "decoding")
     for name, each in (constraint or {}).items():
         check_kind(each, Constraint, f"constraint.{name}")
-    constraints = tuple(build(each, f"constraint.{name}") for name, each in (constraint or {}).items())
+    constraints = tuple(build(each, f"constraint.{name}", eos=EOS) for name, each in (constraint or {}).items())
     settings = {**node, "_partial_": True}
     return build(settings, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS), constraints=constraints)
 

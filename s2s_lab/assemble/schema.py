@@ -162,6 +162,7 @@ class Evaluation:
     constraint: Node = dataclasses.field(default_factory=dict)
     oracle_length: bool = False
     repeats: int = 1
+    replace_unknown: bool = False
 
 
 @dataclass(kw_only=True)
@@ -182,6 +183,7 @@ class Translation:
     num_threads: int | None
     shortlist: bool = False
     constraint: Node = dataclasses.field(default_factory=dict)
+    replace_unknown: bool = False
 
 
 LEAST = {

@@ -16,6 +16,7 @@ from s2s_lab.inference.decode import decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 from s2s_lab.inference.lexicon_file import load_lexicon
 from s2s_lab.inference.shortlist import Shortlist
+from s2s_lab.inference.unknown_words import wording
 
 CHUNK = 16  # batches read ahead, so that lines of like length can be decoded together
 
@@ -54,7 +55,7 @@ def translate_lines(
         raise RequestError(
             f"nbest={wanted}: decoding={strategy.name} keeps {strategy.num_hypotheses}; set decoding.num_hypotheses"
         )
-    encoded = _encoded(lines, model, settings["max_source_length"], tell)
+    encoded = _encoded(lines, model, settings["max_source_length"], tell, settings.get("replace_unknown", False))
     shortlist = None
     if settings["shortlist"]:
         vocabularies = {"source": model.source.vocabulary, "target": model.target.vocabulary}
@@ -63,7 +64,7 @@ def translate_lines(
 
 
 def _translated(
-    stream: Iterator[tuple[list[int], bool]],
+    stream: Iterator[tuple[list[int], bool, list[str] | None]],
     settings: Mapping[str, Any],
     model: FrozenModel,
     strategy: DecodingStrategy,
@@ -74,16 +75,18 @@ def _translated(
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
     ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
     while chunk := list(islice(stream, ahead)):
-        kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
-        source_ids = [ids for ids, _ in chunk]
+        tokens = [tokens for _, _, tokens in chunk if tokens is not None]
+        text_of = wording(model.target, tokens or None)
+        kept = frozenset(range(len(chunk))) if settings["attention_file"] or tokens else frozenset()
+        source_ids = [ids for ids, _, _ in chunk]
         batches = batches_of(source_ids, sentences=settings["batch_sentences"])
         decoded = decode(model.network, strategy, batches, device=device, weights_of=kept, shortlist=shortlist)
-        for index, (_, empty) in enumerate(chunk):
+        for index, (_, empty, _) in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
             if empty:
                 yield [""] * wanted, None
                 continue
-            texts = [model.target.line(item.ids) for item in nbest]
+            texts = [text_of(index, item) for item in nbest]
             if wanted > 1:
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
             texts += [""] * (wanted - len(texts))
@@ -91,15 +94,19 @@ def _translated(
 
 
 def _encoded(
-    lines: Iterable[str], model: FrozenModel, longest: int | None, tell: Callable[[str, int, str], None]
-) -> Iterator[tuple[list[int], bool]]:
-    """Yields the ids of each line, eos at the end, and whether the line is empty; the lines themselves are let go."""
+    lines: Iterable[str],
+    model: FrozenModel,
+    longest: int | None,
+    tell: Callable[[str, int, str], None],
+    with_tokens: bool,
+) -> Iterator[tuple[list[int], bool, list[str] | None]]:
+    """Yields the ids of each line, eos at the end, whether it is empty, and its tokens if asked for."""
     for number, line in enumerate(lines, start=1):
         ids = model.source.ids(line)
         if longest is not None and len(ids) - 1 > longest:
             tell("were too long", number, f"{len(ids) - 1:,} tokens, cut to max_source_length={longest}")
             ids = [*ids[:longest], ids[-1]]
-        yield ids, not line.strip()
+        yield ids, not line.strip(), model.source.tokenizer.tokenize(line)[:longest] if with_tokens else None
 
 
 def _attention_line(model: FrozenModel, source_ids: Sequence[int], best: Hypothesis) -> str:

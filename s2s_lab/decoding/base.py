@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from s2s_lab.decoding.candidates import NextSymbol
+from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.constraints.base import Constraint, constrained_step
 from s2s_lab.decoding.task import Demands, StepFunction, Task
+from s2s_lab.decoding.trace import Trace
 from s2s_lab.faults import RequestError, RunError
 
 
@@ -67,6 +69,8 @@ class DecodingStrategy(ABC):
     Attributes:
         name: how the strategy is called in signatures and folders.
         meets: names of the `Demands` that the strategy itself meets.
+        takes_soft: whether log-probabilities stay the model's own under a soft constraint; else one is refused.
+        traces: whether the strategy can tell its search to a `Trace`.
         bos: id fed at the first step.
         eos: id that ends a hypothesis.
         banned: ids that are never chosen; eos may not be one.
@@ -78,11 +82,13 @@ class DecodingStrategy(ABC):
         num_hypotheses: the n of n-best.
 
     Raises:
-        RequestError: an option is out of its range.
+        RequestError: an option is out of its range, or a soft constraint is not taken.
     """
 
     name: ClassVar[str]
     meets: ClassVar[frozenset[str]] = frozenset()
+    takes_soft: ClassVar[bool] = False
+    traces: ClassVar[bool] = False
 
     bos: int
     eos: int
@@ -110,6 +116,10 @@ class DecodingStrategy(ABC):
             raise RequestError(
                 f"decoding.min_length is {self.min_length}, expected less than decoding.max_length ({self.max_length})"
             )
+        soft = next((each for each in self.constraints if each.soft), None)
+        if soft is not None and not self.takes_soft:
+            name = soft.signature().partition(":")[0]
+            raise RequestError(f"constraint.{name}: decoding={self.name} takes no constraint that only lowers or lifts")
 
     @abstractmethod
     def options(self) -> tuple[str, ...]:
@@ -154,6 +164,7 @@ class DecodingStrategy(ABC):
         return_weights: bool = False,
         exact_lengths: Tensor | None = None,
         demands: Demands | None = None,
+        trace: Trace | None = None,
     ) -> list[list[Hypothesis]]:
         """Decodes one batch.
 
@@ -167,15 +178,18 @@ class DecodingStrategy(ABC):
             exact_lengths: (batch,) int64, symbols without eos that every hypothesis of a sentence has exactly, in place
                 of the strategy's own limits; None for those. The log-probability is the model's own, eos included.
             demands: what single sentences' outputs must hold; in the order of the batch.
+            trace: is told what became of every candidate; None, which costs nothing, for no such account.
 
         Returns:
             For each sentence its hypotheses, best first, at most `num_hypotheses`; fewer only where fewer exist.
 
         Raises:
-            RequestError: the strategy cannot meet a demand.
+            RequestError: the strategy cannot meet a demand, or cannot tell its search.
             RunError: a sentence got no hypothesis or one whose log-probability is no number.
         """
         self.check_demands(demands or Demands())
+        if trace is not None and not self.traces:
+            raise RequestError(f"decoding={self.name} cannot tell its search, expected a strategy that keeps a beam")
         if len(source_lengths) == 0:
             return []
         task = Task(
@@ -184,12 +198,17 @@ class DecodingStrategy(ABC):
             weights=return_weights,
             exact=exact_lengths is not None,
             demands=demands or Demands(),
+            source_lengths=source_lengths,
+            trace=trace,
         )
         if self.constraints:
             step = constrained_step(step, self.constraints)
             state = (state, tuple(each.start(task) for each in self.constraints))
         found = self.search(step, state, memory, task)
-        return _hypotheses(found, source_lengths.tolist(), sentence_index.tolist())
+        hypotheses = _hypotheses(found, source_lengths.tolist(), sentence_index.tolist())
+        if trace is not None:
+            trace.close(task, hypotheses, bos=self.bos, eos=self.eos)
+        return hypotheses
 
     def check_demands(self, demands: Demands) -> None:
         """Looks whether the strategy or one of its constraints meets every demand.
@@ -232,30 +251,6 @@ class DecodingStrategy(ABC):
             ending=self.eos if exact else None,
             constraints=self.constraints,
         )
-
-
-def whole_number(name: str, value: Any, least: int, *, place: str = "decoding") -> int:
-    """Returns a whole number, an option of `place`, as it is.
-
-    Raises:
-        RequestError: it is none, or below `least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise RequestError(f"{place}.{name} is {value!r}, expected a whole number of at least {least}")
-    return value
-
-
-def positive(name: str, value: Any, most: float = math.inf, *, place: str = "decoding") -> float:
-    """Returns a finite number above 0, an option of `place`, as it is.
-
-    Raises:
-        RequestError: it is none, or not above 0, or above `most`.
-    """
-    proper = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-    if not proper or not 0 < value <= most:
-        upper = "" if most == math.inf else f" and at most {most:g}"
-        raise RequestError(f"{place}.{name} is {value!r}, expected a number above 0{upper}")
-    return value
 
 
 def _hypotheses(found: Found, source_lengths: list[int], sentence_index: list[int]) -> list[list[Hypothesis]]:

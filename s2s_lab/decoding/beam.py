@@ -1,13 +1,17 @@
 """Beam search: the best hypotheses of a fixed number that are kept alive, for all sentences at once."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from s2s_lab.decoding.base import DecodingStrategy, Found, whole_number
-from s2s_lab.decoding.candidates import best_of_sentences, top
+from s2s_lab.decoding.backpointers import found_in
+from s2s_lab.decoding.base import DecodingStrategy, Found
+from s2s_lab.decoding.beam_state import BeamRecord, BeamState
+from s2s_lab.decoding.beam_trace import tell
+from s2s_lab.decoding.candidates import best_of_sentences
+from s2s_lab.decoding.checks import whole_number
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.length_penalty import LengthPenalty, NoPenalty
 from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
@@ -16,27 +20,6 @@ from s2s_lab.faults import RequestError
 
 STOPPING_RULES = ("outscored", "first_finished", "all_finished", "optimal_bound")
 TRACKING_RULES = ("outscored", "optimal_bound")  # those that compare live hypotheses with the best finished ones
-
-
-class BeamState(NamedTuple):
-    """What one step of the search hands to the next; `size` live hypotheses, best first.
-
-    Attributes:
-        live: (batch, width) log-probabilities, -inf for a dead one; width 1 at the first step, then size.
-        ids: (batch x width,) int64, the last symbols.
-        limits: (batch,) int64.
-        count: (batch,) int64, hypotheses finished so far.
-        kept: (batch, num_hypotheses) scores of the best finished ones, best first, -inf where missing; no
-            columns unless the stopping rule needs them.
-        done: (batch,) bool, the sentence's search has ended.
-    """
-
-    live: Tensor
-    ids: Tensor
-    limits: Tensor
-    count: Tensor
-    kept: Tensor
-    done: Tensor
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,10 +38,15 @@ class BeamSearch(DecodingStrategy):
     - `all_finished`: `size` hypotheses have finished. A confident model then often ends with poor ones: at every
       step one of the candidates may end early, and `size` of those outrun the best hypothesis.
     - `optimal_bound`: `num_hypotheses` have finished and no live one can beat the worst of the best
-      `num_hypotheses`, by the penalty's bound; the result is that of searching on up to the limit.
+      `num_hypotheses`, by the penalty's bound; the result is that of searching on up to the limit. Where a constraint
+      may lift a hypothesis no bound is known, and the search does go on to the limit.
 
-    Without a penalty or with another rule than optimal_bound, size 1 is greedy search. Sentences that
-    ended leave the batch by the rule of `state.leaving_pays`.
+    Under soft constraints all this ranks by sums of the values that they give; what is reported as log-probability is
+    the sum of the model's own along the way back. Without a penalty or with another rule than optimal_bound, size 1 is
+    greedy search. Sentences that ended leave the batch by the rule of `state.leaving_pays`.
+
+    A variant gives `candidates`, where it chooses differently among the continuations, or `advance`, where it makes
+    another step of them; what it keeps for that begins in `start` and lives in `BeamState.of_variant`.
 
     Paper: Graves 2012, arXiv 1211.3711, section 2.5; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
     Deviation: there a finished hypothesis gives up its place in the beam.
@@ -74,6 +62,8 @@ class BeamSearch(DecodingStrategy):
     """
 
     name = "beam"
+    takes_soft = True
+    traces = True
 
     size: int = 5
     length_penalty: LengthPenalty = field(default_factory=NoPenalty)
@@ -95,6 +85,7 @@ class BeamSearch(DecodingStrategy):
             )
         if self.stopping not in STOPPING_RULES:
             raise RequestError(f"decoding.stopping is {self.stopping!r}, expected one of {', '.join(STOPPING_RULES)}")
+        self.constraints = tuple(each.scored_with(self.length_penalty.divisor) for each in self.constraints)
 
     def options(self) -> tuple[str, ...]:
         """Returns size, penalty, stopping rule and the n of n-best."""
@@ -112,21 +103,23 @@ class BeamSearch(DecodingStrategy):
         next_symbol = self.next_symbol(device, exact=task.exact)
         history = History(len(limits), device)
         shortest, longest = torch.stack(torch.aminmax(limits)).tolist()
-        beam: BeamState | None = None
-        vocab = 0
+        beam, record, vocab = None, None, 0
         for t in range(longest):
             previous = torch.full_like(limits, self.bos) if beam is None else beam.ids
             scores, state, attention = step(previous, state, memory)
             log_probs = next_symbol(scores, t, limits if beam is None else beam.limits, state)
             vocab = log_probs.size(1)
-            beam = self._start(limits, log_probs) if beam is None else beam
-            active, width = ~beam.done, beam.live.size(1)
-            beam, codes, live_codes, ending = self.advance(beam, log_probs, t, t + 1 >= shortest)
-            record = (active, ending, codes, beam.live, live_codes)
+            before = self.start(limits, log_probs) if beam is None else beam
+            width = before.live.size(1)
+            seen = self._seen(before, log_probs) if task.trace is not None else {}
+            beam, codes, live_codes, ending = self.advance(before, log_probs, t, t + 1 >= shortest)
+            record = BeamRecord(~before.done, ending, codes, beam.live, live_codes, **seen)
             if task.weights and attention is not None:
                 by_slot = attention.view(-1, width, attention.size(-1)).expand(-1, self.size, -1)
-                record = (*record, by_slot)
-            history.record(*record)
+                record = record._replace(attention=by_slot)
+            if task.trace is not None or next_symbol.own is not None:
+                record = record.with_own(log_probs if next_symbol.own is None else next_symbol.own)
+            history.record(*record.present())
             parents = live_codes.div(vocab, rounding_mode="floor")
             rows = parents + torch.arange(0, len(parents) * width, width, device=device).unsqueeze(1)
             if look_due(t, on_accelerator):
@@ -136,15 +129,23 @@ class BeamSearch(DecodingStrategy):
                 if leaving_pays(num_done, len(rows)):
                     kept = (~beam.done).nonzero().squeeze(1)
                     history.keep(kept)
-                    rows, memory = rows.index_select(0, kept), select_rows(memory, kept)
-                    by_sentence = beam._replace(ids=beam.ids.view(-1, self.size))
-                    beam = BeamState(*select_rows(tuple(by_sentence), kept))
-                    beam = beam._replace(ids=beam.ids.flatten())
+                    rows, memory, beam = rows.index_select(0, kept), select_rows(memory, kept), beam.staying(kept)
             state = select_rows(state, rows.flatten())
-        return self._found(history, limits, vocab)
+        assert record is not None  # every limit is at least 1
+        record = record.filled(history.stack())
+        if task.trace is not None:
+            tell(task.trace, record, task.sentence_index, self.length_penalty, vocab)
+        if next_symbol.own is None:  # the sums of the search are the model's own
+            record = record._replace(ending_own=None, live_own=None)
+        return found_in(record, limits, self.length_penalty, self.num_hypotheses, vocab)
 
-    def _start(self, limits: Tensor, log_probs: Tensor) -> BeamState:
-        """Starts with the one empty hypothesis of each sentence."""
+    def start(self, limits: Tensor, log_probs: Tensor) -> BeamState:
+        """Starts with the one empty hypothesis of each sentence.
+
+        Args:
+            limits: (batch,) int64.
+            log_probs: (batch, vocab) of the first step.
+        """
         tracked = self.num_hypotheses if self.stopping in TRACKING_RULES else 0
         return BeamState(
             live=log_probs.new_zeros((len(limits), 1)),
@@ -174,9 +175,7 @@ class BeamSearch(DecodingStrategy):
         size, vocab = self.size, log_probs.size(1)
         count = min(2 * size, beam.live.size(1) * vocab)
         sums, codes = self.candidates(log_probs, beam.live, count)
-        if count < 2 * size:  # a space smaller than the beam: dead candidates that are not eos fill the places
-            sums = torch.nn.functional.pad(sums, (0, 2 * size - count), value=-torch.inf)
-            codes = torch.nn.functional.pad(codes, (0, 2 * size - count), value=int(self.eos == 0))
+        sums, codes = self._filled_up(sums, codes)
         ends = codes.remainder(vocab) == self.eos
         ending = sums[:, :size].masked_fill(~ends[:, :size], -torch.inf)
         order = ends.byte().sort(dim=-1, stable=True).indices[:, :size]  # the others first, in their order
@@ -209,63 +208,37 @@ class BeamSearch(DecodingStrategy):
         """
         return best_of_sentences(log_probs, live, count)
 
+    def merged_into(self, beam: BeamState, log_probs: Tensor, codes: Tensor) -> Tensor:
+        """Says for a trace which other candidates took the places of some, being better and of the same kind.
+
+        Args:
+            beam: the search before the step.
+            log_probs: (batch x width, vocab).
+            codes: (batch, count) int64, of the candidates.
+
+        Returns:
+            (batch, count) int64, codes of the better ones; of a candidate that was not merged its own.
+        """
+        return codes
+
+    def _filled_up(self, sums: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the space is smaller than the beam, dead candidates that are not eos fill the 2 x size places."""
+        missing = 2 * self.size - sums.size(1)
+        if missing == 0:
+            return sums, codes
+        pad = torch.nn.functional.pad
+        return pad(sums, (0, missing), value=-torch.inf), pad(codes, (0, missing), value=int(self.eos == 0))
+
+    def _seen(self, beam: BeamState, log_probs: Tensor) -> dict[str, Tensor]:
+        """Gives a trace the 2 x size best candidates by log-probability, whatever a variant chooses among."""
+        count = min(2 * self.size, beam.live.size(1) * log_probs.size(1))
+        sums, codes = self._filled_up(*best_of_sentences(log_probs, beam.live, count))
+        return {"seen": codes, "seen_sums": sums, "seen_into": self.merged_into(beam, log_probs, codes)}
+
     def _best_to_come(self, live: Tensor, t: int, limits: Tensor) -> Tensor:
         """Scores the best live log-probabilities (batch,) as the stopping rule sees what they may become."""
+        if self.stopping == "optimal_bound" and any(each.lifts for each in self.constraints):
+            return torch.full_like(live, torch.inf)
         if self.stopping == "optimal_bound":
             return self.length_penalty.bound(live, limits)
         return self.length_penalty.score(live, t + 1)
-
-    def _found(self, history: History, limits: Tensor, vocab: int) -> Found:
-        """Ranks what finished and what was cut, and walks back to read the ids of the best."""
-        active, ending, codes, live, live_codes, *rest = history.stack()  # each (steps, batch, ...)
-        steps, batch, size = ending.shape
-        taken = active.sum(0)  # steps that each sentence took, its last one included
-        ending = ending.masked_fill(~active.unsqueeze(2), -torch.inf)
-        last = live.gather(0, (taken - 1).view(1, batch, 1).expand(1, batch, size)).squeeze(0)
-        cut = last.masked_fill((taken < limits).unsqueeze(1), -torch.inf)
-        lengths = torch.arange(1, steps + 1, device=limits.device).repeat_interleave(size).expand(batch, -1)
-        lengths = torch.cat((lengths, taken.unsqueeze(1).expand(batch, size)), 1)
-        log_probs = torch.cat((ending.transpose(0, 1).flatten(1), cut), 1)  # (batch, steps x size + size)
-        scores = self.length_penalty.score(log_probs, lengths)
-        scores, places = top(scores, self.num_hypotheses)
-        finished = places < steps * size
-        lengths, log_probs = lengths.gather(1, places), log_probs.gather(1, places)
-        slots = places.remainder(size)
-        # A finished one's last symbol is eos: its slot holds a candidate, whose code names the parent.
-        by_candidate = codes.transpose(0, 1).flatten(1).gather(1, places.clamp(max=steps * size - 1))
-        slots = torch.where(finished, by_candidate.div(vocab, rounding_mode="floor"), slots)
-        ids, parents = _walk_back(live_codes, slots, lengths, finished, vocab)
-        attention = None
-        if rest:
-            shape = (*parents.shape, rest[0].size(-1))
-            attention = rest[0].gather(2, parents.unsqueeze(3).expand(shape)).permute(1, 2, 0, 3)
-        return Found(ids.permute(1, 2, 0), lengths - finished.long(), log_probs, scores, finished, attention)
-
-
-def _walk_back(
-    live_codes: Tensor, slots: Tensor, lengths: Tensor, finished: Tensor, vocab: int
-) -> tuple[Tensor, Tensor]:
-    """Follows the back-pointers of all hypotheses at once, from the last step to the first.
-
-    Args:
-        live_codes: (steps, batch, size) int64, parent x vocab + id of the hypotheses alive after each step.
-        slots: (batch, n) int64; of a finished hypothesis the slot of its eos' parent, of a cut one its own.
-        lengths: (batch, n) int64, eos included when finished.
-        finished: (batch, n) bool.
-        vocab: the vocabulary's size.
-
-    Returns:
-        The ids without eos, and the slots that each step's symbol (eos too) continued, each (steps, batch, n).
-    """
-    steps = len(live_codes)
-    symbols = lengths - finished.long()
-    codes, parents = [], []
-    for t in range(steps - 1, -1, -1):
-        code = live_codes[t].gather(1, slots)
-        codes.append(code)
-        before = code.div(vocab, rounding_mode="floor")
-        parents.append(torch.where(symbols > t, before, slots))
-        slots = parents[-1]
-    codes.reverse()
-    parents.reverse()
-    return torch.stack(codes).remainder(vocab), torch.stack(parents)

@@ -30,7 +30,12 @@ class NextSymbol:
         device: where the scores live.
         ending: the one id that is allowed at a sentence's last step and forbidden at all others, in place of `early`
             and `min_length`; None where a sentence may end at any step.
-        constraints: forbid further ids; the state that is handed in is then that of `constrained_step`.
+        constraints: forbid further ids, or change what the next symbol is chosen by; the state that is handed in is
+            then that of `constrained_step`.
+
+    Attributes:
+        own: where a constraint is soft, the model's own (rows, vocab) log-probabilities of the last call, without
+            anything forbidden; else None, what the call gave being the model's own.
     """
 
     def __init__(
@@ -47,6 +52,8 @@ class NextSymbol:
         self._later = torch.tensor(later, dtype=torch.int64, device=device)
         self._min_length, self._ending = min_length, ending
         self._constraints = constraints
+        self._soft = any(constraint.soft for constraint in constraints)
+        self.own: Tensor | None = None
         self._room: Tensor | None = None
 
     def __call__(self, scores: Tensor, step: int, limits: Tensor, state: Any = None) -> Tensor:
@@ -60,7 +67,7 @@ class NextSymbol:
 
         Returns:
             (rows, vocab) natural log-probabilities, contiguous, float32 (float64 for float64 scores), -inf at
-            forbidden ids.
+            forbidden ids; as soft constraints changed them, where there are some.
         """
         rows, vocab = scores.shape
         if self._room is None or len(self._room) < rows:
@@ -68,6 +75,7 @@ class NextSymbol:
             self._room = torch.empty((rows, vocab), dtype=dtype, device=scores.device)
         room = self._room[:rows]
         torch.log_softmax(scores, -1, dtype=room.dtype, out=room)
+        self.own = room.clone() if self._soft else None
         for constraint, kept in zip(self._constraints, state[1] if self._constraints else (), strict=True):
             constraint.adjust(room, kept, step)
         if self._ending is None:

@@ -31,6 +31,14 @@ class LengthPenalty(ABC):
             The scores in the shape of `log_prob`; higher is better.
         """
 
+    def divisor(self, length: int) -> float:
+        """Gives what a sum of this length is divided by, apart from what is added; 1 where nothing is.
+
+        Args:
+            length: in symbols, at least 1.
+        """
+        return 1.0
+
     def bound(self, log_prob: Tensor, max_length: Tensor | int) -> Tensor:
         """Gives the highest score that any continuation can still reach.
 
@@ -68,6 +76,10 @@ class Average(LengthPenalty):
     def score(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         """Returns `log_prob / length`; see the base class for shapes."""
         return log_prob / length
+
+    def divisor(self, length: int) -> float:
+        """Returns the length; see the base class."""
+        return float(length)
 
 
 class WordReward(LengthPenalty):
@@ -116,3 +128,7 @@ class GNMT(LengthPenalty):
         """Returns `log_prob / ((5 + length) / 6) ** alpha`; see the base class for shapes."""
         length = torch.as_tensor(length, dtype=log_prob.dtype, device=log_prob.device)
         return log_prob / ((5.0 + length) / 6.0) ** self.alpha
+
+    def divisor(self, length: int) -> float:
+        """Returns ((5 + length) / 6) ** alpha; see the base class."""
+        return ((5.0 + length) / 6.0) ** self.alpha

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from s2s_lab.decoding import filters, noise
-from s2s_lab.decoding.base import positive, whole_number
+from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.rowwise import RowwiseSearch
 
 

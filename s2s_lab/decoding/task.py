@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
+from s2s_lab.decoding.trace import Trace
+
 Phrase = tuple[int, ...]
 
 
@@ -67,6 +69,8 @@ class Task(NamedTuple):
         weights: whether to keep the attention weights.
         exact: whether every hypothesis takes exactly as many steps as its sentence's limit.
         demands: of the batch's sentences, in its order.
+        source_lengths: (batch,) int64, in source symbols, as `decode` was given them; None where nobody gave them.
+        trace: is told the search; None for no account of it.
     """
 
     limits: Tensor
@@ -74,3 +78,5 @@ class Task(NamedTuple):
     weights: bool = False
     exact: bool = False
     demands: Demands = Demands()
+    source_lengths: Tensor | None = None
+    trace: Trace | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -17,17 +17,33 @@ class Constraint(ABC):
     A constraint keeps what it knows of a hypothesis in a state of its own, which strategies carry along with the
     network's: rows are selected and repeated together. It never changes a log-probability that is reported.
 
+    Where a constraint is soft a hypothesis has two sums: that of the adjusted values, which a search ranks by and turns
+    into the score, and that of the model's own ones, which is reported.
+
     Attributes:
         soft: whether it changes finite values, by which a strategy then ranks; else it forbids, with -inf, alone.
+        lifts: whether it may also add to a value; a search then knows no bound on what a hypothesis may still become.
         meets: names of the `Demands` that it sees to.
     """
 
     soft: ClassVar[bool] = False
+    lifts: ClassVar[bool] = False
     meets: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def signature(self) -> str:
         """Returns the name and every option that changes the output, without spaces and bars."""
+
+    def scored_with(self, divisor: Callable[[int], float]) -> Constraint:
+        """Gives the constraint for a search whose score is a sum divided by something of its length.
+
+        Args:
+            divisor: from a length, in symbols with eos, at least 1, to what a sum is divided by.
+
+        Returns:
+            By default itself; a new one where what it adds belongs to the score and not to the sum.
+        """
+        return self
 
     @abstractmethod
     def start(self, task: Task) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2s_lab.decoding.base import whole_number
+from s2s_lab.decoding.checks import whole_number
 from s2s_lab.decoding.constraints.base import Constraint
 from s2s_lab.decoding.task import Task
 
