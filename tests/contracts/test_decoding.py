@@ -351,6 +351,7 @@ def test_the_signature_is_one_word_that_names_every_option(option: str) -> None:
     others = {
         "stopping": "all_finished",
         "length_penalty": {"_target_": "s2s_lab.decoding.length_penalty.GNMT", "alpha": 0.3},
+        "restriction": {"_target_": "s2s_lab.decoding.restrictions.top_k.TopK", "k": 3},
     }
     for key, value in OPTIONS[option].items():
         if key.startswith("_"):
