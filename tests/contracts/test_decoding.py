@@ -16,7 +16,7 @@ import yaml
 from hydra.utils import instantiate
 from torch import Tensor
 
-from s2s_lab.decoding import beam, rowwise, state
+from s2s_lab.decoding import beam, rowwise, state, stochastic_beam
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.greedy import GreedySearch
 from s2s_lab.decoding.state import batch_size, leaving_pays
@@ -338,7 +338,7 @@ def test_when_sentences_leave_and_how_often_the_host_looks_change_nothing(
     expected = strategy.decode(**toy.arguments())
     for share, look in ((0, 1), (10**9, 1), (16, 4)):  # never leave, leave at once, look seldom as on a GPU
         monkeypatch.setattr(state, "LEAVING_SHARE", share)
-        for module in (rowwise, beam):
+        for module in (rowwise, beam, stochastic_beam):
             monkeypatch.setattr(module, "look_due", lambda step, _, look=look: step % look == look - 1)
         decoded = strategy.decode(**toy.arguments())
         assert outputs(decoded) == outputs(expected)

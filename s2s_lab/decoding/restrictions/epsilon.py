@@ -11,7 +11,7 @@ from s2s_lab.decoding.restrictions.base import Restriction
 class Epsilon(Restriction):
     """Keeps the symbols that are more probable than epsilon; if there is none, the most probable one.
 
-    Paper: Hewitt, Manning, Liang 2022, arXiv 2210.15191, section 4 (epsilon sampling). Deviation: none.
+    Paper: Hewitt, Manning, Liang 2022, arXiv 2210.15191 (epsilon sampling: p > epsilon). Deviation: none.
 
     Args:
         epsilon: above 0 and at most 1.

@@ -11,8 +11,8 @@ from s2s_lab.decoding.restrictions.base import Restriction, entropy
 class Eta(Restriction):
     """Keeps the symbols more probable than min(epsilon, sqrt(epsilon) exp(-entropy)), or the most probable one.
 
-    Paper: Hewitt, Manning, Liang 2022, arXiv 2210.15191, equations 5 and 6 (eta sampling), with alpha the square root
-    of epsilon as in the paper's experiments. Deviation: none.
+    Paper: Hewitt, Manning, Liang 2022, arXiv 2210.15191 (eta sampling: p > min(epsilon, alpha exp(-H))), with alpha the
+    square root of epsilon as in the paper's experiments. Deviation: none.
 
     Args:
         epsilon: above 0 and at most 1.

@@ -12,8 +12,9 @@ class Typical(Restriction):
 
     A tie goes to the lower id. The most probable symbol may be left out.
 
-    Paper: Meister, Pimentel, Wiher, Cotterell 2022, arXiv 2202.00666, equations 10 and 11 (locally typical sampling).
-    Deviation: none; the sum of distances is minimised as there, by adding the nearest symbols until `mass` is reached.
+    Paper: Meister, Pimentel, Wiher, Cotterell 2022, arXiv 2202.00666, section 4: the set that minimises the sum of
+    |H + log p| among those of probability at least tau. Deviation: as in the authors' code the nearest symbols are
+    added until tau is reached.
 
     Args:
         mass: the probability to reach (tau in the paper), above 0 and at most 1.
