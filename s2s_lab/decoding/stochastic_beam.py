@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from s2s_lab.decoding import noise
+from s2s_lab.decoding.ancestry import walk_back, weights_of
 from s2s_lab.decoding.base import DecodingStrategy, Found, positive, whole_number
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
@@ -198,24 +199,15 @@ def _found(history: History, eos: int) -> Found:
     perturbed, drawn, log_probs, finished = (part.gather(0, last).squeeze(0) for part in ends)
     threshold = threshold.gather(0, last[:, :, 0]).squeeze(0)
     places = torch.arange(ids.size(2), device=ids.device).expand_as(ids[0])
-    symbols, before = [], []
-    for t in range(len(ids) - 1, -1, -1):
-        symbols.append(ids[t].gather(1, places))
-        places = torch.where(active[t].unsqueeze(1), parents[t].gather(1, places), places)
-        before.append(places)
-    symbols, before = torch.stack(symbols[::-1]), torch.stack(before[::-1])
+    symbols, before = walk_back(ids, parents, active.unsqueeze(2), places)
     within = torch.arange(len(ids), device=ids.device).view(-1, 1, 1) < taken.unsqueeze(1)
     going = ((symbols == eos).cumsum(0) == 0) & within
-    attention = None
-    if shown:
-        shape = (*before.shape, shown[0].size(-1))
-        attention = shown[0].gather(2, before.unsqueeze(3).expand(shape)).permute(1, 2, 0, 3)
     return Found(
         ids=symbols.permute(1, 2, 0),
         lengths=going.sum(0),
         log_probs=log_probs,
         scores=perturbed,
         finished=finished,
-        weights=attention,
+        weights=weights_of(shown[0], before) if shown else None,
         drawn=torch.stack((drawn, threshold.unsqueeze(1).expand_as(drawn)), -1),
     )

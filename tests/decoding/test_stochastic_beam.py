@@ -153,11 +153,11 @@ def test_inclusion_probabilities_and_estimates_are_unbiased(toy: Any, special_id
     for output, probability in space.items():
         hit = torch.tensor([[name(each) == output for each in found] for found in decoded])
         if probability > 0.02:  # included as often as q says: the mean of 1 / q is 1
-            assert stats.ttest_1samp((hit / inclusion).sum(1).numpy(), 1.0)[1] > 0.0005
+            assert stats.ttest_1samp((hit / inclusion).sum(1).numpy(), 1.0).pvalue > 0.0005
     for value in (lambda ids, finished: len(ids), lambda ids, finished: float(ids.count(4)) - 2 * finished):
         values = torch.tensor([[value(*name(each)) for each in found] for found in decoded], dtype=torch.float64)
         truth = sum(probability * value(*output) for output, probability in space.items())
-        assert stats.ttest_1samp(estimate(values, log_probs, threshold).numpy(), truth)[1] > 0.0005
+        assert stats.ttest_1samp(estimate(values, log_probs, threshold).numpy(), truth).pvalue > 0.0005
         normalised = estimate(values, log_probs, threshold, normalised=True)
         assert bool((normalised <= values.amax(1) + 1e-9).all() and (normalised >= values.amin(1) - 1e-9).all())
 

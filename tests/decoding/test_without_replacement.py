@@ -68,7 +68,7 @@ def test_estimates_from_drawing_without_replacement_are_unbiased(size: int) -> N
     order, threshold = order[:, :size], noisy[:, size]
     estimates = estimate(values[order], probabilities.log()[order], threshold)
     truth = float((probabilities * values).sum())
-    assert stats.ttest_1samp(estimates.numpy(), truth)[1] > 0.001
+    assert stats.ttest_1samp(estimates.numpy(), truth).pvalue > 0.001
     constant = estimate(torch.full_like(threshold, 3.0).unsqueeze(1).expand(-1, size), probabilities.log()[order],
                         threshold, normalised=True)  # fmt: skip
     torch.testing.assert_close(constant, torch.full_like(constant, 3.0))
