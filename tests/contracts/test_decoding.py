@@ -18,6 +18,7 @@ from torch import Tensor
 
 from s2s_lab.decoding import beam, diverse_beam, rowwise, state, stochastic_beam
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.decoding.constraints.no_repeat import NoRepeat
 from s2s_lab.decoding.greedy import GreedySearch
 from s2s_lab.decoding.state import batch_size, leaving_pays
 from s2s_lab.decoding.task import Task
@@ -230,6 +231,16 @@ def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
         best = sorted(space, reverse=True)[:5]
         assert outputs([found])[0] == [entry[1:] for entry in best]
         assert [hypothesis.score for hypothesis in found] == pytest.approx([entry[0] for entry in best], abs=1e-9)
+
+
+@every_option
+def test_under_a_constraint_that_forbids_log_probabilities_stay_the_models_own(option: str) -> None:
+    toy, strategy = Trigrams(vocab=12), build_wide(option, 3, max_length=6)
+    strategy.constraints = (NoRepeat(size=1),)
+    for sentence, found in enumerate(strategy.decode(**toy.arguments())):
+        for hypothesis in found:
+            assert len(set(hypothesis.ids)) == len(hypothesis.ids)
+            assert hypothesis.log_prob == pytest.approx(toy.rescore(sentence, symbols(hypothesis))[0], abs=1e-9)
 
 
 LENGTHS = torch.tensor([sentence % 5 for sentence in range(20)])

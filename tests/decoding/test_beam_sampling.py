@@ -24,7 +24,7 @@ by_rule = pytest.mark.parametrize("stopping", STOPPING_RULES)
 @pytest.mark.parametrize("penalty", [NoPenalty(), Average(), WordReward(reward=0.5)], ids=lambda each: each.name)
 @pytest.mark.parametrize("constraints", [(), (NoRepeat(size=2),)], ids=["free", "constrained"])
 def test_towards_temperature_zero_it_is_beam_search(
-    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: str, penalty: Any, constraints: Any
+    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: Any, penalty: Any, constraints: Any
 ) -> None:
     toy = make_toy(vocab=11, batch=9, ends=0.5)
     options: dict[str, Any] = special_ids | {
@@ -54,7 +54,7 @@ def drawn(children: list[list[Entry]], strategy: BeamSampling, sentence: int) ->
 @by_rule
 @pytest.mark.parametrize(("size", "num", "temperature"), [(1, 1, 1.0), (2, 2, 0.5), (4, 3, 2.0)])
 def test_it_equals_drawing_with_lists(
-    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: str, size: int, num: int, temperature: float
+    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: Any, size: int, num: int, temperature: float
 ) -> None:
     toy, limit = make_toy(vocab=8, batch=4, ends=0.5), 6
     options: dict[str, Any] = {"size": size, "num_hypotheses": num, "temperature": temperature, "stopping": stopping}
@@ -79,7 +79,7 @@ def test_pairs_of_candidates_come_as_often_as_drawing_without_replacement_gives(
     log_probs = {(ids, done): log_prob for ids, done, log_prob in toy.space(0, 1, [1, 4, 5, 6])}
     weights = {output: torch.tensor(log_prob / temperature).exp().item() for output, log_prob in log_probs.items()}
     chances = {output: weight / sum(weights.values()) for output, weight in weights.items()}
-    expected = Counter[Any]()
+    expected = dict.fromkeys(chances, 0.0)
     for first, second in itertools.permutations(chances, 2):
         best = max(first, second, key=lambda output: log_probs[output])
         expected[best] += chances[first] * chances[second] / (1 - chances[first]) * repeats

@@ -26,7 +26,7 @@ def outputs(found: list[Hypothesis]) -> list[tuple[tuple[int, ...], bool]]:
 @by_penalty
 @pytest.mark.parametrize(("size", "num"), [(1, 1), (4, 3)])
 def test_one_group_is_beam_search(
-    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: str, penalty: Any, size: int, num: int
+    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: Any, penalty: Any, size: int, num: int
 ) -> None:
     toy = make_toy(vocab=11, batch=9, ends=0.5)
     options: dict[str, Any] = special_ids | {
@@ -64,7 +64,7 @@ def plain_search(toy: Any, sentence: int, strategy: DiverseBeamSearch, limit: in
 def test_it_equals_the_algorithm_of_the_paper(
     make_toy: Callable[..., Any],
     special_ids: dict[str, Any],
-    stopping: str,
+    stopping: Any,
     penalty: Any,
     size: int,
     groups: int,

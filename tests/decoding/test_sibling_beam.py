@@ -26,7 +26,7 @@ def by_rank(children: list[list[Entry]], gamma: float) -> list[Entry]:
 @by_rule
 @pytest.mark.parametrize("penalty", [NoPenalty(), Average(), WordReward(reward=0.5)], ids=lambda each: each.name)
 def test_gamma_zero_is_beam_search(
-    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: str, penalty: Any
+    make_toy: Callable[..., Any], special_ids: dict[str, Any], stopping: Any, penalty: Any
 ) -> None:
     toy = make_toy(vocab=11, batch=9, ends=0.5)
     options: dict[str, Any] = special_ids | {
@@ -45,7 +45,7 @@ def test_gamma_zero_is_beam_search(
 def test_it_equals_the_ranking_of_the_paper(
     make_toy: Callable[..., Any],
     special_ids: dict[str, Any],
-    stopping: str,
+    stopping: Any,
     size: int,
     num: int,
     gamma: float,
