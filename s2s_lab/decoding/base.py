@@ -14,6 +14,7 @@ from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.constraints.base import Constraint, constrained_step
 from s2s_lab.decoding.task import Demands, StepFunction, Task
 from s2s_lab.decoding.trace import Trace
+from s2s_lab.decoding.without_replacement import Drawn
 from s2s_lab.faults import RequestError, RunError
 
 
@@ -28,6 +29,7 @@ class Hypothesis:
         finished: whether it ends in eos; else it was cut at the length limit.
         weights: (symbols, eos included when finished; source_len of this sentence) attention, on the CPU, or
             None when not asked for or when the model has none.
+        drawn: what estimates need of it when it was drawn without replacement, else None.
     """
 
     ids: tuple[int, ...]
@@ -35,6 +37,7 @@ class Hypothesis:
     score: float
     finished: bool
     weights: Tensor | None = None
+    drawn: Drawn | None = None
 
 
 class Found(NamedTuple):
@@ -47,6 +50,7 @@ class Found(NamedTuple):
         scores: (batch, n), -inf where there is no hypothesis.
         finished: (batch, n) bool.
         weights: (batch, n, target_len, source_len) or None.
+        drawn: (batch, n, 2) the parts of `Hypothesis.drawn`, or None.
     """
 
     ids: Tensor
@@ -55,6 +59,7 @@ class Found(NamedTuple):
     scores: Tensor
     finished: Tensor
     weights: Tensor | None
+    drawn: Tensor | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -258,6 +263,7 @@ def _hypotheses(found: Found, source_lengths: list[int], sentence_index: list[in
     ids, lengths = found.ids.tolist(), found.lengths.tolist()
     log_probs, scores, finished = found.log_probs.tolist(), found.scores.tolist(), found.finished.tolist()
     weights = None if found.weights is None else found.weights.cpu()
+    drawn = None if found.drawn is None else found.drawn.tolist()
     sentences = []
     for row, source_length in enumerate(source_lengths):
         hypotheses = []
@@ -266,7 +272,14 @@ def _hypotheses(found: Found, source_lengths: list[int], sentence_index: list[in
                 continue
             length = lengths[row][n]
             shown = None if weights is None else weights[row, n, : length + finished[row][n], :source_length].clone()
-            hypothesis = Hypothesis(tuple(ids[row][n][:length]), log_probs[row][n], score, finished[row][n], shown)
+            hypothesis = Hypothesis(
+                tuple(ids[row][n][:length]),
+                log_probs[row][n],
+                score,
+                finished[row][n],
+                weights=shown,
+                drawn=None if drawn is None else Drawn(*drawn[row][n]),
+            )
             if math.isnan(hypothesis.log_prob):
                 raise RunError(f"decoding: sentence {sentence_index[row]} got a log-probability that is not a number")
             hypotheses.append(hypothesis)

@@ -66,3 +66,31 @@ def uniform(keys: Tensor, step: int) -> Tensor:
         The same shape, float64, multiples of 2 ** -53.
     """
     return ((mix(keys + step) >> 11) & ((1 << 53) - 1)).double() * 2.0**-53
+
+
+def child_keys(keys: Tensor, ids: Tensor) -> Tensor:
+    """Gives a hypothesis that one symbol was added to a key of its own: a function of seed, sentence and its symbols.
+
+    Args:
+        keys: any shape, int64, of the hypotheses before; those of the empty ones are `sample_keys`.
+        ids: the same shape, int64, the symbols added.
+
+    Returns:
+        The same shape, int64.
+    """
+    return mix(keys + ids)
+
+
+def gumbel(keys: Tensor, first: int, count: int) -> Tensor:
+    """Draws numbers of the standard Gumbel distribution for each key.
+
+    Args:
+        keys: any shape, int64, as `sample_keys` or `child_keys` gives them.
+        first: the first place; a number is a function of key and place alone.
+        count: places from there on.
+
+    Returns:
+        The shape of the keys with one dimension more, float64, finite.
+    """
+    numbers = uniform(keys.unsqueeze(-1) + torch.arange(first, first + count, device=keys.device), 0)
+    return numbers.clamp_(min=2.0**-54).log_().neg_().log_().neg_()

@@ -16,8 +16,9 @@ import yaml
 from hydra.utils import instantiate
 from torch import Tensor
 
-from s2s_lab.decoding import beam, rowwise, state
+from s2s_lab.decoding import beam, diverse_beam, rowwise, state, stochastic_beam
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.decoding.constraints.no_repeat import NoRepeat
 from s2s_lab.decoding.greedy import GreedySearch
 from s2s_lab.decoding.state import batch_size, leaving_pays
 from s2s_lab.decoding.task import Task
@@ -31,13 +32,24 @@ every_option = pytest.mark.parametrize("option", OPTIONS)
 WIDTHS = ("size", "num_hypotheses", "num_samples")
 """Keys that say how many rows or results a sentence has."""
 
+DRAWN_EACH_ALONE = {option for option, keys in OPTIONS.items() if keys["_target_"].endswith(".Sampling")}
+"""Those whose hypotheses may be equal."""
+
 
 def build(option: str, **changes: Any) -> DecodingStrategy:
     return instantiate(OPTIONS[option] | changes, **SPECIAL)()
 
 
 def build_wide(option: str, width: int, **changes: Any) -> DecodingStrategy:
-    return build(option, **dict.fromkeys([key for key in WIDTHS if key in OPTIONS[option]], width), **changes)
+    widths = dict.fromkeys([key for key in WIDTHS if key in OPTIONS[option]], width)
+    if "groups" in OPTIONS[option]:  # there are at most as many as rows
+        widths["groups"] = min(width, OPTIONS[option]["groups"])
+    return build(option, **widths, **changes)
+
+
+def as_wide_as(option: str, space: int) -> int:
+    """The size of a beam each group of which holds so many hypotheses."""
+    return space * OPTIONS[option].get("groups", 1)
 
 
 class Trigrams:
@@ -169,8 +181,11 @@ def test_hypotheses_are_sorted_and_as_many_as_asked_for_and_distinct_unless_draw
     toy, strategy = Trigrams(), build_wide(option, 4)
     for found in strategy.decode(**toy.arguments()):
         scores = [hypothesis.score for hypothesis in found]
-        assert len(found) == strategy.num_hypotheses and scores == sorted(scores, reverse=True)
-        if "num_samples" not in OPTIONS[option]:
+        groups = OPTIONS[option].get("groups", 1)  # what several groups found counts once
+        assert strategy.num_hypotheses // groups <= len(found) <= strategy.num_hypotheses
+        assert groups > 1 or len(found) == strategy.num_hypotheses
+        assert scores == sorted(scores, reverse=True)
+        if option not in DRAWN_EACH_ALONE:
             assert max(Counter((hypothesis.ids, hypothesis.finished) for hypothesis in found).values()) == 1
 
 
@@ -201,7 +216,9 @@ def test_narrowed_to_one_row_a_search_that_draws_nothing_is_greedy(option: str) 
 def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
     """Under the stopping rule that promises what searching to the limit gives."""
     toy, limit = Trigrams(vocab=6, batch=4), 4
-    strategy = build(option, size=4**limit, num_hypotheses=5, max_length=limit, stopping="optimal_bound")
+    strategy = build(
+        option, size=as_wide_as(option, 4**limit), num_hypotheses=5, max_length=limit, stopping="optimal_bound"
+    )
     for sentence, found in enumerate(strategy.decode(**toy.arguments())):
         space = []
         for length in range(limit + 1):
@@ -214,6 +231,16 @@ def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
         best = sorted(space, reverse=True)[:5]
         assert outputs([found])[0] == [entry[1:] for entry in best]
         assert [hypothesis.score for hypothesis in found] == pytest.approx([entry[0] for entry in best], abs=1e-9)
+
+
+@every_option
+def test_under_a_constraint_that_forbids_log_probabilities_stay_the_models_own(option: str) -> None:
+    toy, strategy = Trigrams(vocab=12), build_wide(option, 3, max_length=6)
+    strategy.constraints = (NoRepeat(size=1),)
+    for sentence, found in enumerate(strategy.decode(**toy.arguments())):
+        for hypothesis in found:
+            assert len(set(hypothesis.ids)) == len(hypothesis.ids)
+            assert hypothesis.log_prob == pytest.approx(toy.rescore(sentence, symbols(hypothesis))[0], abs=1e-9)
 
 
 LENGTHS = torch.tensor([sentence % 5 for sentence in range(20)])
@@ -246,7 +273,7 @@ def test_only_the_signature_of_exact_lengths_names_them_and_not_the_limits(optio
 @pytest.mark.parametrize("stopping", beam.STOPPING_RULES)
 def test_a_beam_as_wide_as_the_space_finds_the_best_outputs_of_exactly_a_length(option: str, stopping: str) -> None:
     toy = Trigrams(vocab=6, batch=4)
-    strategy = build(option, size=4**3, num_hypotheses=3, stopping=stopping)
+    strategy = build(option, size=as_wide_as(option, 4**3), num_hypotheses=3, stopping=stopping)
     lengths = torch.tensor([3, 1, 2, 0])
     for sentence, found in enumerate(strategy.decode(**toy.arguments(), exact_lengths=lengths)):
         length = int(lengths[sentence])
@@ -338,7 +365,7 @@ def test_when_sentences_leave_and_how_often_the_host_looks_change_nothing(
     expected = strategy.decode(**toy.arguments())
     for share, look in ((0, 1), (10**9, 1), (16, 4)):  # never leave, leave at once, look seldom as on a GPU
         monkeypatch.setattr(state, "LEAVING_SHARE", share)
-        for module in (rowwise, beam):
+        for module in (rowwise, beam, diverse_beam, stochastic_beam):
             monkeypatch.setattr(module, "look_due", lambda step, _, look=look: step % look == look - 1)
         decoded = strategy.decode(**toy.arguments())
         assert outputs(decoded) == outputs(expected)
@@ -351,6 +378,7 @@ def test_the_signature_is_one_word_that_names_every_option(option: str) -> None:
     others = {
         "stopping": "all_finished",
         "length_penalty": {"_target_": "s2s_lab.decoding.length_penalty.GNMT", "alpha": 0.3},
+        "restriction": {"_target_": "s2s_lab.decoding.restrictions.top_k.TopK", "k": 3},
     }
     for key, value in OPTIONS[option].items():
         if key.startswith("_"):

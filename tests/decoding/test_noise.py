@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from s2s_lab.decoding.noise import mix, sample_keys, uniform
+from s2s_lab.decoding.noise import child_keys, gumbel, mix, sample_keys, uniform
 
 
 def test_mix_equals_splitmix64_in_plain_integers() -> None:
@@ -43,3 +43,20 @@ def test_a_sentence_keeps_its_numbers_in_any_batch_and_a_sample_in_any_number() 
     some = torch.tensor([7, 2])
     assert torch.equal(sample_keys(5, some, 4), whole[some])
     assert torch.equal(sample_keys(5, some, 2), whole[some, :2])
+
+
+def test_gumbel_numbers_are_finite_standard_and_a_function_of_key_and_place() -> None:
+    keys = sample_keys(3, torch.arange(300), 2)
+    numbers = gumbel(keys, 0, 9)
+    assert numbers.shape == (300, 2, 9) and bool(torch.isfinite(numbers).all())
+    assert stats.kstest(numbers.flatten().numpy(), "gumbel_r").pvalue > 0.001
+    assert torch.equal(gumbel(keys[7:9], 4, 2), numbers[7:9, :, 4:6])
+
+
+def test_the_noise_of_a_childs_children_has_nothing_to_do_with_its_own_or_its_siblings() -> None:
+    keys = sample_keys(3, torch.arange(2000), 1)
+    own = gumbel(keys, 0, 4)
+    children = torch.stack([gumbel(child_keys(keys, torch.full_like(keys, id)), 0, 4) for id in range(4)], -1)
+    table = np.concatenate((own.reshape(2000, -1).numpy(), children.reshape(2000, -1).numpy()), 1)
+    correlations = np.corrcoef(table.T) - np.eye(20)
+    assert np.abs(correlations).max() < 0.1

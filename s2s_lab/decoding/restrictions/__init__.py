@@ -1,0 +1,1 @@
+"""Which symbols sampling may draw, told from the distribution of the next symbol."""
