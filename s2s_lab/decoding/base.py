@@ -26,6 +26,8 @@ class Hypothesis:
         finished: whether it ends in eos; else it was cut at the length limit.
         weights: (symbols, eos included when finished; source_len of this sentence) attention, on the CPU, or
             None when not asked for or when the model has none.
+        optimal: whether the search proved that no output within the length limit, but for those before it, has a higher
+            score; None where the strategy proves nothing.
     """
 
     ids: tuple[int, ...]
@@ -33,6 +35,7 @@ class Hypothesis:
     score: float
     finished: bool
     weights: Tensor | None = None
+    optimal: bool | None = None
 
 
 class Found(NamedTuple):
@@ -45,6 +48,7 @@ class Found(NamedTuple):
         scores: (batch, n), -inf where there is no hypothesis.
         finished: (batch, n) bool.
         weights: (batch, n, target_len, source_len) or None.
+        optimal: (batch, n) bool, see `Hypothesis`, or None.
     """
 
     ids: Tensor
@@ -53,6 +57,7 @@ class Found(NamedTuple):
     scores: Tensor
     finished: Tensor
     weights: Tensor | None
+    optimal: Tensor | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -263,6 +268,7 @@ def _hypotheses(found: Found, source_lengths: list[int], sentence_index: list[in
     ids, lengths = found.ids.tolist(), found.lengths.tolist()
     log_probs, scores, finished = found.log_probs.tolist(), found.scores.tolist(), found.finished.tolist()
     weights = None if found.weights is None else found.weights.cpu()
+    optimal = None if found.optimal is None else found.optimal.tolist()
     sentences = []
     for row, source_length in enumerate(source_lengths):
         hypotheses = []
@@ -271,7 +277,10 @@ def _hypotheses(found: Found, source_lengths: list[int], sentence_index: list[in
                 continue
             length = lengths[row][n]
             shown = None if weights is None else weights[row, n, : length + finished[row][n], :source_length].clone()
-            hypothesis = Hypothesis(tuple(ids[row][n][:length]), log_probs[row][n], score, finished[row][n], shown)
+            proved = None if optimal is None else optimal[row][n]
+            hypothesis = Hypothesis(
+                tuple(ids[row][n][:length]), log_probs[row][n], score, finished[row][n], shown, proved
+            )
             if math.isnan(hypothesis.log_prob):
                 raise RunError(f"decoding: sentence {sentence_index[row]} got a log-probability that is not a number")
             hypotheses.append(hypothesis)
