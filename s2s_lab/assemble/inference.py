@@ -143,17 +143,26 @@ def tokenizer_node(settings: Mapping[str, Any], side: str) -> Mapping[str, Any]:
     return settings.get(f"{side}_tokenizer") or settings["tokenizer"]
 
 
-def build_strategy(node: Mapping[str, Any], constraint: Mapping[str, Any] | None = None) -> DecodingStrategy:
+def build_strategy(
+    node: Mapping[str, Any],
+    constraint: Mapping[str, Any] | None = None,
+    in_ids: Mapping[str, Mapping[str, Any]] | None = None,
+) -> DecodingStrategy:
     """Builds a decoding strategy for the vocabulary's special ids.
 
     Args:
         node: the strategy's.
         constraint: nodes of constraints by name; they are applied in this order.
+        in_ids: further arguments of constraints by name: what their texts and files say, in ids. Without them a
+            strategy has its signature, but such a constraint decodes nothing.
     """
     check_kind(node, DecodingStrategy, "decoding")
     for name, each in (constraint or {}).items():
         check_kind(each, Constraint, f"constraint.{name}")
-    constraints = tuple(build(each, f"constraint.{name}") for name, each in (constraint or {}).items())
+    constraints = tuple(
+        build({**each, "_partial_": name in (in_ids or {})}, f"constraint.{name}", **(in_ids or {}).get(name, {}))
+        for name, each in (constraint or {}).items()
+    )
     settings = {**node, "_partial_": True}
     return build(settings, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS), constraints=constraints)
 

@@ -162,6 +162,9 @@ class Evaluation:
     constraint: Node = dataclasses.field(default_factory=dict)
     oracle_length: bool = False
     repeats: int = 1
+    prefixes_file: str | None = None
+    required_file: str | None = None
+    forbidden_file: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -182,6 +185,9 @@ class Translation:
     num_threads: int | None
     shortlist: bool = False
     constraint: Node = dataclasses.field(default_factory=dict)
+    prefixes_file: str | None = None
+    required_file: str | None = None
+    forbidden_file: str | None = None
 
 
 LEAST = {

@@ -1,4 +1,4 @@
-"""Constrained beam search: outputs hold their phrases, and the best that do are found by a beam as wide as the space."""
+"""Constrained beam search: outputs hold their phrases, and a beam as wide as the space finds the best."""
 
 from __future__ import annotations
 
