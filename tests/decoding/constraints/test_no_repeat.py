@@ -69,5 +69,7 @@ def test_a_beam_as_wide_as_the_space_finds_the_best_output_without_a_repetition_
 
 def test_the_signature_names_it_and_a_size_of_nothing_is_refused():
     assert "|constraint:no_repeat:2" in GreedySearch(**SPECIAL, constraints=(NoRepeat(size=2),)).signature()
-    with pytest.raises(RequestError, match=r"^constraint\.no_repeat\.size is 0, expected a whole number"):
+    with pytest.raises(
+        RequestError, match=r"^constraint\.no_repeat\.size is 0, expected a whole number"
+    ):
         NoRepeat(size=0)
