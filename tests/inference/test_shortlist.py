@@ -47,7 +47,11 @@ def network(*words: str) -> Seq2Seq:
 
 def strategy(option: str) -> DecodingStrategy:
     more = {"wide": "decoding.num_hypotheses=3", "exact": "decoding.budget=20", "best_first": "decoding.budget=20"}
-    words = [f"decoding={'beam' if option == 'wide' else option}", *filter(None, [more.get(option)]), "decoding.max_length=9"]
+    words = [
+        f"decoding={'beam' if option == 'wide' else option}",
+        *filter(None, [more.get(option)]),
+        "decoding.max_length=9",
+    ]
     return build_strategy(plain(compose_jobs("evaluate", words, multirun=False, folder=None)[0])["decoding"])
 
 
