@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from s2s_lab.assemble.demands import constraint_ids, told_of
 from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_device, load_model
 from s2s_lab.assemble.instantiation import build, check_kind
 from s2s_lab.assemble.preparation import corpus_elsewhere
@@ -73,7 +74,8 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         The evaluation folder and the facts written to scores.json.
     """
     model = load_model(run.path, device=device, precision=settings["precision"])
-    strategy = build_strategy(settings["decoding"], settings.get("constraint"))
+    constraint = settings.get("constraint")
+    strategy = build_strategy(settings["decoding"], constraint, constraint_ids(constraint, model.target))
     split, sources, references, warnings = _texts(run, settings)
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
     replacing = settings.get("replace_unknown", False)
@@ -81,6 +83,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     text_of = wording(model.target, model.source.tokenizer.tokenize_many(sources) if replacing else None)
     source_ids = [model.source.ids(line) for line in sources]
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
+    told = told_of(settings, model.target, strategy, target_ids)
     size, oracle = settings["batch_sentences"], settings.get("oracle_length", False)
     shortlist = shortlist_of(run, model, settings["paths"].get("data")) if settings["shortlist"] else None
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
@@ -88,6 +91,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         lambda: decode(
             model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=weights_of,
             shortlist=shortlist, exact_lengths=[len(ids) - 1 for ids in target_ids] if oracle else None,
+            demands=told.demands,
         ),
         settings["repeats"],
     )  # fmt: skip
@@ -105,6 +109,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         "signature": strategy.signature(exact=oracle),
         "configuration": settings["decoding"],
         "constraint": settings.get("constraint", {}),
+        "demands": told.digests,
         "data_fingerprint": fingerprint,
         "precision": settings["precision"],
         "device": str(device),
@@ -125,6 +130,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
     identity |= {"constraint": settings["constraint"]} if settings.get("constraint") else {}
     identity |= {"replace_unknown": True} if replacing else {}
+    identity |= {"demands": told.digests} if told.digests else {}
     identity |= {} if shortlist is None else {"shortlist": facts["shortlist"]}
     folder = run.evaluation(split, strategy.name, configuration_hash(identity))
     write_evaluation(
@@ -247,6 +253,7 @@ def _segments(
             "hypothesis_length": len(best.ids),
             "log_prob": best.log_prob,
             "score": best.score,
+            **({} if best.optimal is None else {"optimal": best.optimal}),
             "statistics": {score.name: score.statistics[index].tolist() for score in scores},
         }
 

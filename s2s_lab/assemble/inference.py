@@ -143,19 +143,33 @@ def tokenizer_node(settings: Mapping[str, Any], side: str) -> Mapping[str, Any]:
     return settings.get(f"{side}_tokenizer") or settings["tokenizer"]
 
 
-def build_strategy(node: Mapping[str, Any], constraint: Mapping[str, Any] | None = None) -> DecodingStrategy:
+def build_strategy(
+    node: Mapping[str, Any],
+    constraint: Mapping[str, Any] | None = None,
+    in_ids: Mapping[str, Mapping[str, Any]] | None = None,
+) -> DecodingStrategy:
     """Builds a decoding strategy for the vocabulary's special ids.
 
     Args:
         node: the strategy's.
         constraint: nodes of constraints by name; they are applied in this order.
+        in_ids: further arguments of constraints by name: what their texts and files say, in ids. Without them a
+            strategy has its signature, but such a constraint decodes nothing.
     """
     check_kind(node, DecodingStrategy, "decoding")
     for name, each in (constraint or {}).items():
         check_kind(each, Constraint, f"constraint.{name}")
-    constraints = tuple(build(each, f"constraint.{name}", eos=EOS) for name, each in (constraint or {}).items())
+    constraints = tuple(
+        _constraint(name, each, (in_ids or {}).get(name, {})) for name, each in (constraint or {}).items()
+    )
     settings = {**node, "_partial_": True}
     return build(settings, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS), constraints=constraints)
+
+
+def _constraint(name: str, node: Mapping[str, Any], in_ids: Mapping[str, Any]) -> Constraint:
+    """Builds a constraint; a partial node's gets the id of eos, and each what its texts are in ids."""
+    special = {"eos": EOS} if node.get("_partial_") else {}
+    return build({**node, "_partial_": bool(special or in_ids)}, f"constraint.{name}", **special, **in_ids)
 
 
 def build_metrics(node: Mapping[str, Any]) -> dict[str, Metric]:

@@ -67,7 +67,8 @@ def check_parts(configuration: Any) -> None:
         check_weights(network, read_model(Path(settings["init"]))[0])
     for name in ("objective", "learning_rate", "teacher_forcing"):
         build(settings[name], name)
-    build_strategy(settings["decoding"])
+    if "targets" in (strategy := build_strategy(settings["decoding"])).meets:
+        raise RequestError(f"decoding={strategy.name}: it scores given outputs, expected one that finds them")
     build_metrics(settings["metrics"])
     _check_optimizer(settings)
     _check_extras(settings["logger"])

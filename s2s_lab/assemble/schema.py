@@ -163,6 +163,9 @@ class Evaluation:
     oracle_length: bool = False
     repeats: int = 1
     replace_unknown: bool = False
+    prefixes_file: str | None = None
+    required_file: str | None = None
+    forbidden_file: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -184,6 +187,9 @@ class Translation:
     shortlist: bool = False
     constraint: Node = dataclasses.field(default_factory=dict)
     replace_unknown: bool = False
+    prefixes_file: str | None = None
+    required_file: str | None = None
+    forbidden_file: str | None = None
 
 
 LEAST = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from s2s_lab.assemble.demands import DemandFiles, check_no_shortlist, constraint_ids
 from s2s_lab.assemble.inference import build_strategy, choose_device, load_model, model_place
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.faults import RequestError
@@ -43,13 +44,14 @@ def translate_lines(
 
     Raises:
         RequestError: if the model cannot be read or nbest is more than the strategy keeps, or a shortlist is asked
-            for and the model has no lexicon.
+            for and the model has no lexicon, or a file of demands does not fit the lines.
     """
     device = choose_device(settings["accelerator"])
     torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
     torch.set_float32_matmul_precision(settings["matmul_precision"])
     model = load_model(Path(settings["run"]), device=device, precision=settings["precision"])
-    strategy = build_strategy(settings["decoding"], settings.get("constraint"))
+    constraint = settings.get("constraint")
+    strategy = build_strategy(settings["decoding"], constraint, constraint_ids(constraint, model.target))
     wanted = settings["nbest"]
     if not 1 <= wanted <= strategy.num_hypotheses:
         raise RequestError(
@@ -74,13 +76,18 @@ def _translated(
     device, wanted = choose_device(settings["accelerator"]), settings["nbest"]
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
     ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
+    told = DemandFiles(settings, model.target)
     while chunk := list(islice(stream, ahead)):
         tokens = [tokens for _, _, tokens in chunk if tokens is not None]
         text_of = wording(model.target, tokens or None)
         kept = frozenset(range(len(chunk))) if settings["attention_file"] or tokens else frozenset()
         source_ids = [ids for ids, _, _ in chunk]
         batches = batches_of(source_ids, sentences=settings["batch_sentences"])
-        decoded = decode(model.network, strategy, batches, device=device, weights_of=kept, shortlist=shortlist)
+        demands = told.next(len(chunk))
+        check_no_shortlist(settings, demands, strategy)
+        decoded = decode(
+            model.network, strategy, batches, device=device, weights_of=kept, shortlist=shortlist, demands=demands
+        )
         for index, (_, empty, _) in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
             if empty:
@@ -91,6 +98,7 @@ def _translated(
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
             texts += [""] * (wanted - len(texts))
             yield texts, _attention_line(model, source_ids[index], nbest[0]) if settings["attention_file"] else None
+    told.end()
 
 
 def _encoded(

@@ -30,6 +30,8 @@ class Hypothesis:
         weights: (symbols, eos included when finished; source_len of this sentence) attention, on the CPU, or
             None when not asked for or when the model has none.
         drawn: what estimates need of it when it was drawn without replacement, else None.
+        optimal: whether the search proved that no output within the length limit, but for those before it, has a higher
+            score; None where the strategy proves nothing.
     """
 
     ids: tuple[int, ...]
@@ -38,6 +40,7 @@ class Hypothesis:
     finished: bool
     weights: Tensor | None = None
     drawn: Drawn | None = None
+    optimal: bool | None = None
 
 
 class Found(NamedTuple):
@@ -51,6 +54,7 @@ class Found(NamedTuple):
         finished: (batch, n) bool.
         weights: (batch, n, target_len, source_len) or None.
         drawn: (batch, n, 2) the parts of `Hypothesis.drawn`, or None.
+        optimal: (batch, n) bool, see `Hypothesis`, or None.
     """
 
     ids: Tensor
@@ -60,6 +64,7 @@ class Found(NamedTuple):
     finished: Tensor
     weights: Tensor | None
     drawn: Tensor | None = None
+    optimal: Tensor | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -264,6 +269,7 @@ def _hypotheses(found: Found, source_lengths: list[int], sentence_index: list[in
     log_probs, scores, finished = found.log_probs.tolist(), found.scores.tolist(), found.finished.tolist()
     weights = None if found.weights is None else found.weights.cpu()
     drawn = None if found.drawn is None else found.drawn.tolist()
+    optimal = None if found.optimal is None else found.optimal.tolist()
     sentences = []
     for row, source_length in enumerate(source_lengths):
         hypotheses = []
@@ -279,6 +285,7 @@ def _hypotheses(found: Found, source_lengths: list[int], sentence_index: list[in
                 finished[row][n],
                 weights=shown,
                 drawn=None if drawn is None else Drawn(*drawn[row][n]),
+                optimal=None if optimal is None else optimal[row][n],
             )
             if math.isnan(hypothesis.log_prob):
                 raise RunError(f"decoding: sentence {sentence_index[row]} got a log-probability that is not a number")

@@ -8,6 +8,7 @@ import torch
 
 from s2s_lab.data.batch import Batch
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.decoding.task import Demands
 from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.models.seq2seq import Seq2Seq
 
@@ -41,6 +42,7 @@ def decode_batches(
     weights_of: frozenset[int] = frozenset(),
     shortlist: Shortlist | None = None,
     exact_lengths: Sequence[int] | None = None,
+    demands: Demands | None = None,
 ) -> Iterator[tuple[Batch, list[list[Hypothesis]], float]]:
     """Yields each batch with its n-best lists and the seconds that encoding and decoding took.
 
@@ -53,6 +55,7 @@ def decode_batches(
         shortlist: chooses the target ids that each batch is decoded over; all of them if None.
         exact_lengths: tokens without eos that each sentence's output is to have, by sentence index; None leaves the
             lengths to the strategy.
+        demands: what the outputs must hold, by sentence index, in ids of the whole vocabulary.
     """
     given = None if exact_lengths is None else torch.tensor(exact_lengths, dtype=torch.int64)
     for batch in batches:
@@ -69,6 +72,7 @@ def decode_batches(
                 sentence_index=moved.index,
                 return_weights=not weights_of.isdisjoint(batch.index.tolist()),
                 exact_lengths=None if given is None else given[batch.index].to(device),
+                demands=None if demands is None else demands.of(batch.index.tolist()),
             )
             if narrowed is not None:
                 hypotheses = narrowed.restored(hypotheses)
@@ -84,12 +88,13 @@ def decode(
     weights_of: frozenset[int] = frozenset(),
     shortlist: Shortlist | None = None,
     exact_lengths: Sequence[int] | None = None,
+    demands: Demands | None = None,
 ) -> Decoded:
     """Decodes all batches; arguments as in `decode_batches`."""
     decoded = Decoded()
     for batch, hypotheses, seconds in decode_batches(
         network, strategy, batches, device=device, weights_of=weights_of, shortlist=shortlist,
-        exact_lengths=exact_lengths,
+        exact_lengths=exact_lengths, demands=demands,
     ):  # fmt: skip
         decoded.hypotheses.update(zip(batch.index.tolist(), hypotheses, strict=True))
         decoded.seconds += seconds

@@ -10,6 +10,7 @@ import torch
 from s2s_lab.assemble.configuration import compose_jobs, groups
 from s2s_lab.assemble.experiment import train
 from s2s_lab.assemble.job import check_parts, freeze
+from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 
 TINY = [
@@ -52,17 +53,24 @@ OPTIONS = [
     (group, option)
     for group in ("model", "optimizer", "learning_rate", "teacher_forcing", "objective", "initialization", "decoding")
     for option in groups()[group]
+    if option != "forced"  # refused, as it finds no outputs
 ]
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_trains(group: str, option: str, tmp_path: Path) -> None:
-    made = run(tmp_path, f"{group}={option}")
+    fast = ["decoding.budget=10"] if option in ("exact", "best_first") else []
+    made = run(tmp_path, f"{group}={option}", *fast)
     facts = made.read()
     assert facts["status"] == "finished" and facts["steps"] == 4
     assert len(curve(made, "train/loss")) == 4
     assert all(value > 0 for value in curve(made, "train/gradient_norm"))
     assert len(curve(made, "validation/exact_match")) == 2
+
+
+def test_a_strategy_that_scores_given_outputs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"^decoding=forced: it scores given outputs, expected one that finds them$"):
+        frozen(tmp_path, "decoding=forced")
 
 
 @pytest.mark.parametrize("option", ["tensorboard", "wandb_tensorboard"])

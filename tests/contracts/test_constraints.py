@@ -19,7 +19,11 @@ from s2s_lab.faults import RequestError
 from tests.decoding.brute_force import EOS, SPECIAL, TinyModel
 
 CONF = Path(__file__).parents[2] / "conf"
-STRATEGIES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / "decoding").glob("*.yaml"))}
+STRATEGIES = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((CONF / "decoding").glob("*.yaml"))
+    if path.stem != "forced"  # is told its outputs, and refuses to be told of them twice
+}
 CONSTRAINTS = {
     name: node
     for path in sorted((CONF / "constraint").glob("*.yaml"))
@@ -27,6 +31,11 @@ CONSTRAINTS = {
 }
 LIMIT, SENTENCES = 6, 12
 PREFIXES = tuple(((2, 4, 3), (), (3,), (4, 4))[sentence % 4] for sentence in range(SENTENCES))
+
+FORBIDDEN = ((3, 2), (4, 2, 2))
+ODD = (*((state, symbol, 1 - state) for state in (0, 1) for symbol in (2, 3, 4)), (1, EOS, 2))  # outputs of odd length
+IN_IDS: dict[str, dict[str, Any]] = {"forbidden": {"ids": FORBIDDEN}, "automaton": {"arcs": ODD, "ending": EOS}}
+"""What a constraint of texts is given in ids, by whoever knows the vocabulary."""
 
 every_constraint = pytest.mark.parametrize("name", CONSTRAINTS)
 every_strategy = pytest.mark.parametrize("option", STRATEGIES)
@@ -42,13 +51,19 @@ HOLDS: dict[str, Callable[[TinyModel, int, Hypothesis], bool]] = {
         not found.finished or len(found.ids) + 1 >= 0.5 * int(model.source_lengths[sentence])
     ),
     "prefix": lambda model, sentence, found: found.ids[: len(PREFIXES[sentence])] == PREFIXES[sentence],
+    "forbidden": lambda model, sentence, found: (
+        not any(
+            found.ids[start : start + len(phrase)] == phrase for phrase in FORBIDDEN for start in range(len(found.ids))
+        )
+    ),
+    "automaton": lambda model, sentence, found: found.finished and len(found.ids) % 2 == 1,
 }
 """What each hard constraint, as its file sets it, promises of an output."""
 
 
-def constraint(name: str) -> Constraint:
-    built = instantiate(CONSTRAINTS[name])
-    return built(eos=EOS) if CONSTRAINTS[name].get("_partial_") else built
+def constraint(name: str, **changes: Any) -> Constraint:
+    special = {"eos": EOS} if CONSTRAINTS[name].get("_partial_") else {}
+    return instantiate(CONSTRAINTS[name] | changes, _partial_=True)(**special, **IN_IDS.get(name, {}))
 
 
 def soft(name: str) -> bool:
@@ -130,7 +145,5 @@ def test_the_signature_is_one_word_that_names_every_option(name: str) -> None:
     first = constraint(name).signature()
     assert first.split(":")[0] == name and not set(first) & set(" \t\n|")
     for key, value in CONSTRAINTS[name].items():
-        if not key.startswith("_"):
-            more = instantiate(CONSTRAINTS[name] | {key: value + 1})
-            other = more(eos=EOS) if CONSTRAINTS[name].get("_partial_") else more
-            assert other.signature() != first
+        if isinstance(value, int | float) and not key.startswith("_"):
+            assert constraint(name, **{key: value + 1}).signature() != first

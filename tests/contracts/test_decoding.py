@@ -16,12 +16,12 @@ import yaml
 from hydra.utils import instantiate
 from torch import Tensor
 
-from s2s_lab.decoding import beam, diverse_beam, rowwise, state, stochastic_beam
+from s2s_lab.decoding import beam, diverse_beam, rescoring, rowwise, state, stochastic_beam
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.constraints.no_repeat import NoRepeat
 from s2s_lab.decoding.greedy import GreedySearch
 from s2s_lab.decoding.state import batch_size, leaving_pays
-from s2s_lab.decoding.task import Task
+from s2s_lab.decoding.task import Demands, Task
 from tests.operations import Operations
 
 FOLDER = Path(__file__).parents[2] / "conf" / "decoding"
@@ -36,8 +36,29 @@ DRAWN_EACH_ALONE = {option for option, keys in OPTIONS.items() if keys["_target_
 """Those whose hypotheses may be equal."""
 
 
+TREE_SEARCHES = {"exact", "best_first"}
+"""Options whose steps are as many as their proofs take and open prefixes of any sentence, so that no law says how many
+steps there are, which sentences take part in one, or that a narrow one is greedy."""
+
+FORCED = {"forced"}
+"""Options that choose nothing: no limit, length or width is theirs; they are given `target` as each output."""
+
+every_choosing_option = pytest.mark.parametrize("option", [option for option in OPTIONS if option not in FORCED])
+every_stepwise_option = pytest.mark.parametrize("option", [option for option in OPTIONS if option not in TREE_SEARCHES])
+
+
+def target(sentence: int) -> tuple[int, ...]:
+    return tuple((1, 4, 5, 6, 7)[(sentence + place) % 5] for place in range(sentence % 7))
+
+
 def build(option: str, **changes: Any) -> DecodingStrategy:
-    return instantiate(OPTIONS[option] | changes, **SPECIAL)()
+    strategy = instantiate(OPTIONS[option] | changes, **SPECIAL)()
+    if option in FORCED:
+        decode = strategy.decode
+        strategy.decode = lambda **given: decode(
+            **given, demands=Demands(targets=[target(sentence) for sentence in given["sentence_index"].tolist()])
+        )
+    return strategy
 
 
 def build_wide(option: str, width: int, **changes: Any) -> DecodingStrategy:
@@ -152,9 +173,9 @@ def test_a_step_may_give_scores_that_it_keeps(option: str) -> None:
     for table in (logits, logits.log_softmax(-1)):  # the same to a strategy
         kept = table.clone()
         decoded = build(option, max_length=6).decode(
-            lambda previous, table, memory: (table[0].index_select(0, previous), table, None),
-            table.unsqueeze(0).expand(1, -1, -1),
-            torch.zeros(1),
+            step=lambda previous, table, memory: (table[0].index_select(0, previous), table, None),
+            state=table.unsqueeze(0).expand(1, -1, -1),
+            memory=torch.zeros(1),
             source_lengths=torch.tensor([4]),
             sentence_index=torch.tensor([0]),
         )
@@ -189,7 +210,7 @@ def test_hypotheses_are_sorted_and_as_many_as_asked_for_and_distinct_unless_draw
             assert max(Counter((hypothesis.ids, hypothesis.finished) for hypothesis in found).values()) == 1
 
 
-@every_option
+@every_choosing_option
 def test_lengths_are_within_their_limits_and_special_ids_never_shown(option: str) -> None:
     toy = Trigrams()
     strategy = build(option, min_length=3, max_length=6, max_length_ratio=1.0, max_length_constant=3)
@@ -204,12 +225,21 @@ def test_lengths_are_within_their_limits_and_special_ids_never_shown(option: str
     assert cut > 0
 
 
-@every_option
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option not in TREE_SEARCHES | FORCED])
 def test_narrowed_to_one_row_a_search_that_draws_nothing_is_greedy(option: str) -> None:
     toy = Trigrams()
     changes = {"temperature": 1e-9} if "temperature" in OPTIONS[option] else {}
     found = build_wide(option, 1, **changes).decode(**toy.arguments())
     assert outputs(found) == outputs(GreedySearch(**SPECIAL).decode(**toy.arguments()))
+
+
+@pytest.mark.parametrize("option", sorted(TREE_SEARCHES))
+def test_a_search_of_the_tree_gives_nothing_less_probable_than_what_it_starts_with(option: str) -> None:
+    toy = Trigrams()
+    greedy = GreedySearch(**SPECIAL).decode(**toy.arguments())
+    for budget in (1, 4, 1000):
+        found = build_wide(option, 1, start_size=1, budget=budget).decode(**toy.arguments())
+        assert all(best.log_prob >= first.log_prob - 1e-9 for (best,), (first,) in zip(found, greedy, strict=True))
 
 
 @pytest.mark.parametrize("option", [option for option, keys in OPTIONS.items() if "size" in keys])
@@ -247,7 +277,7 @@ LENGTHS = torch.tensor([sentence % 5 for sentence in range(20)])
 """Of the outputs that are asked for below, 0 to 4 symbols."""
 
 
-@every_option
+@every_choosing_option
 def test_exact_lengths_are_kept_and_log_probabilities_stay_the_models_own(option: str) -> None:
     toy, strategy = Trigrams(), build_wide(option, 3, max_length=2, min_length=1)  # limits that do not count here
     whole = strategy.decode(**toy.arguments(), exact_lengths=LENGTHS)
@@ -262,7 +292,7 @@ def test_exact_lengths_are_kept_and_log_probabilities_stay_the_models_own(option
     assert outputs(by_order) == outputs([whole[sentence] for sentence in shuffled.tolist()])
 
 
-@every_option
+@every_choosing_option
 def test_only_the_signature_of_exact_lengths_names_them_and_not_the_limits(option: str) -> None:
     signatures = [build(option, max_length=limit).signature(exact=True) for limit in (50, 60)]
     assert signatures[0] == signatures[1] and "length:reference" in signatures[0]
@@ -299,7 +329,9 @@ def operations_and_calls(strategy: DecodingStrategy, batch: int, steps: int) -> 
     """Tensor operations, and calls of Python and C functions, of one search that nothing ends early."""
     toy = Trigrams(vocab=2000, batch=batch, dtype=torch.float32, ends=False)
     given = toy.arguments()
-    task = Task(torch.full((batch,), steps), given["sentence_index"], weights=True)
+    targets = [target(sentence % 7 + 7 * steps)[: steps - 1] for sentence in range(batch)]
+    targets = [(*ids, *(4,) * (steps - 1 - len(ids))) for ids in targets]
+    task = Task(torch.full((batch,), steps), given["sentence_index"], weights=True, demands=Demands(targets=targets))
 
     def run() -> None:
         toy.calls.clear()
@@ -325,20 +357,33 @@ def operations_and_calls(strategy: DecodingStrategy, batch: int, steps: int) -> 
     return operations.count, calls
 
 
-@every_option
+@every_stepwise_option
 def test_the_work_done_in_python_grows_neither_with_the_batch_nor_with_the_width(option: str) -> None:
-    small = operations_and_calls(build_wide(option, 3), 24, 5)
-    assert operations_and_calls(build_wide(option, 3), 96, 5) == small
-    assert operations_and_calls(build_wide(option, 6), 24, 5) == small
+    counted = slice(1 if option in FORCED else 2)  # the targets come as tuples, so reading them takes calls, no steps
+    small = operations_and_calls(build_wide(option, 3), 24, 5)[counted]
+    assert operations_and_calls(build_wide(option, 3), 96, 5)[counted] == small
+    assert operations_and_calls(build_wide(option, 6), 24, 5)[counted] == small
 
 
-@every_option
+@every_stepwise_option
 def test_each_further_step_costs_the_same_number_of_operations(option: str) -> None:
     counts = [operations_and_calls(build_wide(option, 3), 24, steps)[0] for steps in (4, 5, 6, 7)]
     assert len({after - before for before, after in itertools.pairwise(counts)}) == 1
 
 
-@every_option
+@pytest.mark.parametrize("option", sorted(TREE_SEARCHES))
+def test_the_work_of_a_step_of_a_tree_search_does_not_grow_with_the_batch(option: str) -> None:
+    of_a_step = []
+    for batch in (6, 60):
+        toy, strategy = Trigrams(batch=batch), build(option, budget=50)
+        with torch.inference_mode(), Operations() as operations:
+            strategy.decode(**toy.arguments())
+        of_a_step.append(operations.count / len(toy.calls))
+        assert max(sentences for _, sentences in toy.calls) == batch
+    assert of_a_step[1] < 1.2 * of_a_step[0]
+
+
+@every_stepwise_option
 def test_finished_sentences_leave_and_memory_is_never_repeated(option: str) -> None:
     toy, strategy = Trigrams(), build_wide(option, 3)
     needed = []
@@ -365,7 +410,7 @@ def test_when_sentences_leave_and_how_often_the_host_looks_change_nothing(
     expected = strategy.decode(**toy.arguments())
     for share, look in ((0, 1), (10**9, 1), (16, 4)):  # never leave, leave at once, look seldom as on a GPU
         monkeypatch.setattr(state, "LEAVING_SHARE", share)
-        for module in (rowwise, beam, diverse_beam, stochastic_beam):
+        for module in (rowwise, beam, diverse_beam, rescoring, stochastic_beam):
             monkeypatch.setattr(module, "look_due", lambda step, _, look=look: step % look == look - 1)
         decoded = strategy.decode(**toy.arguments())
         assert outputs(decoded) == outputs(expected)
@@ -396,9 +441,9 @@ def test_the_signature_is_one_word_that_names_every_option(option: str) -> None:
 def test_a_state_without_any_tensor_and_a_row_count_of_one_are_fine(option: str) -> None:
     scores = torch.randn(1, 8)
     decoded = build(option, max_length=5).decode(
-        lambda previous, state, memory: (scores.expand(len(previous), -1), state, None),
-        (),
-        (scores,),
+        step=lambda previous, state, memory: (scores.expand(len(previous), -1), state, None),
+        state=(),
+        memory=(scores,),
         source_lengths=torch.tensor([4]),
         sentence_index=torch.tensor([0]),
     )

@@ -26,7 +26,7 @@ from tests.inference.test_frozen import CPU, WORDS
 SIZE, K, FREQUENT = 40, 3, 2
 SOURCES = [[4, 9, 7, EOS], [12, EOS], [5, 5, 30, 6, 8, EOS], [EOS], [21, 4, EOS]]
 MODELS = [(), ("model=lstm",), ("output=tied",), ("model=bahdanau",)]
-STRATEGIES = [*groups()["decoding"], "wide"]
+STRATEGIES = [*(option for option in groups()["decoding"] if option != "forced"), "wide"]  # forced is given its ids
 KINDS: dict[str, Callable[[Seq2Seq], Seq2Seq]] = {
     "float32": lambda network: network,
     "float64": lambda network: network.double(),
@@ -46,8 +46,12 @@ def network(*words: str) -> Seq2Seq:
 
 
 def strategy(option: str) -> DecodingStrategy:
-    more = ["decoding.num_hypotheses=3"] if option == "wide" else []
-    words = [f"decoding={'beam' if option == 'wide' else option}", *more, "decoding.max_length=9"]
+    more = {"wide": "decoding.num_hypotheses=3", "exact": "decoding.budget=20", "best_first": "decoding.budget=20"}
+    words = [
+        f"decoding={'beam' if option == 'wide' else option}",
+        *filter(None, [more.get(option)]),
+        "decoding.max_length=9",
+    ]
     return build_strategy(plain(compose_jobs("evaluate", words, multirun=False, folder=None)[0])["decoding"])
 
 
