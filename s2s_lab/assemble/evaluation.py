@@ -71,7 +71,7 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
         The evaluation folder and the facts written to scores.json.
     """
     model = load_model(run.path, device=device, precision=settings["precision"])
-    strategy = build_strategy(settings["decoding"], settings.get("constraint"))
+    strategy = build_strategy(settings["decoding"], settings.get("constraint"), model.target)
     split, sources, references, warnings = _texts(run, settings)
     kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
     source_ids = [model.source.ids(line) for line in sources]

@@ -21,6 +21,7 @@ from s2s_lab.inference.folder import check_links, check_sums
 from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, check_weights, load_weights
 from s2s_lab.inference.packed import pack, quantize
 from s2s_lab.inference.text import TextSide
+from s2s_lab.inference.utility import TextUtility
 from s2s_lab.metrics.base import Metric
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.run_folder import read_configuration
@@ -143,19 +144,27 @@ def tokenizer_node(settings: Mapping[str, Any], side: str) -> Mapping[str, Any]:
     return settings.get(f"{side}_tokenizer") or settings["tokenizer"]
 
 
-def build_strategy(node: Mapping[str, Any], constraint: Mapping[str, Any] | None = None) -> DecodingStrategy:
+def build_strategy(
+    node: Mapping[str, Any], constraint: Mapping[str, Any] | None = None, target: TextSide | None = None
+) -> DecodingStrategy:
     """Builds a decoding strategy for the vocabulary's special ids.
 
     Args:
-        node: the strategy's.
+        node: the strategy's; its `utility`, if any, is a metric's.
         constraint: nodes of constraints by name; they are applied in this order.
+        target: writes the texts that a utility compares; None where nothing is decoded.
     """
     check_kind(node, DecodingStrategy, "decoding")
     for name, each in (constraint or {}).items():
         check_kind(each, Constraint, f"constraint.{name}")
     constraints = tuple(build(each, f"constraint.{name}") for name, each in (constraint or {}).items())
     settings = {**node, "_partial_": True}
-    return build(settings, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS), constraints=constraints)
+    special: dict[str, Any] = {"bos": BOS, "eos": EOS, "banned": (PAD, BOS)}
+    if "utility" in settings:
+        utility = settings.pop("utility")
+        check_kind(utility, Metric, "decoding.utility")
+        special["utility"] = TextUtility(build(utility, "decoding.utility"), target)
+    return build(settings, "decoding", **special, constraints=constraints)
 
 
 def build_metrics(node: Mapping[str, Any]) -> dict[str, Metric]:

@@ -48,7 +48,7 @@ def translate_lines(
     torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
     torch.set_float32_matmul_precision(settings["matmul_precision"])
     model = load_model(Path(settings["run"]), device=device, precision=settings["precision"])
-    strategy = build_strategy(settings["decoding"], settings.get("constraint"))
+    strategy = build_strategy(settings["decoding"], settings.get("constraint"), model.target)
     wanted = settings["nbest"]
     if not 1 <= wanted <= strategy.num_hypotheses:
         raise RequestError(
