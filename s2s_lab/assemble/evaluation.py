@@ -1,5 +1,6 @@
 """Evaluates frozen runs: decodes a split, scores it, and records both in the run folder."""
 
+import functools
 import hashlib
 import json
 import os
@@ -15,11 +16,11 @@ from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_dev
 from s2s_lab.assemble.instantiation import build, check_kind
 from s2s_lab.assemble.preparation import corpus_elsewhere
 from s2s_lab.assemble.shortlist import facts_of, shortlist_of
+from s2s_lab.assemble.together import together_of
 from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
-from s2s_lab.inference.score import score_targets
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.quality import quality_warnings
@@ -77,27 +78,35 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
     source_ids = [model.source.ids(line) for line in sources]
     target_ids = [model.target.ids(accepted[0]) for accepted in references]
     size, oracle = settings["batch_sentences"], settings.get("oracle_length", False)
+    load = functools.partial(load_model, device=device, precision=settings["precision"])
+    together = together_of(settings, run.path, model, load=load, device=device)
     shortlist = shortlist_of(run, model, settings["paths"].get("data")) if settings["shortlist"] else None
     batches_of = length_sorted_batches if shortlist is None else shortlist.batches
     decoded, passes = _passes(
-        lambda: decode(
-            model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=kept,
-            shortlist=shortlist, exact_lengths=[len(ids) - 1 for ids in target_ids] if oracle else None,
+        lambda: together.reranked(
+            decode(
+                together.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=kept,
+                shortlist=shortlist, exact_lengths=[len(ids) - 1 for ids in target_ids] if oracle else None,
+            ),
+            sources,
         ),
         settings["repeats"],
     )  # fmt: skip
     scored = length_sorted_batches(source_ids, target_ids, sentences=size)
-    likelihoods = score_targets(model.network, scored, device=device)
+    likelihoods = together.likelihoods(scored)
     hypotheses = [model.target.line(best.ids) for best in decoded.best]
     scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
     if shortlist is None:  # else the outputs' log-probabilities are those of fewer symbols
         found = [best.log_prob for best in decoded.best]
         scores.append(SearchErrors().score(found, [likelihoods[index][0] for index in sorted(likelihoods)]))
+    scores = [score for score in scores if together.normalised or score.name != "perplexity"]
+    scores += together.scores(source_ids, decoded)
     fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()
     facts = {
         "split": split,
         "strategy": strategy.name,
-        "signature": strategy.signature(exact=oracle),
+        "signature": together.signature(strategy.signature(exact=oracle)),
+        **together.facts(),
         "configuration": settings["decoding"],
         "constraint": settings.get("constraint", {}),
         "data_fingerprint": fingerprint,

@@ -1,5 +1,6 @@
 """Rebuilds a frozen model, its strategy and its metrics from plain configuration."""
 
+import dataclasses
 import functools
 import hashlib
 import reprlib
@@ -102,6 +103,21 @@ def given_sides(folder: Path) -> Given:
         vocabularies=(target.vocabulary if shared else source.vocabulary, target.vocabulary),
         digest=digest,
     )
+
+
+def given_of(settings: Mapping[str, Any]) -> Given | None:
+    """The text sides that a training takes from `init` or `data.vocabulary_from`; None where it makes its own.
+
+    Where the training's sides are one and the other run's two, both are that run's target.
+    """
+    if settings.get("init"):
+        return given_sides(Path(settings["init"]))
+    if not settings["data"].get("vocabulary_from"):
+        return None
+    given = given_sides(Path(settings["data"]["vocabulary_from"]))
+    if not settings["data"]["vocabulary"]["shared"]:
+        return given
+    return dataclasses.replace(given, tokenizers=given.tokenizers[1:] * 2, vocabularies=given.vocabularies[1:] * 2)
 
 
 def model_place(folder: Path) -> Path:

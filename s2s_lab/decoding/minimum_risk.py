@@ -1,8 +1,9 @@
 """Minimum Bayes risk: of several outputs the one that the others, as the model's own references, like best."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -31,6 +32,22 @@ class Utility(Protocol):
     def __call__(self, hypotheses: Sequence[Phrase], references: Sequence[Phrase], /) -> Tensor:
         """Compares each hypothesis with each reference: (hypotheses, references) float64, higher being better."""
         ...
+
+
+class _Renumbered:
+    """A utility of places in a list of ids."""
+
+    def __init__(self, utility: Utility, ids: Sequence[int]) -> None:
+        self.utility, self.ids = utility, ids
+
+    def signature(self) -> str:
+        """Returns the utility's own."""
+        return self.utility.signature()
+
+    def __call__(self, hypotheses: Sequence[Phrase], references: Sequence[Phrase]) -> Tensor:
+        """Compares what the places stand for; see Utility."""
+        left, right = ([tuple(self.ids[place] for place in each) for each in side] for side in (hypotheses, references))
+        return self.utility(left, right)
 
 
 class Drawn(NamedTuple):
@@ -139,6 +156,12 @@ class MinimumRisk(DecodingStrategy):
         """Looks whether every strategy within meets every demand; see the base class."""
         for each in (*self._sources, *([] if self._apart is None else [self._apart])):
             each.check_demands(demands)
+
+    def among(self, ids: Sequence[int]) -> Self:
+        """Gives the strategy with a utility that compares what the places stand for; see the base class."""
+        own = copy.copy(self)
+        own.utility = _Renumbered(self.utility, ids)
+        return own
 
     def search(self, step: StepFunction, state: Any, memory: Any, task: Task) -> Found:
         """Searches with the strategies within and ranks what they found; see the base class."""

@@ -66,7 +66,8 @@ def decode_batches(
             if shortlist is not None:
                 assert isinstance(network, Seq2Seq), "a shortlist narrows the output layer of one network"
                 narrowed = shortlist.narrow(network, batch)
-            hypotheses = strategy.decode(
+            search = strategy if narrowed is None else strategy.among(narrowed.ids.tolist())
+            hypotheses = search.decode(
                 network.step if narrowed is None else narrowed.step,
                 state,
                 memory,

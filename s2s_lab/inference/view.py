@@ -34,7 +34,7 @@ def with_rest_on_padding(scores: Tensor) -> Tensor:
     chooses padding, so the probability that the other symbols leave over is put there.
 
     Args:
-        scores: (rows, vocab), the exponentials of each row's symbols but padding summing to at most 1; changed in place.
+        scores: (rows, vocab), changed in place; the exponentials of a row's, padding left out, sum to at most 1.
 
     Returns:
         The same tensor.
