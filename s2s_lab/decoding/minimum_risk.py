@@ -261,5 +261,7 @@ def _as_found(best: list[list[tuple[Drawn, float]]], found: Sequence[Found], tas
             if weights is not None and source is not None:
                 taken = len(drawn.ids) + drawn.finished
                 weights[row, n, :taken] = source[row, drawn.place[1], :taken]
-    parts = (part.to(device) for part in (ids, lengths, log_probs, scores, finished))
-    return Found(*parts, weights)
+    ids, lengths, log_probs, scores, finished = (
+        part.to(device) for part in (ids, lengths, log_probs, scores, finished)
+    )
+    return Found(ids, lengths, log_probs, scores, finished, weights)

@@ -119,7 +119,8 @@ def test_over_the_whole_space_with_its_probabilities_it_is_the_best_exact_expect
         utility=TextUtility(ChrF(), SIDE),
     )  # fmt: skip
     for sentence, (found,) in enumerate(strategy.decode(**toy.arguments())):
-        space = [ids for length in range(limit + 1) for ids in itertools.product((1, 4, 5), repeat=length)]
+        symbols: list[int] = [1, 4, 5]
+        space = [ids for length in range(limit + 1) for ids in itertools.product(symbols, repeat=length)]
         mass = [
             np.exp(toy.rescore(sentence, ids if len(ids) == limit else (*ids, special_ids["eos"]))[0]) for ids in space
         ]

@@ -159,7 +159,7 @@ def test_attention_is_that_of_the_members_that_have_any() -> None:
     batch = next(length_sorted_batches(SOURCES, sentences=6))
     previous = torch.full((6,), BOS)
 
-    def shown(view: Network) -> torch.Tensor | None:
+    def shown(view: Network) -> Any:
         with torch.inference_mode():
             return view.step(previous, *reversed(view.start(batch.sources)))[2]
 
@@ -238,9 +238,9 @@ def test_hypotheses_of_one_sentence_may_be_at_different_steps() -> None:
             return torch.stack((one, two), 1).flatten(0, 1)
 
         previous = torch.full((6,), 5)
-        wide = view.step(previous.repeat_interleave(2), mixed(first, second), memory)
+        wide: Any = view.step(previous.repeat_interleave(2), mixed(first, second), memory)
         for offset, state in enumerate((first, second)):
-            alone = view.step(previous, state, memory)
+            alone: Any = view.step(previous, state, memory)
             torch.testing.assert_close(wide[0][offset::2], alone[0])
             torch.testing.assert_close(wide[2][offset::2], alone[2])
 
