@@ -37,7 +37,7 @@ LATER_KEYS = {
         "skip_bad_batches": 0,
         "max_minutes": None,
     },
-    "data": {"replacement": False},
+    "data": {"replacement": False, "vocabulary_from": None},
     "teacher_forcing": {"coin": "token"},
 }
 """Keys that later versions have added to sections of a training, at the values that change nothing."""

@@ -189,7 +189,7 @@ def _sample(settings: Mapping[str, Any], prepared: PreparedData, corpus: Any, fr
     sources = {index: source for index, (source, _) in pairs if index in rows}
     references = corpus.references("validation")
     return Sample(
-        strategy=build_strategy(settings["decoding"]),
+        strategy=build_strategy(settings["decoding"], target=frozen.target),
         source=frozen.source,
         target=frozen.target,
         metrics=_validation_metrics(settings["metrics"]),

@@ -1,5 +1,6 @@
 """Rebuilds a frozen model, its strategy and its metrics from plain configuration."""
 
+import dataclasses
 import functools
 import hashlib
 import reprlib
@@ -21,6 +22,7 @@ from s2s_lab.inference.folder import check_links, check_sums
 from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, check_weights, load_weights
 from s2s_lab.inference.packed import pack, quantize
 from s2s_lab.inference.text import TextSide
+from s2s_lab.inference.utility import TextUtility
 from s2s_lab.metrics.base import Metric
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.run_folder import read_configuration
@@ -103,6 +105,21 @@ def given_sides(folder: Path) -> Given:
     )
 
 
+def given_of(settings: Mapping[str, Any]) -> Given | None:
+    """The text sides that a training takes from `init` or `data.vocabulary_from`; None where it makes its own.
+
+    Where the training's sides are one and the other run's two, both are that run's target.
+    """
+    if settings.get("init"):
+        return given_sides(Path(settings["init"]))
+    if not settings["data"].get("vocabulary_from"):
+        return None
+    given = given_sides(Path(settings["data"]["vocabulary_from"]))
+    if not settings["data"]["vocabulary"]["shared"]:
+        return given
+    return dataclasses.replace(given, tokenizers=given.tokenizers[1:] * 2, vocabularies=given.vocabularies[1:] * 2)
+
+
 def model_place(folder: Path) -> Path:
     """The model folder that a run folder or a model folder names; it may be missing."""
     return folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
@@ -147,14 +164,16 @@ def build_strategy(
     node: Mapping[str, Any],
     constraint: Mapping[str, Any] | None = None,
     in_ids: Mapping[str, Mapping[str, Any]] | None = None,
+    target: TextSide | None = None,
 ) -> DecodingStrategy:
     """Builds a decoding strategy for the vocabulary's special ids.
 
     Args:
-        node: the strategy's.
+        node: the strategy's; its `utility`, if any, is a metric's.
         constraint: nodes of constraints by name; they are applied in this order.
         in_ids: further arguments of constraints by name: what their texts and files say, in ids. Without them a
             strategy has its signature, but such a constraint decodes nothing.
+        target: writes the texts that a utility compares; None where nothing is decoded.
     """
     check_kind(node, DecodingStrategy, "decoding")
     for name, each in (constraint or {}).items():
@@ -163,7 +182,12 @@ def build_strategy(
         _constraint(name, each, (in_ids or {}).get(name, {})) for name, each in (constraint or {}).items()
     )
     settings = {**node, "_partial_": True}
-    return build(settings, "decoding", bos=BOS, eos=EOS, banned=(PAD, BOS), constraints=constraints)
+    special: dict[str, Any] = {"bos": BOS, "eos": EOS, "banned": (PAD, BOS)}
+    if "utility" in settings:
+        utility = settings.pop("utility")
+        check_kind(utility, Metric, "decoding.utility")
+        special["utility"] = TextUtility(build(utility, "decoding.utility"), target)
+    return build(settings, "decoding", **special, constraints=constraints)
 
 
 def _constraint(name: str, node: Mapping[str, Any], in_ids: Mapping[str, Any]) -> Constraint:

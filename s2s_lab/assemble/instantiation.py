@@ -30,7 +30,7 @@ ROOMS = {
     "tokenizer": ("s2s_lab.data.tokenizers",),
     "source_tokenizer": ("s2s_lab.data.tokenizers",),
     "target_tokenizer": ("s2s_lab.data.tokenizers",),
-    "decoding": ("s2s_lab.decoding",),
+    "decoding": ("s2s_lab.decoding", "s2s_lab.metrics"),
     "constraint": ("s2s_lab.decoding.constraints",),
     "metrics": ("s2s_lab.metrics",),
     "optimizer": ("torch.optim",),

@@ -12,7 +12,14 @@ from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain, without_later_keys
 from s2s_lab.assemble.devices import check_devices
-from s2s_lab.assemble.inference import build_metrics, build_strategy, given_sides, read_model, tokenizer_node
+from s2s_lab.assemble.inference import (
+    build_metrics,
+    build_strategy,
+    given_of,
+    given_sides,
+    read_model,
+    tokenizer_node,
+)
 from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.corpora.base import Corpus
@@ -58,12 +65,12 @@ def check_parts(configuration: Any) -> None:
         check_kind(tokenizer_node(settings, side), Tokenizer, "tokenizer")
         build(tokenizer_node(settings, side), "tokenizer")
     shared = settings["data"]["vocabulary"]["shared"]
-    given = _check_given(settings) if settings["init"] else None
+    given = _check_given(settings) if settings["init"] else _check_vocabulary(settings)
     sizes = [len(side) for side in given.vocabularies] if given else [NUM_SPECIALS + 1] * 2
     with torch.device("meta"):
         network = build_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared)
     _check_memory(network)
-    if given:
+    if settings["init"]:
         check_weights(network, read_model(Path(settings["init"]))[0])
     for name in ("objective", "learning_rate", "teacher_forcing"):
         build(settings[name], name)
@@ -90,6 +97,25 @@ def _check_given(settings: dict[str, Any]) -> Given:
     if settings["data"]["vocabulary"]["shared"] != theirs["data"]["vocabulary"]["shared"]:
         raise RequestError(f"init={settings['init']}: data.vocabulary.shared differs from this job's")
     return given_sides(Path(settings["init"]))
+
+
+def _check_vocabulary(settings: dict[str, Any]) -> Given | None:
+    """The text sides that `data.vocabulary_from` brings; the job's tokenizers have to be those they were made with."""
+    place = settings["data"].get("vocabulary_from")
+    if not place:
+        return None
+    _, theirs = read_model(Path(place))
+    own_shared, shared = settings["data"]["vocabulary"]["shared"], theirs["data"]["vocabulary"]["shared"]
+    if shared and not own_shared:
+        raise RequestError(f"data.vocabulary_from={place}: its sides share one vocabulary, this job's do not")
+    for side in ("source", "target"):
+        given = dict(tokenizer_node(theirs, "target" if own_shared else side))
+        if dict(tokenizer_node(settings, side)) != given:
+            raise RequestError(
+                f"data.vocabulary_from={place}: its text is tokenized by {given['_target_'].rpartition('.')[2]} with "
+                "other settings than this job's; choose the tokenizer it was trained with"
+            )
+    return given_of(settings)
 
 
 def _check_optimizer(settings: dict[str, Any]) -> None:
@@ -206,6 +232,8 @@ def with_absolute_paths(configuration: Any) -> dict[str, Any]:
             own.paths[key] = str(Path(value).expanduser().resolve())
     if own.init is not None:
         own.init = str(Path(own.init).expanduser().resolve())
+    if own.data.get("vocabulary_from") is not None:
+        own.data.vocabulary_from = str(Path(own.data.vocabulary_from).expanduser().resolve())
     for split in ("train", "validation", "test"):
         for key, value in (own.data.get(split) or {}).items():
             if value is not None and Path(value).expanduser().exists():

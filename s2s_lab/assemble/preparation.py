@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from s2s_lab.assemble.inference import given_sides, tokenizer_node
+from s2s_lab.assemble.inference import given_of, tokenizer_node
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.data.prepare import PreparedData, VocabularySettings, prepare
@@ -39,7 +39,7 @@ def prepare_data(settings: Mapping[str, Any]) -> tuple[PreparedData, Corpus]:
         max_target_length=data["max_target_length"],
         cache=Path(settings["paths"]["cache"]),
         words=words,
-        given=given_sides(Path(settings["init"])) if settings.get("init") else None,
+        given=given_of(settings),
     )
     log.info("data ready in %.1f s: %d training pairs", time.perf_counter() - began, len(prepared.splits["train"]))
     return prepared, corpus

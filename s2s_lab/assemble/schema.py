@@ -58,6 +58,7 @@ class Data:
     train: Node | None = None
     validation: Node | None = None
     test: Node | None = None
+    vocabulary_from: str | None = None
     max_source_length: int | None = None
     max_target_length: int | None = None
     num_workers: int = 0
@@ -166,6 +167,13 @@ class Evaluation:
     prefixes_file: str | None = None
     required_file: str | None = None
     forbidden_file: str | None = None
+    together: list = dataclasses.field(default_factory=list)
+    together_weights: list | None = None
+    together_mean: Literal["probabilities", "log_probabilities"] = "probabilities"
+    language_model: str | None = None
+    language_model_weight: float = 0.2
+    rerank: list = dataclasses.field(default_factory=list)
+    wait_k: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -190,6 +198,13 @@ class Translation:
     prefixes_file: str | None = None
     required_file: str | None = None
     forbidden_file: str | None = None
+    together: list = dataclasses.field(default_factory=list)
+    together_weights: list | None = None
+    together_mean: Literal["probabilities", "log_probabilities"] = "probabilities"
+    language_model: str | None = None
+    language_model_weight: float = 0.2
+    rerank: list = dataclasses.field(default_factory=list)
+    wait_k: int | None = None
 
 
 LEAST = {
@@ -217,6 +232,7 @@ LEAST = {
     "attention_sentences": 0,
     "nbest": 1,
     "repeats": 1,
+    "wait_k": 1,
     "max_source_length": 1,
     "num_threads": 1,
 }

@@ -69,6 +69,7 @@ def encode_training(
     words: Callable[[str], Sequence[str]],
     folder: Path,
     vocabularies: tuple[Vocabulary, Vocabulary] | None = None,
+    monolingual: bool = False,
 ) -> EncodedTraining:
     """Encodes the training pairs that are neither empty nor too long, and makes the vocabularies of them.
 
@@ -83,6 +84,7 @@ def encode_training(
         words: splits a raw target line into words.
         folder: exists and is empty.
         vocabularies: of source and target, where they are given and not to be made.
+        monolingual: whether empty sources are kept.
     """
     writer = SplitWriter(folder, "uint32")
     filtered = {"empty": 0, "source_too_long": 0, "target_too_long": 0}
@@ -91,7 +93,7 @@ def encode_training(
     if settings.shared:
         seen = seen[0], seen[0]
     for source, target, line in _tokenized(pairs, tokenizers):
-        reason = _reason(source, target, limits)
+        reason = _reason(source, target, limits, monolingual)
         if reason is not None:
             filtered[reason] += 1
             continue
@@ -162,8 +164,8 @@ def _tokenized(
         yield from zip(tokenizers[0].tokenize_many(sources), tokenizers[1].tokenize_many(targets), targets, strict=True)
 
 
-def _reason(source: Sequence[str], target: Sequence[str], limits: Limits) -> str | None:
-    if not source or not target:
+def _reason(source: Sequence[str], target: Sequence[str], limits: Limits, monolingual: bool) -> str | None:
+    if not target or not (source or monolingual):
         return "empty"
     if limits.source is not None and len(source) > limits.source:
         return "source_too_long"

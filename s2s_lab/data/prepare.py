@@ -226,6 +226,7 @@ def _build(
         words,
         folder / "train",
         given.vocabularies if given else None,
+        corpus.monolingual,
     )
     if not result.sentences:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.filtered.items() if count)

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -230,6 +230,14 @@ class DecodingStrategy(ABC):
         for name in demands.named():
             if name not in met:
                 raise RequestError(f"decoding={self.name} cannot meet {name}, expected a strategy or constraint for it")
+
+    def among(self, ids: Sequence[int]) -> Self:
+        """Gives the strategy for a step whose symbols are the places of a list; itself unless symbols mean something.
+
+        Args:
+            ids: the id that each place stands for; bos, eos and the banned ids stand for themselves.
+        """
+        return self
 
     def limits(self, source_lengths: Tensor) -> Tensor:
         """Gives the most symbols, eos included, that each sentence may get.

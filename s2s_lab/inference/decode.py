@@ -10,6 +10,7 @@ from s2s_lab.data.batch import Batch
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.task import Demands
 from s2s_lab.inference.shortlist import Shortlist
+from s2s_lab.inference.view import Network
 from s2s_lab.models.seq2seq import Seq2Seq
 
 
@@ -34,7 +35,7 @@ class Decoded:
 
 
 def decode_batches(
-    network: Seq2Seq,
+    network: Network,
     strategy: DecodingStrategy,
     batches: Iterable[Batch],
     *,
@@ -47,12 +48,13 @@ def decode_batches(
     """Yields each batch with its n-best lists and the seconds that encoding and decoding took.
 
     Args:
-        network: in eval mode, on `device`.
+        network: or a view of networks; in eval mode, on `device`.
         strategy: any decoding strategy.
         batches: in any order; a batch knows its sentences' indices.
         device: where the network is.
         weights_of: sentences whose attention weights are kept.
-        shortlist: chooses the target ids that each batch is decoded over; all of them if None.
+        shortlist: chooses the target ids that each batch is decoded over, of a network that is no view; all of them if
+            None.
         exact_lengths: tokens without eos that each sentence's output is to have, by sentence index; None leaves the
             lengths to the strategy.
         demands: what the outputs must hold, by sentence index, in ids of the whole vocabulary.
@@ -63,8 +65,12 @@ def decode_batches(
         began = time.perf_counter()
         with torch.inference_mode():
             memory, state = network.start(moved.sources)
-            narrowed = None if shortlist is None else shortlist.narrow(network, batch)
-            hypotheses = strategy.decode(
+            narrowed = None
+            if shortlist is not None:
+                assert isinstance(network, Seq2Seq), "a shortlist narrows the output layer of one network"
+                narrowed = shortlist.narrow(network, batch)
+            search = strategy if narrowed is None else strategy.among(narrowed.ids.tolist())
+            hypotheses = search.decode(
                 network.step if narrowed is None else narrowed.step,
                 state,
                 memory,
@@ -80,7 +86,7 @@ def decode_batches(
 
 
 def decode(
-    network: Seq2Seq,
+    network: Network,
     strategy: DecodingStrategy,
     batches: Iterable[Batch],
     *,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 
 from s2s_lab.data.batch import Batch
+from s2s_lab.inference.view import Network, log_probs
 from s2s_lab.models.seq2seq import Seq2Seq
 
 
@@ -31,6 +32,32 @@ def score_targets(network: Seq2Seq, batches: Iterable[Batch], *, device: torch.d
             sums = log_probs.double().sum(1).tolist()
         lengths = batch.target_lengths.tolist()
         scored.update(zip(batch.index.tolist(), zip(sums, lengths, strict=True), strict=True))
+    return scored
+
+
+def score_by_steps(network: Network, batches: Iterable[Batch], *, device: torch.device) -> dict[int, tuple[float, int]]:
+    """Log-probabilities of the batches' targets under a view of networks, one step after the other.
+
+    Args:
+        network: anything that can be decoded with; in eval mode, on `device`.
+        batches: in any order.
+        device: where the network is.
+
+    Returns:
+        As `score_targets`.
+    """
+    scored: dict[int, tuple[float, int]] = {}
+    for batch in batches:
+        moved = batch.to(device)
+        with torch.inference_mode():
+            memory, state = network.start(moved.sources)
+            sums = torch.zeros(len(moved.index), dtype=torch.float64, device=device)
+            for position in range(moved.inputs.shape[1]):
+                scores, state, _ = network.step(moved.inputs[:, position], state, memory)
+                found = log_probs(scores).gather(1, moved.targets[:, position, None])[:, 0]
+                sums += torch.where(moved.mask[:, position], found.double(), 0.0)
+        pairs = zip(sums.tolist(), batch.target_lengths.tolist(), strict=True)
+        scored.update(zip(batch.index.tolist(), pairs, strict=True))
     return scored
 
 

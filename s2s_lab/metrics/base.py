@@ -97,6 +97,15 @@ class Metric(Aggregate):
         check(hypotheses, references, name=self.name)
         return self.count(hypotheses, references)
 
+    def pairs(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        """Give the statistics of every hypothesis beside every reference: (hypotheses, references, k) float64.
+
+        Equal to `statistics` of each pair; metrics that can share work between pairs do.
+        """
+        left = [hypothesis for hypothesis in hypotheses for _ in references]
+        statistics = self.statistics(left, [(reference,) for _ in hypotheses for reference in references])
+        return statistics.reshape(len(hypotheses), len(references), -1)
+
     def score(self, hypotheses: Sequence[str], references: References) -> Score:
         """Score a corpus; arguments and errors are those of `statistics`."""
         statistics = self.statistics(hypotheses, references)

@@ -1,11 +1,15 @@
 """BLEU by sacrebleu, its arithmetic vectorised over resamples."""
 
-from typing import TYPE_CHECKING, Self
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.base import ratio, signature_fields, signature_kind
+from s2s_lab.metrics.ngram_pairs import Counts, NgramPairs
 from s2s_lab.metrics.sacrebleu_statistics import SacrebleuMetric, check_option
 
 if TYPE_CHECKING:
@@ -80,6 +84,25 @@ class BLEU(SacrebleuMetric):
         except (ImportError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise RequestError(f"{self.name}: tokenize={self.tokenize} cannot be used here: {reason}") from error
+
+    def pairs(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        """See Metric; the n-grams of a line are counted once."""
+        shared, totals = self._ngrams.shared(hypotheses, references), self._ngrams.totals(hypotheses)
+        lengths = np.broadcast_to(totals[:, None, :1], (*shared.shape[:2], 1))
+        closest = np.broadcast_to(self._ngrams.totals(references)[None, :, :1], lengths.shape)
+        return np.concatenate((lengths, closest, shared, np.broadcast_to(totals[:, None], shared.shape)), axis=-1)
+
+    @cached_property
+    def _ngrams(self) -> NgramPairs:
+        tokenize = cast(Any, self.scorer()).tokenizer
+
+        def count(line: str) -> Counts:
+            line = self.prepare(line)
+            tokens = tokenize((line.lower() if self.lowercase else line).rstrip()).split()
+            orders = range(1, ORDERS + 1)
+            return tuple(Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)) for n in orders)
+
+        return NgramPairs(count)
 
     def aggregate(self, summed: np.ndarray) -> np.ndarray:
         """See Aggregate; equals sacrebleu's `compute_bleu`."""

@@ -1,12 +1,17 @@
 """chrF by sacrebleu, its arithmetic vectorised over resamples."""
 
 import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.base import ratio, signature_fields, signature_kind
+from s2s_lab.metrics.ngram_pairs import Counts, NgramPairs
 from s2s_lab.metrics.sacrebleu_statistics import SacrebleuMetric
 
 if TYPE_CHECKING:
@@ -73,6 +78,30 @@ class ChrF(SacrebleuMetric):
             eps_smoothing=self.eps_smoothing,
         )
 
+    def pairs(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        """See Metric; the n-grams of a line are counted once."""
+        shared = self._ngrams.shared(hypotheses, references)
+        theirs = np.broadcast_to(self._ngrams.totals(references)[None], shared.shape)
+        mine = np.broadcast_to(self._ngrams.totals(hypotheses)[:, None], shared.shape)
+        statistics = np.stack((np.where(theirs > 0, mine, 0.0), theirs, shared), axis=-1)
+        return statistics.reshape(*shared.shape[:2], -1)
+
+    @cached_property
+    def _ngrams(self) -> NgramPairs:
+        return NgramPairs(self._count_ngrams)
+
+    def _count_ngrams(self, line: str) -> Counts:
+        line = self.prepare(line)
+        line = line.lower() if self.lowercase else line
+        letters = line if self.whitespace else "".join(line.split())
+        orders = [
+            Counter(letters[i : i + n] for i in range(len(letters) - n + 1)) for n in range(1, self.char_order + 1)
+        ]
+        words = [part for word in line.split() for part in _without_punctuation(word)] if self.word_order else []
+        for n in range(1, self.word_order + 1):
+            orders.append(Counter(" ".join(words[i : i + n]) for i in range(len(words) - n + 1)))
+        return tuple(orders)  # type: ignore[return-value]
+
     def aggregate(self, summed: np.ndarray) -> np.ndarray:
         """See Aggregate."""
         summed = np.asarray(summed, dtype=np.float64)
@@ -105,3 +134,12 @@ class ChrF(SacrebleuMetric):
             eps_smoothing=fields["eff"] == "no",
             name=name,
         )
+
+
+def _without_punctuation(word: str) -> list[str]:
+    """Part a word from one mark at its end, else from one at its beginning, as chrF++ does."""
+    if len(word) > 1 and word[-1] in string.punctuation:
+        return [word[:-1], word[-1]]
+    if len(word) > 1 and word[0] in string.punctuation:
+        return [word[0], word[1:]]
+    return [word]

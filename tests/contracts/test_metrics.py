@@ -143,3 +143,21 @@ def test_translation_bleu_is_lower_cased_by_default_and_can_be_overridden_alone(
     with initialize_config_dir(str(CONF), version_base="1.3"):
         settings = compose("metrics/translation", overrides=["metrics.scores.bleu.lowercase=false"]).metrics
     assert "|case:mixed|" in instantiate(settings.scores.bleu).signature()
+
+
+def test_statistics_of_all_pairs_are_those_of_each(metric):
+    lines = [
+        "one Two three FOUR.",
+        "one, (two) three",
+        "",
+        "one one one one one",
+        "three FOUR one Two",
+        "(a) b: c!",
+        "x",
+    ]
+    left, right = [*lines, lines[0]], lines[1:]
+    found = metric.pairs(left, right)
+    assert found.shape[:2] == (len(left), len(right))
+    for row, hypothesis in zip(found, left, strict=True):
+        for statistics, reference in zip(row, right, strict=True):
+            np.testing.assert_array_equal(statistics, metric.statistics([hypothesis], [(reference,)])[0])

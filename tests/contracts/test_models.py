@@ -302,3 +302,26 @@ def test_every_option_starts_with_a_line_that_says_what_it_is():
         for name in options(group):
             first = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
             assert first.startswith("# ") and first.endswith("."), f"{group}/{name}"
+
+
+@pytest.mark.parametrize(("attention", "decoder"), COMBINATIONS)
+@pytest.mark.parametrize("bridge", options("bridge"))
+def test_a_model_that_reads_nothing_gives_the_same_for_every_source(bridge, attention, decoder):
+    network = built_or_refused(encoder=("nothing", {}), bridge=bridge, attention=attention, decoder=decoder)
+    if network is None:
+        return
+    values, lengths = sources()[0]
+    features, _ = network(((values, lengths),), INPUTS)
+    others, _ = network((((values + 3) % VOCAB, lengths.flip(0)),), INPUTS)
+    torch.testing.assert_close(others, features)
+
+
+def test_a_language_model_reaches_every_parameter():
+    """Ranks that train together wait for all gradients, those of a source embedding that is not used too."""
+    parts = {"encoder": ("nothing", {}), "bridge": "zero", "attention": "start_only"}
+    network = build(**parts, decoder=("attend_first_plain", {}))
+    features, _ = network(sources(), INPUTS)
+    network.output.loss(features.flatten(0, 1), INPUTS.flatten())[0].backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.eq(0).all() == name.startswith("source_embedding"), name

@@ -14,12 +14,14 @@ from s2s_lab.assemble.inference import build_strategy
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.lexicon import Lexicon, LexiconSettings
-from s2s_lab.data.vocabulary import BOS, EOS, NUM_SPECIALS, PAD, UNK
+from s2s_lab.data.tokenizers.whitespace import WhitespaceTokenizer
+from s2s_lab.data.vocabulary import BOS, EOS, NUM_SPECIALS, PAD, UNK, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.inference.decode import decode
 from s2s_lab.inference.frozen import length_sorted_batches
 from s2s_lab.inference.packed import pack, quantize
 from s2s_lab.inference.shortlist import NarrowedNetwork, Shortlist
+from s2s_lab.inference.text import TextSide
 from s2s_lab.models.seq2seq import Seq2Seq
 from tests.inference.test_frozen import CPU, WORDS
 
@@ -27,6 +29,7 @@ SIZE, K, FREQUENT = 40, 3, 2
 SOURCES = [[4, 9, 7, EOS], [12, EOS], [5, 5, 30, 6, 8, EOS], [EOS], [21, 4, EOS]]
 MODELS = [(), ("model=lstm",), ("output=tied",), ("model=bahdanau",)]
 STRATEGIES = [*(option for option in groups()["decoding"] if option != "forced"), "wide"]  # forced is given its ids
+SIDE = TextSide(WhitespaceTokenizer(), Vocabulary([f"w{number % 7}x{number}" for number in range(SIZE - 4)]))
 KINDS: dict[str, Callable[[Seq2Seq], Seq2Seq]] = {
     "float32": lambda network: network,
     "float64": lambda network: network.double(),
@@ -52,7 +55,8 @@ def strategy(option: str) -> DecodingStrategy:
         *filter(None, [more.get(option)]),
         "decoding.max_length=9",
     ]
-    return build_strategy(plain(compose_jobs("evaluate", words, multirun=False, folder=None)[0])["decoding"])
+    node = plain(compose_jobs("evaluate", words, multirun=False, folder=None)[0])["decoding"]
+    return build_strategy(node, target=SIDE)
 
 
 def lexicon(**settings: int) -> Lexicon:
@@ -106,7 +110,7 @@ def test_decoding_is_that_of_a_model_in_which_all_other_ids_are_impossible(words
 
     narrowed = shortlist.narrow(full, batch)
     assert narrowed is not None
-    found = narrowed.restored(searched(full, search, batch, narrowed.step))
+    found = narrowed.restored(searched(full, search.among(ids.tolist()), batch, narrowed.step))
     assert_same(found, searched(full, search, batch, masked), 1e-9)
     assert found != searched(full, search, batch)
 

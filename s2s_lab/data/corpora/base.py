@@ -31,6 +31,7 @@ class Corpus(ABC):
         licence: as its source states it.
         source: language or label of the source side.
         target: language or label of the target side.
+        monolingual: whether all sources are empty.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Corpus(ABC):
     licence: str
     source: str
     target: str
+    monolingual: bool = False
 
     @abstractmethod
     def splits(self) -> tuple[str, ...]:

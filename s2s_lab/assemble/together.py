@@ -1,0 +1,191 @@
+"""What decodes or judges together with a run's model: further runs, a language model, rerankers, a waiting reader."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2s_lab.assemble.inference import model_place
+from s2s_lab.data.batch import Batch
+from s2s_lab.data.corpora.files import sha256_of
+from s2s_lab.faults import RequestError
+from s2s_lab.inference.decode import Decoded
+from s2s_lab.inference.ensemble import Ensemble
+from s2s_lab.inference.frozen import WEIGHTS, FrozenModel
+from s2s_lab.inference.fusion import ShallowFusion
+from s2s_lab.inference.rerank import KINDS, Reranker, rerank
+from s2s_lab.inference.score import score_by_steps, score_targets
+from s2s_lab.inference.text import TextSide
+from s2s_lab.inference.view import Network
+from s2s_lab.inference.wait_k import WaitK, delays
+from s2s_lab.metrics.average_lagging import AverageLagging
+from s2s_lab.metrics.base import Score
+
+NO_ENCODER = "s2s_lab.models.encoders.nothing.NoEncoder"
+DIGITS = 12  # of a model's sha256 that are shown
+Load = Callable[[Path], FrozenModel]
+
+
+@dataclass(frozen=True)
+class Together:
+    """A run's model with all that the settings put beside it; the model alone where they say nothing.
+
+    Attributes:
+        model: of the run.
+        network: what is decoded with: the model's own network, or a view of several.
+        rerankers: judge the n-best lists.
+        wait_k: source positions read before the first symbol, or None.
+        normalised: whether the probabilities of a step's symbols sum to 1, as perplexity asks for.
+        parts: for each thing that changes the output its name and all that decides it, without places.
+        runs: the runs named, for the record.
+        device: where all models are.
+        sentences: in a batch.
+    """
+
+    model: FrozenModel
+    network: Network
+    rerankers: tuple[Reranker, ...]
+    wait_k: int | None
+    normalised: bool
+    parts: Mapping[str, str]
+    runs: Mapping[str, Any]
+    device: torch.device
+    sentences: int
+
+    def signature(self, strategy: str) -> str:
+        """Adds what is beside the model to a strategy's signature; nothing where there is nothing."""
+        return "|".join((strategy, *(f"{name}:{value}" for name, value in self.parts.items())))
+
+    def facts(self) -> dict[str, Any]:
+        """What a record says of it; empty where there is nothing beside the model."""
+        return {"together": dict(self.runs)} if self.parts else {}
+
+    def reranked(self, decoded: Decoded, sources: Sequence[str]) -> Decoded:
+        """The n-best lists as the rerankers sort them; `sources` are raw lines by sentence index."""
+        if not self.rerankers:
+            return decoded
+        side = self.model.target
+        return rerank(decoded, sources, side, self.rerankers, device=self.device, sentences=self.sentences)
+
+    def likelihoods(self, batches: Iterable[Batch]) -> dict[int, tuple[float, int]]:
+        """Log-probability and length of each target, as what is decoded with gives them."""
+        if self.network is self.model.network:
+            return score_targets(self.model.network, batches, device=self.device)
+        return score_by_steps(self.network, batches, device=self.device)
+
+    def scores(self, source_ids: Sequence[Sequence[int]], decoded: Decoded) -> list[Score]:
+        """Scores that only such a decoding has: the lag of a simultaneous reader."""
+        if self.wait_k is None:
+            return []
+        written = [len(best.ids) + best.finished for best in decoded.best]
+        lengths = [len(ids) for ids in source_ids]
+        read = [delays(length, symbols, self.wait_k) for length, symbols in zip(lengths, written, strict=True)]
+        return [AverageLagging().score(read, lengths)]
+
+
+def together_of(
+    settings: Mapping[str, Any], run: Path, model: FrozenModel, *, load: Load, device: torch.device
+) -> Together:
+    """Reads what the settings name beside a run's model.
+
+    Args:
+        settings: plain conf/evaluate.yaml or conf/translate.yaml.
+        run: the run or model folder of `model`, for messages.
+        model: of the run.
+        load: reads the model of a run or model folder, ready to decode on `device`.
+        device: where the models are.
+
+    Raises:
+        RequestError: a run has no model, the models do not fit together, or a value is not what it has to be.
+    """
+    network: Network = model.network
+    parts, runs = dict[str, str](), dict[str, Any]()
+    normalised = True
+    if settings.get("together"):
+        others = _paths("together", settings["together"])
+        members = [load(path) for path in others]
+        for path, member in zip(others, members, strict=True):
+            for side in ("source", "target"):
+                _check_same(side, f"together: {path}", member, run, model)
+        weights, mean = settings.get("together_weights"), settings["together_mean"]
+        ensemble = Ensemble([model.network, *(member.network for member in members)], weights=weights, mean=mean)
+        network, normalised = ensemble, mean == "probabilities"
+        shown = "equal" if weights is None else ",".join(f"{weight:g}" for weight in weights)
+        parts["together"] = f"{mean},{shown},{','.join(map(_digest, others))}"
+        runs["together"] = [str(path) for path in others]
+    elif settings.get("together_weights") is not None:
+        raise RequestError("together_weights is set, but together names no run")
+    if settings.get("wait_k") is not None:
+        network = WaitK(network, settings["wait_k"])
+        parts["wait_k"] = str(settings["wait_k"])
+        runs["wait_k"] = settings["wait_k"]
+    if settings.get("language_model") is not None:
+        path, weight = Path(settings["language_model"]), settings["language_model_weight"]
+        language_model = load(path)
+        if language_model.configuration["encoder"].get("_target_") != NO_ENCODER:
+            raise RequestError(f"language_model={path}: that model reads a source, expected a run of model=lm")
+        _check_same("target", f"language_model={path}", language_model, run, model)
+        network, normalised = ShallowFusion(network, language_model.network, weight=weight), False
+        parts["language_model"] = f"{weight:g},{_digest(path)}"
+        runs["language_model"] = {"run": str(path), "weight": weight}
+    if settings.get("shortlist") and network is not model.network:
+        raise RequestError("shortlist=true serves one network; leave out together, language_model and wait_k")
+    rerankers = _rerankers(settings.get("rerank") or [], load)
+    if rerankers:
+        nodes = settings["rerank"]
+        parts["rerank"] = ";".join(f"{n['kind']},{n['weight']:g},{_digest(Path(n['run']))}" for n in nodes)
+        runs["rerank"] = [dict(node) for node in nodes]
+    return Together(
+        model=model,
+        network=network,
+        rerankers=rerankers,
+        wait_k=settings.get("wait_k"),
+        normalised=normalised,
+        parts=parts,
+        runs=runs,
+        device=device,
+        sentences=settings["batch_sentences"],
+    )
+
+
+def _paths(key: str, named: Any) -> list[Path]:
+    if not all(isinstance(each, str) and each for each in named):
+        raise RequestError(f"{key}={named}: run folders are expected")
+    return [Path(each) for each in named]
+
+
+def _rerankers(nodes: Sequence[Any], load: Load) -> tuple[Reranker, ...]:
+    """Checks and reads the models of `rerank`."""
+    for node in nodes:
+        keys = set(node) if isinstance(node, Mapping) else set()
+        if keys != {"run", "kind", "weight"}:
+            raise RequestError(f"rerank: {node!r}, expected {{run: DIR, kind: KIND, weight: NUMBER}}")
+        if node["kind"] not in KINDS:
+            raise RequestError(f"rerank.kind is {node['kind']!r}, expected one of {', '.join(KINDS)}")
+        if isinstance(node["weight"], bool) or not isinstance(node["weight"], int | float):
+            raise RequestError(f"rerank.weight is {node['weight']!r}, expected a number")
+    return tuple(Reranker(load(Path(node["run"])), node["kind"], float(node["weight"])) for node in nodes)
+
+
+def _check_same(side: str, place: str, other: FrozenModel, run: Path, model: FrozenModel) -> None:
+    """Refuses a model whose ids stand for other text than those of the run's model.
+
+    Raises:
+        RequestError: naming both.
+    """
+    one: TextSide = getattr(model, side)
+    two: TextSide = getattr(other, side)
+    if one.vocabulary.tokens != two.vocabulary.tokens:
+        raise RequestError(f"{place}: its {side} vocabulary is not that of {run}; the same one is expected")
+    tokens = [
+        (type(text.tokenizer).__name__, text.tokenizer.configuration(), text.tokenizer.state()) for text in (one, two)
+    ]
+    if tokens[0] != tokens[1]:
+        raise RequestError(f"{place}: its {side}s are tokenized otherwise than those of {run}; the same is expected")
+
+
+def _digest(run: Path) -> str:
+    """Tells a model from all others: the beginning of the sha256 of its weights."""
+    return sha256_of(model_place(run) / WEIGHTS)[:DIGITS]
