@@ -162,6 +162,15 @@ class Evaluation:
     constraint: Node = dataclasses.field(default_factory=dict)
     oracle_length: bool = False
     repeats: int = 1
+    trace_sentences: int = 0
+    encoded_megabytes: int = 0
+    again: bool = False
+    label: str | None = None
+    grid: str | None = None
+    table: str | None = None
+    wandb: Literal["offline", "online"] | None = None
+    wandb_project: str = "s2s_lab"
+    wandb_entity: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -209,6 +218,8 @@ LEAST = {
     "attention_sentences": 0,
     "nbest": 1,
     "repeats": 1,
+    "trace_sentences": 0,
+    "encoded_megabytes": 0,
     "max_source_length": 1,
     "num_threads": 1,
 }
@@ -224,7 +235,7 @@ MOST = {
         ("trainer.max_steps", "trainer.max_epochs", "trainer.max_minutes", "trainer.validate_every",
          "trainer.validation_sentences", "trainer.patience", "trainer.accumulate", "trainer.log_every",
          "callbacks.examples", "callbacks.attention_pictures", "data.batch.max_sentences", "data.batch.max_tokens",
-         "batch_sentences", "attention_sentences", "nbest"),
+         "batch_sentences", "attention_sentences", "nbest", "trace_sentences", "encoded_megabytes"),
         2**53,
     ),
 }  # fmt: skip
