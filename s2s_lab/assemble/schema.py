@@ -190,6 +190,7 @@ class Translation:
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None
     shortlist: bool = False
+    interactive: bool = False
     constraint: Node = dataclasses.field(default_factory=dict)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from s2s_lab.assemble.inference import build_strategy, choose_device, load_model, model_place
-from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.decode import decode
+from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 from s2s_lab.inference.lexicon_file import load_lexicon
 from s2s_lab.inference.shortlist import Shortlist
@@ -44,40 +44,76 @@ def translate_lines(
         RequestError: if the model cannot be read or nbest is more than the strategy keeps, or a shortlist is asked
             for and the model has no lexicon.
     """
-    device = choose_device(settings["accelerator"])
-    torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
-    torch.set_float32_matmul_precision(settings["matmul_precision"])
-    model = load_model(Path(settings["run"]), device=device, precision=settings["precision"])
-    strategy = build_strategy(settings["decoding"], settings.get("constraint"))
-    wanted = settings["nbest"]
-    if not 1 <= wanted <= strategy.num_hypotheses:
-        raise RequestError(
-            f"nbest={wanted}: decoding={strategy.name} keeps {strategy.num_hypotheses}; set decoding.num_hypotheses"
-        )
-    encoded = _encoded(lines, model, settings["max_source_length"], tell)
-    shortlist = None
-    if settings["shortlist"]:
-        vocabularies = {"source": model.source.vocabulary, "target": model.target.vocabulary}
-        shortlist = Shortlist(load_lexicon(model_place(Path(settings["run"])), **vocabularies))
-    return _translated(encoded, settings, model, strategy, shortlist, interactive)
+    translator = Translator(settings, tell)
+    encoded = _encoded(lines, translator.model, settings["max_source_length"], tell)
+    return _translated(encoded, settings, translator, interactive)
+
+
+class Translator:
+    """A frozen model with a strategy, ready to translate.
+
+    Args:
+        settings: plain conf/translate.yaml.
+        tell: as of `translate_lines`.
+
+    Attributes:
+        settings: the same.
+        device: where the model is.
+        model: the model.
+        strategy: the strategy.
+        shortlist: what the output layer is narrowed to, or None.
+
+    Raises:
+        RequestError: as of `translate_lines`.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], tell: Callable[[str, int, str], None] = lambda kind, number, remark: None
+    ) -> None:
+        self.settings = settings
+        self.device = choose_device(settings["accelerator"])
+        torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
+        torch.set_float32_matmul_precision(settings["matmul_precision"])
+        self.model = load_model(Path(settings["run"]), device=self.device, precision=settings["precision"])
+        self.strategy = build_strategy(settings["decoding"], settings.get("constraint"))
+        wanted, kept = settings["nbest"], self.strategy.num_hypotheses
+        if not 1 <= wanted <= kept:
+            raise RequestError(
+                f"nbest={wanted}: decoding={self.strategy.name} keeps {kept}; set decoding.num_hypotheses"
+            )
+        self.shortlist = None
+        if settings["shortlist"]:
+            vocabularies = {"source": self.model.source.vocabulary, "target": self.model.target.vocabulary}
+            self.shortlist = Shortlist(load_lexicon(model_place(Path(settings["run"])), **vocabularies))
+        self._tell = tell
+
+    def decode(self, source_ids: Sequence[Sequence[int]], weights_of: frozenset[int]) -> Decoded:
+        """Decodes sentences together; `weights_of` are those whose attention is kept."""
+        batches_of = length_sorted_batches if self.shortlist is None else self.shortlist.batches
+        batches = batches_of(source_ids, sentences=self.settings["batch_sentences"])
+        return decode(
+            self.model.network, self.strategy, batches, device=self.device, weights_of=weights_of,
+            shortlist=self.shortlist,
+        )  # fmt: skip
+
+    def translate(self, line: str) -> tuple[list[int], list[Hypothesis]]:
+        """Translates one line: its ids, eos at the end, and its hypotheses with their attention, best first."""
+        ((ids, _),) = _encoded([line], self.model, self.settings["max_source_length"], self._tell)
+        return ids, self.decode([ids], frozenset({0})).hypotheses[0]
 
 
 def _translated(
     stream: Iterator[tuple[list[int], bool]],
     settings: Mapping[str, Any],
-    model: FrozenModel,
-    strategy: DecodingStrategy,
-    shortlist: Shortlist | None,
+    translator: Translator,
     interactive: bool,
 ) -> Iterator[tuple[list[str], str | None]]:
-    device, wanted = choose_device(settings["accelerator"]), settings["nbest"]
-    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
+    model, wanted = translator.model, settings["nbest"]
     ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
     while chunk := list(islice(stream, ahead)):
         kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
         source_ids = [ids for ids, _ in chunk]
-        batches = batches_of(source_ids, sentences=settings["batch_sentences"])
-        decoded = decode(model.network, strategy, batches, device=device, weights_of=kept, shortlist=shortlist)
+        decoded = translator.decode(source_ids, kept)
         for index, (_, empty) in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
             if empty:

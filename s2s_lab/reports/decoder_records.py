@@ -72,7 +72,7 @@ def model_key(evaluation: Evaluation) -> str:
 
 
 def _most_probable(hypotheses: list[dict[str, Any]]) -> Any:
-    values = [item.get("log_prob") for item in hypotheses if item.get("finished")]
+    values: list[Any] = [item.get("log_prob") for item in hypotheses if item.get("finished")]
     wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, int | float)]
     return wrong[0] if wrong else max(values, default=None)
 
