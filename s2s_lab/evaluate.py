@@ -1,37 +1,137 @@
-"""Decodes and scores a split with frozen runs; -m decoding=greedy,beam is a grid of strategies."""
+"""Decodes and scores a split with frozen runs; a grid of strategies is one process and ends in one table."""
 
-from typing import Any
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from s2s_lab.assemble.grid import Done
 
 ABOUT = """Scores frozen runs on a split: s2s-evaluate runs=[outputs/demo] split=test decoding=beam.
-Each evaluation is recorded in its run's folder; -m decoding=greedy,beam,sampling runs a grid of strategies."""
+Each evaluation is recorded in its run's folder; -m decoding=greedy,beam,sampling runs a grid of strategies, and so does
+grid=FILE, a YAML file of label: {decoding: beam, decoding.size: 10, ...}. A grid ends in a table of quality and speed,
+table=FILE.md, .csv or .json writes it. What is recorded is not done again; again=true measures anew."""
+WIDE = 200  # characters of a line in a file or a pipe, which has no width
 
 
-def evaluate(configuration: Any) -> None:
-    """Evaluates the runs of one composed configuration and prints a line for each.
+def evaluate(configurations: Sequence[Any]) -> None:
+    """Does all evaluations, prints a line for each and, of several, their table.
 
     Args:
-        configuration: the composed configuration with Hydra's node (DictConfig).
+        configurations: composed, with Hydra's node (DictConfig).
 
     Raises:
-        RequestError: if a run or its data cannot be used.
+        RequestError: if a run, its data, a grid file or a table's name cannot be used.
+        RunError: if evaluations failed; the others are recorded.
     """
-    from rich.console import Console
+    from s2s_lab.assemble.grid import Done, Failed, evaluate_grid
+    from s2s_lab.assemble.grid_file import expanded
+    from s2s_lab.reports.decoders_file import check_table_file
+
+    jobs = expanded(configurations)
+    common = _common(jobs)
+    check_table_file(common["table"])
+    console, done, failed = _console(soft_wrap=True), list[Done](), list[Failed]()
+    single = len(jobs) == 1
+    for each in evaluate_grid(jobs):
+        if isinstance(each, Done):
+            done.append(each)
+            _print(each, console)
+            continue
+        if single and not done:  # the fault is the command's
+            raise each.error
+        failed.append(each)
+        record = each.run.read()
+        where = f"{record.get('name')} seed {record.get('seed')}, {each.label}"
+        print(f"s2s-evaluate: {where}: {' '.join(str(each.error).split())}", file=sys.stderr, flush=True)
+    if done and (not single or common["table"] or common["wandb"]):
+        _conclude(done, common)
+    if failed:
+        from s2s_lab.faults import RunError
+
+        total = len(done) + len(failed)
+        one = " ".join(str(failed[0].error).split())
+        raise RunError(f"{len(failed)} of {total} evaluations failed; one of them: {failed[0].label}: {one}")
+
+
+def _common(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is about all evaluations.
+
+    Raises:
+        RequestError: if two of them say different things.
+    """
+    from s2s_lab.faults import RequestError
+
+    keys = ("table", "wandb", "wandb_project", "wandb_entity")
+    for key in keys:
+        said = list(dict.fromkeys(job[key] for job in jobs))
+        if len(said) > 1:
+            raise RequestError(f"{key}={said[0]} and {key}={said[1]}: one for all evaluations is expected")
+    return {**{key: jobs[0][key] for key in keys}, "outputs": jobs[0]["paths"]["outputs"]}
+
+
+def _print(done: "Done", console: "Console") -> None:
     from rich.markup import escape
 
-    from s2s_lab.assemble.configuration import plain
-    from s2s_lab.assemble.evaluation import evaluate_runs
+    from s2s_lab.reports.decoders import is_quality
 
-    console = Console(soft_wrap=True, highlight=False)
-    for run, folder, facts in evaluate_runs(plain(configuration)):
-        record = run.read()
-        shown = escape("  ".join(f"{score['name']} {score['value']:.4g}" for score in facts["scores"]))
-        label = escape(f"{record.get('name')} seed {record.get('seed')}")
-        console.print(
-            f"[bold]{label}[/]  {escape(facts['split'])}  {escape(facts['strategy'])}  {shown}  "
-            f"{facts['sentences_per_second']:.0f} sentences/s  [dim]{escape(str(folder))}[/]"
+    facts, record = done.facts, done.run.read()
+    scores = [score for score in facts["scores"] if is_quality(score) and score["value"] is not None]
+    shown = escape("  ".join(f"{score['name']} {score['value']:.4g}" for score in scores))
+    label = escape(f"{record.get('name')} seed {record.get('seed')}")
+    strategy = escape(f"{done.label} ({facts['strategy']})" if done.label else facts["strategy"])
+    before = "" if done.anew else "recorded before  "
+    console.print(
+        f"[bold]{label}[/]  {escape(facts['split'])}  {strategy}  {shown}  {before}"
+        f"{facts['sentences_per_second']:.0f} sentences/s  [dim]{escape(str(done.folder))}[/]"
+    )
+    for warning in facts["warnings"]:
+        console.print(f"  [yellow]warning:[/] {escape(warning)}")
+
+
+def _conclude(done: "Sequence[Done]", common: dict[str, Any]) -> None:
+    """Prints and writes the table of each split, and hands it to W&B where that is asked for."""
+    from s2s_lab.reports.decoders import decoder_table
+    from s2s_lab.reports.decoders_file import print_decoders, write_decoders
+
+    tables = []
+    for data in dict.fromkeys(map(_data, done)):
+        own, split = [each for each in done if _data(each) == data], data[0]
+        runs = {each.run.path.resolve(): each.run for each in own}
+        labels = {each.folder.resolve(): each.label for each in own}
+        tables.append(decoder_table(list(runs.values()), split, only=labels))
+        print_decoders(tables[-1], _console())
+    if common["table"]:
+        write_decoders(tables, common["table"])
+        print(f"wrote {common['table']}")
+    if common["wandb"]:
+        from s2s_lab.assemble.grid_tracker import log_tables
+
+        log_tables(
+            [row for table in tables for row in table.plain_rows()],
+            folder=Path(common["outputs"]),
+            mode=common["wandb"],
+            project=common["wandb_project"],
+            entity=common["wandb_entity"],
         )
-        for warning in facts["warnings"]:
-            console.print(f"  [yellow]warning:[/] {escape(warning)}")
+
+
+def _data(done: "Done") -> tuple[str, str]:
+    return done.facts["split"], done.facts["data_fingerprint"]
+
+
+def _console(*, soft_wrap: bool = False) -> "Console":
+    import os
+
+    from rich.console import Console
+
+    console = Console(soft_wrap=soft_wrap, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDE
+    return console
 
 
 def main() -> None:
@@ -40,7 +140,7 @@ def main() -> None:
     from s2s_lab.sweeps.process import restart_retaining_memory
 
     restart_retaining_memory()
-    run_command("evaluate", "s2s-evaluate", ABOUT, evaluate)
+    run_command("evaluate", "s2s-evaluate", ABOUT, evaluate, at_once=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ ABOUT = """Translates standard input, one line for each line: s2s-translate run=
 input_file=FILE and output_file=FILE read and write files; what an interrupted translation has written stays.
 Only line feeds end lines. Bytes that are not UTF-8 become U+FFFD, and lines of more than max_source_length tokens are
 cut, with a warning that names the line: every line of input has its line of output.
-nbest=3 prints scored alternatives, attention_file=FILE writes the attention weights as JSON lines."""
+nbest=3 prints scored alternatives, attention_file=FILE writes the attention weights as JSON lines.
+--interactive (or interactive=true) prompts for lines, and draws in the terminal where the model looked."""
 
 
 def translate(configuration: Any) -> None:
@@ -28,6 +29,9 @@ def translate(configuration: Any) -> None:
     from s2s_lab.records.disk_faults import naming
 
     settings = plain(configuration)
+    if settings["interactive"]:
+        _converse(settings)
+        return
     remarks = Remarks("s2s-translate")
     with ExitStack() as stack:
         read = _opened(stack, settings, "input_file", "rb") or sys.stdin.buffer
@@ -47,6 +51,21 @@ def translate(configuration: Any) -> None:
                 attention.write(f"{weights or 'null'}\n".encode())
         out.flush()
     remarks.close()
+
+
+def _converse(settings: dict[str, Any]) -> None:
+    """Prompts for lines until the user ends it.
+
+    Raises:
+        RequestError: if a file is named, too.
+    """
+    from s2s_lab.assemble.conversation import converse
+    from s2s_lab.faults import RequestError
+
+    for key in ("input_file", "output_file", "attention_file"):
+        if settings[key] is not None:
+            raise RequestError(f"{key}={settings[key]}: --interactive reads the terminal and answers there")
+    converse(settings)
 
 
 def _opened(stack: ExitStack, settings: dict[str, Any], key: str, mode: str) -> BinaryIO | None:
@@ -86,6 +105,7 @@ def main() -> None:
     from s2s_lab.sweeps.process import restart_retaining_memory
 
     restart_retaining_memory()
+    sys.argv[1:] = ["interactive=true" if word == "--interactive" else word for word in sys.argv[1:]]
     run_command("translate", "s2s-translate", ABOUT, translate)
 
 

@@ -102,7 +102,7 @@ def decode_once(
     words = [
         f"runs=[{quoted(model.path)}]", *STRATEGIES[strategy], f"precision={','.join(precisions)}",
         f"batch_sentences={batch_sentences}", "attention_sentences=0", word("paths.outputs", bench.scratch),
-        f"repeats={repeats}", f"shortlist={str(shortlist).lower()}",
+        f"repeats={repeats}", f"shortlist={str(shortlist).lower()}", "again=true", "trace_sentences=0",
     ]  # fmt: skip
     threads = {} if bench.threads is None else {"OMP_NUM_THREADS": str(bench.threads)}
     words += [] if bench.threads is None else [f"num_threads={bench.threads}"]

@@ -16,6 +16,8 @@ def run_command(
     task: Callable[..., None],
     check: Callable[..., None] | None = None,
     plugins: Callable[[], None] | None = None,
+    *,
+    at_once: bool = False,
 ) -> NoReturn:
     """Runs a Hydra command from sys.argv and ends the process.
 
@@ -27,13 +29,17 @@ def run_command(
             wrong request and RunError for a run that failed.
         check: gets the composed configurations of all jobs before the first one starts; raises RequestError.
         plugins: makes Hydra know launchers and sweepers of ours.
+        at_once: whether `task` gets the list of all jobs' configurations, in one call.
     """
     words = sys.argv[1:]
     if "--help" in words or "-h" in words:
         _print_help(program, about)
         sys.exit(0)
     try:
-        _run(name, program, task, check, plugins, words)
+        if at_once:
+            _run_at_once(name, program, task, check, plugins, words)
+        else:
+            _run(name, program, task, check, plugins, words)
     except RequestError as error:
         _end(program, error, 2)
     except RunError as error:
@@ -46,7 +52,7 @@ def run_command(
     sys.exit(0)
 
 
-def _run(
+def _run_at_once(
     name: str,
     program: str,
     task: Callable[..., None],
@@ -54,6 +60,21 @@ def _run(
     plugins: Callable[[], None] | None,
     words: list[str],
 ) -> None:
+    """Lets Hydra say whether there is something to do, then does all jobs together."""
+    asked: list[Any] = []
+    jobs = _run(name, program, asked.append, check, plugins, words)
+    if asked:  # nothing where the configuration was only to be shown
+        task(jobs)
+
+
+def _run(
+    name: str,
+    program: str,
+    task: Callable[..., None],
+    check: Callable[..., None] | None,
+    plugins: Callable[[], None] | None,
+    words: list[str],
+) -> list[Any]:
     import hydra
     from hydra._internal.utils import get_args_parser
 
@@ -98,6 +119,7 @@ def _run(
             if len(jobs) > 1
             else fault
         )
+    return jobs
 
 
 def _end(program: str, error: BaseException, code: int) -> NoReturn:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from s2s_lab.assemble.instantiation import locate
 from s2s_lab.data.vocabulary import EOS, UNK
@@ -61,10 +61,6 @@ class DemandFiles:
                 more = self._read + 1 + sum(1 for _ in lines)
                 raise RequestError(f"{self._paths[key]}: {more} lines, expected {self._read}, one for each sentence")
 
-    def digests(self) -> dict[str, str]:
-        """Gives the beginning of each file's SHA-256 by its key."""
-        return {key: _digest(path) for key, path in self._paths.items()}
-
     def _demand(self, key: str, line: str, place: str) -> Phrase | tuple[Phrase, ...]:
         phrases = line.split("\t") if line.strip() else []
         if key != "prefixes_file":
@@ -74,24 +70,12 @@ class DemandFiles:
         return phrase_ids(self._target, line, place) if phrases else ()
 
 
-class Told(NamedTuple):
-    """What an evaluation asks of its outputs.
-
-    Attributes:
-        demands: by sentence index, or None.
-        digests: of the files that say so, by key.
-    """
-
-    demands: Demands | None
-    digests: dict[str, str]
-
-
-def told_of(
+def demands_of(
     settings: Mapping[str, Any],
     target: TextSide,
     strategy: DecodingStrategy,
     references: Sequence[Sequence[int]],
-) -> Told:
+) -> Demands | None:
     """Reads what an evaluation asks of its outputs.
 
     Args:
@@ -104,16 +88,26 @@ def told_of(
         RequestError: a file cannot be used, or a shortlist is asked for too.
     """
     files = DemandFiles(settings, target)
-    demands, digests = files.next(len(references)), files.digests()
+    demands = files.next(len(references))
     files.end()
     if "targets" in strategy.meets:
         asked = {} if demands is None else {name: getattr(demands, name) for name in demands.named()}
         demands = Demands(**{**asked, "targets": [tuple(ids[:-1]) for ids in references]})
+    check_no_shortlist(settings, demands, strategy)
+    return demands
+
+
+def digests_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Gives the beginning of the SHA-256 of each file that says what outputs hold, by its key.
+
+    Raises:
+        RequestError: a file cannot be read.
+    """
+    named = {key: settings[key] for key in FILES if settings.get(key) is not None}
     for name, node in (settings.get("constraint") or {}).items():
         if node.get("file"):
-            digests[f"constraint.{name}.file"] = _digest(Path(node["file"]))
-    check_no_shortlist(settings, demands, strategy)
-    return Told(demands, digests)
+            named[f"constraint.{name}.file"] = node["file"]
+    return {key: _digest(Path(path)) for key, path in named.items()}
 
 
 def check_no_shortlist(settings: Mapping[str, Any], demands: Demands | None, strategy: DecodingStrategy) -> None:

@@ -1,121 +1,127 @@
-"""Evaluates frozen runs: decodes a split, scores it, and records both in the run folder."""
+"""Evaluates a frozen run: decodes a split, scores it, and records both in the run folder."""
 
 import hashlib
-import json
-import os
 import statistics
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from s2s_lab.assemble.demands import constraint_ids, told_of
-from s2s_lab.assemble.inference import build_metrics, build_strategy, choose_device, load_model
-from s2s_lab.assemble.instantiation import build, check_kind
-from s2s_lab.assemble.preparation import corpus_elsewhere
-from s2s_lab.assemble.shortlist import facts_of, shortlist_of
-from s2s_lab.data.corpora.base import Corpus
-from s2s_lab.decoding.base import Hypothesis
-from s2s_lab.faults import RequestError
+from s2s_lab.assemble.beams import beams_of
+from s2s_lab.assemble.demands import constraint_ids, demands_of, digests_of
+from s2s_lab.assemble.evaluation_record import alignments, conditions_of, nbest_lists, recorded, segments
+from s2s_lab.assemble.inference import build_metrics, build_strategy
+from s2s_lab.assemble.set_scores import scores_of_outputs
+from s2s_lab.assemble.shortlist import facts_of
+from s2s_lab.assemble.split_texts import section
+from s2s_lab.assemble.together import runs_of, with_parts
+from s2s_lab.assemble.workbench import Workbench
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
-from s2s_lab.inference.score import score_targets
 from s2s_lab.inference.unknown_words import wording
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.quality import quality_warnings
 from s2s_lab.metrics.search_errors import SearchErrors
 from s2s_lab.records.configuration import configuration_hash
-from s2s_lab.records.evaluation import Alignment, write_evaluation
-from s2s_lab.records.run_folder import RunFolder, find_runs
+from s2s_lab.records.evaluation import write_evaluation
+from s2s_lab.records.run_folder import RunFolder
 
 
-def evaluate_runs(settings: Mapping[str, Any]) -> Iterator[tuple[RunFolder, Path, dict[str, Any]]]:
-    """Evaluates every run that the settings name, one after the other.
+class Evaluated(NamedTuple):
+    """One evaluation of one run.
 
-    Args:
-        settings: plain conf/evaluate.yaml.
-
-    Yields:
-        The run, its new evaluation folder, and the facts written to scores.json.
-
-    Raises:
-        RequestError: if no run is named, a run is not finished, or its corpus cannot be read.
+    Attributes:
+        folder: where it is recorded.
+        facts: what scores.json holds.
+        anew: False where it had been recorded before.
     """
-    if not settings["runs"]:
-        raise RequestError("runs=[DIR,...] is missing: name run folders, or folders that hold them")
-    named = settings["runs"]
-    runs = find_runs([named] if isinstance(named, str) else named)
-    unfinished = [str(run.path) for run in runs if run.read().get("status") != "finished"]
-    runs = [run for run in runs if str(run.path) not in unfinished]
-    if not runs:
-        raise RequestError(f"{unfinished[0]}: this run has no finished model")
-    for path in unfinished:
-        print(f"left out, no finished model: {path}", file=sys.stderr)
-    device = choose_device(settings["accelerator"])
-    torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
-    torch.set_float32_matmul_precision(settings["matmul_precision"])
-    for run in runs:
-        folder, facts = evaluate(run, settings, device)
-        yield run, folder, facts
+
+    folder: Path
+    facts: dict[str, Any]
+    anew: bool
 
 
-def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) -> tuple[Path, dict[str, Any]]:
-    """Decodes and scores one split with one run's model and records it.
+def evaluate(
+    run: RunFolder, settings: Mapping[str, Any], device: torch.device, bench: Workbench | None = None
+) -> Evaluated:
+    """Decodes and scores one split with one run's model and records it; a record that still answers is kept.
 
     Args:
         run: a finished run.
         settings: plain conf/evaluate.yaml.
         device: where decoding happens.
+        bench: of the run, where further evaluations share its models and texts.
 
-    Returns:
-        The evaluation folder and the facts written to scores.json.
+    Raises:
+        RequestError: if the model or the corpus cannot be used so.
+        RunError: if the strategy finds no output.
     """
-    model = load_model(run.path, device=device, precision=settings["precision"])
-    constraint = settings.get("constraint")
-    strategy = build_strategy(settings["decoding"], constraint, constraint_ids(constraint, model.target))
-    split, sources, references, warnings = _texts(run, settings)
-    kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
-    replacing = settings.get("replace_unknown", False)
-    weights_of = frozenset(range(len(sources))) if replacing else kept
-    text_of = wording(model.target, model.source.tokenizer.tokenize_many(sources) if replacing else None)
-    source_ids = [model.source.ids(line) for line in sources]
-    target_ids = [model.target.ids(accepted[0]) for accepted in references]
-    told = told_of(settings, model.target, strategy, target_ids)
-    size, oracle = settings["batch_sentences"], settings.get("oracle_length", False)
-    shortlist = shortlist_of(run, model, settings["paths"].get("data")) if settings["shortlist"] else None
-    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
-    decoded, passes = _passes(
-        lambda: decode(
-            model.network, strategy, batches_of(source_ids, sentences=size), device=device, weights_of=weights_of,
-            shortlist=shortlist, exact_lengths=[len(ids) - 1 for ids in target_ids] if oracle else None,
-            demands=told.demands,
-        ),
-        settings["repeats"],
-    )  # fmt: skip
-    scored = length_sorted_batches(source_ids, target_ids, sentences=size)
-    likelihoods = score_targets(model.network, scored, device=device)
-    hypotheses = [text_of(index, decoded.hypotheses[index][0]) for index in range(len(sources))]
-    scores = _scores(_metrics(run, settings), hypotheses, references, likelihoods, model)
-    if shortlist is None:  # else the outputs' log-probabilities are those of fewer symbols
-        found = [best.log_prob for best in decoded.best]
-        scores.append(SearchErrors().score(found, [likelihoods[index][0] for index in sorted(likelihoods)]))
-    fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()
+    bench = Workbench(run) if bench is None else bench
+    node, constraint = settings["decoding"], settings.get("constraint", {})
+    signature = build_strategy(node, constraint).signature(exact=settings.get("oracle_length", False))
+    metrics = metrics_of(run, settings)
+    split, sources, references, warnings, fingerprint = bench.texts(settings)
+    size, replacing = settings["batch_sentences"], settings.get("replace_unknown", False)
+    shortlist = bench.shortlist(settings, device)
     facts = {
         "split": split,
-        "strategy": strategy.name,
-        "signature": strategy.signature(exact=oracle),
-        "configuration": settings["decoding"],
-        "constraint": settings.get("constraint", {}),
-        "demands": told.digests,
+        "strategy": signature.partition("|")[0],
+        "signature": with_parts(signature, settings),
+        "configuration": node,
+        "constraint": constraint,
+        "demands": digests_of(settings),
+        "replace_unknown": replacing,
         "data_fingerprint": fingerprint,
         "precision": settings["precision"],
         "device": str(device),
         "shortlist": facts_of(shortlist, size),
-        "replace_unknown": replacing,
-        **_speed(passes, len(sources), decoded.tokens),
+        "conditions": conditions_of(run, settings, device),
+        **({"together": runs_of(settings)} if runs_of(settings) else {}),
+        **({"label": settings["label"]} if settings.get("label") else {}),
+    }
+    identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
+    identity |= {key: facts[key] for key in ("constraint", "demands", "replace_unknown") if facts[key]}
+    identity |= {} if shortlist is None else {"shortlist": facts["shortlist"]}
+    folder = run.evaluation(split, facts["strategy"], configuration_hash(identity))
+    former = None if settings.get("again") else recorded(folder, facts["conditions"], metrics, references)
+    if former is not None:
+        return Evaluated(folder, former, anew=False)
+    model, together = bench.model(settings, device), bench.together(settings, device)
+    source_ids, target_ids = bench.ids(settings, device)
+    strategy = build_strategy(node, constraint, constraint_ids(constraint, model.target), model.target)
+    demands = demands_of(settings, model.target, strategy, target_ids)
+    kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
+    weights_of = frozenset(range(len(sources))) if replacing else kept
+    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
+    lengths = [len(ids) - 1 for ids in target_ids] if settings.get("oracle_length") else None
+    passes = _passes(
+        lambda encodings: together.reranked(
+            decode(
+                together.network, strategy, batches_of(source_ids, sentences=size), device=device,
+                weights_of=weights_of, shortlist=shortlist, exact_lengths=lengths, demands=demands, encodings=encodings,
+            ),
+            sources,
+        ),
+        bench,
+        settings,
+    )  # fmt: skip
+    decoded = passes[0]
+    likelihoods = bench.likelihoods(settings, device)
+    text_of = wording(model.target, model.source.tokenizer.tokenize_many(sources) if replacing else None)
+    texts = [[text_of(index, item) for item in decoded.hypotheses[index]] for index in range(len(sources))]
+    hypotheses = [found[0] for found in texts]
+    scores = _scores(metrics, hypotheses, references, likelihoods, model)
+    scores = [score for score in scores if together.normalised or score.name != "perplexity"]
+    if shortlist is None:  # else the outputs' log-probabilities are those of fewer symbols
+        found = [best.log_prob for best in decoded.best]
+        scores.append(SearchErrors().score(found, [likelihoods[index][0] for index in sorted(likelihoods)]))
+    scores += scores_of_outputs(decoded, texts, references, metrics, own_log_probs=shortlist is None)
+    scores += together.scores(source_ids, decoded)
+    facts |= {
+        "sentences": len(sources),
+        **_speed(passes, len(sources)),
         "warnings": [*warnings, *quality_warnings(hypotheses, references)],
         "scores": [
             {
@@ -127,81 +133,51 @@ def evaluate(run: RunFolder, settings: Mapping[str, Any], device: torch.device) 
             for score in scores
         ],
     }
-    identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
-    identity |= {"constraint": settings["constraint"]} if settings.get("constraint") else {}
-    identity |= {"replace_unknown": True} if replacing else {}
-    identity |= {"demands": told.digests} if told.digests else {}
-    identity |= {} if shortlist is None else {"shortlist": facts["shortlist"]}
-    folder = run.evaluation(split, strategy.name, configuration_hash(identity))
+    traced = min(len(sources), settings.get("trace_sentences", 0)) if shortlist is None else 0
     write_evaluation(
         folder,
         facts=facts,
         sources=sources,
         references=references,
         hypotheses=hypotheses,
-        nbest=_nbest(model, decoded, text_of),
-        segments=_segments(source_ids, target_ids, decoded, scores),
-        attention=_alignments(model, source_ids, decoded, kept),
+        nbest=nbest_lists(model, decoded, texts),
+        segments=segments(source_ids, target_ids, decoded, scores),
+        attention=alignments(model, source_ids, decoded, kept),
+        beams=beams_of(
+            model, strategy, source_ids[:traced], network=together.network, exact_lengths=lengths, demands=demands
+        ),
     )
     run.update({"scores": {f"{split}/{folder.name}": {score.name: score.value for score in scores}}})
-    return folder, facts
+    return Evaluated(folder, facts, anew=True)
 
 
-def _passes(decode_all: Callable[[], Decoded], repeats: int) -> tuple[Decoded, list[float]]:
-    """What the first of several passes gave, and the seconds of each."""
-    first = decode_all()
-    return first, [first.seconds, *(decode_all().seconds for _ in range(repeats - 1))]
+def metrics_of(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]:
+    """The metrics that the settings ask for; the run's own where they ask for none.
+
+    Raises:
+        RequestError: if they cannot be built.
+    """
+    return build_metrics(settings["metrics"] or section(run.configuration(), "metrics"))
 
 
-def _speed(passes: Sequence[float], sentences: int, tokens: int) -> dict[str, Any]:
+def _passes(decode_all: Callable[[Any], Decoded], bench: Workbench, settings: Mapping[str, Any]) -> list[Decoded]:
+    """What each of the passes gave; of several, each encodes anew, so that all measure the same."""
+    repeats = settings["repeats"]
+    return [decode_all(bench.encodings(settings) if repeats == 1 else None) for _ in range(repeats)]
+
+
+def _speed(passes: Sequence[Decoded], sentences: int) -> dict[str, Any]:
     """The speed of the median pass, the faster of two in the middle, and the seconds of all."""
-    seconds = statistics.median_low(passes)
+    seconds = statistics.median_low(each.seconds for each in passes)
+    median = next(each for each in passes if each.seconds == seconds)
     return {
         "seconds": round(seconds, 4),
-        "passes": [round(each, 4) for each in passes],
+        "encoding_seconds": round(median.encoding_seconds, 4),
+        "decoding_seconds": round(seconds - median.encoding_seconds, 4),
+        "passes": [round(each.seconds, 4) for each in passes],
         "sentences_per_second": round(sentences / seconds, 2),
-        "tokens_per_second": round(tokens / seconds, 2),
+        "tokens_per_second": round(passes[0].tokens / seconds, 2),
     }
-
-
-class _Texts(NamedTuple):
-    """What is decoded and what it is compared with.
-
-    Attributes:
-        split: canonical name of the split.
-        sources: raw source lines.
-        references: accepted references of each, raw.
-        warnings: what a reader of the scores should know of them.
-    """
-
-    split: str
-    sources: list[str]
-    references: list[tuple[str, ...]]
-    warnings: list[str]
-
-
-def _texts(run: RunFolder, settings: Mapping[str, Any]) -> _Texts:
-    """Texts of the split, from the run's own corpus or from `paths.data`."""
-    configuration = run.configuration()
-    data, job = _section(configuration, "data"), _section(configuration, "job")
-    check_kind(data.get("corpus"), Corpus, "data.corpus")
-    corpus = build(corpus_elsewhere(configuration, settings["paths"].get("data")), "data.corpus")
-    split = corpus.canonical(settings["split"])
-    trained_on = job.get("corpus_fingerprint")
-    changed = trained_on is not None and trained_on != corpus.fingerprint()
-    warnings = ["the corpus is not the one that the model was trained on: its files differ"] if changed else []
-    sources = [source for source, _ in corpus.pairs(split)]
-    return _Texts(split, sources, [tuple(accepted) for accepted in corpus.references(split)], warnings)
-
-
-def _section(configuration: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A section of a run's configuration; empty where it has none."""
-    section = configuration.get(key)
-    return section if isinstance(section, Mapping) else {}
-
-
-def _metrics(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]:
-    return build_metrics(settings["metrics"] or _section(run.configuration(), "metrics"))
 
 
 def _scores(
@@ -221,53 +197,3 @@ def _scores(
             vocabulary=vocabulary,
         ),
     ]
-
-
-def _nbest(
-    model: FrozenModel, decoded: Decoded, text_of: Callable[[int, Hypothesis], str]
-) -> Iterable[list[dict[str, Any]]]:
-    for index in sorted(decoded.hypotheses):
-        yield [
-            {
-                "text": text_of(index, item),
-                "tokens": model.target.tokens(item.ids),
-                "log_prob": item.log_prob,
-                "score": item.score,
-                "finished": item.finished,
-            }
-            for item in decoded.hypotheses[index]
-        ]
-
-
-def _segments(
-    source_ids: Sequence[Sequence[int]],
-    target_ids: Sequence[Sequence[int]],
-    decoded: Decoded,
-    scores: Sequence[Score],
-) -> Iterable[dict[str, Any]]:
-    for index, best in enumerate(decoded.best):
-        yield {
-            "index": index,
-            "source_length": len(source_ids[index]) - 1,
-            "reference_length": len(target_ids[index]) - 1,
-            "hypothesis_length": len(best.ids),
-            "log_prob": best.log_prob,
-            "score": best.score,
-            **({} if best.optimal is None else {"optimal": best.optimal}),
-            "statistics": {score.name: score.statistics[index].tolist() for score in scores},
-        }
-
-
-def _alignments(
-    model: FrozenModel, source_ids: Sequence[Sequence[int]], decoded: Decoded, kept: frozenset[int]
-) -> dict[int, Alignment]:
-    found = {}
-    for index in sorted(kept):
-        best = decoded.hypotheses[index][0]
-        if best.weights is None:
-            continue
-        source_tokens = [*model.source.tokens(source_ids[index]), "</s>"]
-        target_tokens = [*model.target.tokens(best.ids), *(["</s>"] if best.finished else [])]
-        weights = best.weights.float().cpu().numpy()[: len(target_tokens), : len(source_tokens)]
-        found[index] = Alignment(weights, source_tokens, target_tokens)
-    return found

@@ -5,6 +5,7 @@ import torch
 from s2s_lab.assemble.devices import threads
 from s2s_lab.assemble.evaluation import evaluate
 from s2s_lab.assemble.inference import choose_device
+from s2s_lab.assemble.workbench import Workbench
 from s2s_lab.records.run_folder import RunFolder
 
 
@@ -17,8 +18,11 @@ def evaluate_planned(folder: RunFolder) -> None:
     Raises:
         RequestError: if an evaluation cannot be done with this run.
     """
-    for key, settings in folder.open_evaluations().items():
+    planned = folder.open_evaluations()
+    kept = max((settings.get("encoded_megabytes", 0) for settings in planned.values()), default=0)
+    bench = Workbench(folder, encoded_megabytes=kept if len(planned) > 1 else 0)
+    for key, settings in planned.items():
         torch.set_num_threads(settings["num_threads"] or threads(folder.configuration()["trainer"]))
         torch.set_float32_matmul_precision(settings["matmul_precision"])
-        place, _ = evaluate(folder, settings, choose_device(settings["accelerator"]))
-        folder.update({"evaluations": {key: str(place.relative_to(folder.evaluations))}})
+        done = evaluate(folder, settings, choose_device(settings["accelerator"]), bench)
+        folder.update({"evaluations": {key: str(done.folder.relative_to(folder.evaluations))}})

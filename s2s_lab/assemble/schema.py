@@ -174,6 +174,15 @@ class Evaluation:
     language_model_weight: float = 0.2
     rerank: list = dataclasses.field(default_factory=list)
     wait_k: int | None = None
+    trace_sentences: int = 0
+    encoded_megabytes: int = 0
+    again: bool = False
+    label: str | None = None
+    grid: str | None = None
+    table: str | None = None
+    wandb: Literal["offline", "online"] | None = None
+    wandb_project: str = "s2s_lab"
+    wandb_entity: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -193,6 +202,7 @@ class Translation:
     matmul_precision: Literal["highest", "high", "medium"]
     num_threads: int | None
     shortlist: bool = False
+    interactive: bool = False
     constraint: Node = dataclasses.field(default_factory=dict)
     replace_unknown: bool = False
     prefixes_file: str | None = None
@@ -233,6 +243,8 @@ LEAST = {
     "nbest": 1,
     "repeats": 1,
     "wait_k": 1,
+    "trace_sentences": 0,
+    "encoded_megabytes": 0,
     "max_source_length": 1,
     "num_threads": 1,
 }
@@ -248,7 +260,7 @@ MOST = {
         ("trainer.max_steps", "trainer.max_epochs", "trainer.max_minutes", "trainer.validate_every",
          "trainer.validation_sentences", "trainer.patience", "trainer.accumulate", "trainer.log_every",
          "callbacks.examples", "callbacks.attention_pictures", "data.batch.max_sentences", "data.batch.max_tokens",
-         "batch_sentences", "attention_sentences", "nbest"),
+         "batch_sentences", "attention_sentences", "nbest", "trace_sentences", "encoded_megabytes"),
         2**53,
     ),
 }  # fmt: skip

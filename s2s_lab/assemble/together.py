@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from s2s_lab.assemble.inference import model_place
+from s2s_lab.assemble.inference import read_model
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.corpora.files import sha256_of
 from s2s_lab.faults import RequestError
@@ -38,8 +38,6 @@ class Together:
         rerankers: judge the n-best lists.
         wait_k: source positions read before the first symbol, or None.
         normalised: whether the probabilities of a step's symbols sum to 1, as perplexity asks for.
-        parts: for each thing that changes the output its name and all that decides it, without places.
-        runs: the runs named, for the record.
         device: where all models are.
         sentences: in a batch.
     """
@@ -49,18 +47,8 @@ class Together:
     rerankers: tuple[Reranker, ...]
     wait_k: int | None
     normalised: bool
-    parts: Mapping[str, str]
-    runs: Mapping[str, Any]
     device: torch.device
     sentences: int
-
-    def signature(self, strategy: str) -> str:
-        """Adds what is beside the model to a strategy's signature; nothing where there is nothing."""
-        return "|".join((strategy, *(f"{name}:{value}" for name, value in self.parts.items())))
-
-    def facts(self) -> dict[str, Any]:
-        """What a record says of it; empty where there is nothing beside the model."""
-        return {"together": dict(self.runs)} if self.parts else {}
 
     def reranked(self, decoded: Decoded, sources: Sequence[str]) -> Decoded:
         """The n-best lists as the rerankers sort them; `sources` are raw lines by sentence index."""
@@ -85,6 +73,44 @@ class Together:
         return [AverageLagging().score(read, lengths)]
 
 
+def with_parts(signature: str, settings: Mapping[str, Any]) -> str:
+    """Adds to a strategy's signature all that is beside the model and decides the output, without places.
+
+    Raises:
+        RequestError: a model that is named cannot be read, or weights are set and no run is named.
+    """
+    parts = dict[str, str]()
+    _check_weights(settings)
+    if settings.get("together"):
+        weights = settings.get("together_weights")
+        shown = "equal" if weights is None else ",".join(f"{weight:g}" for weight in weights)
+        members = ",".join(map(_digest, _paths("together", settings["together"])))
+        parts["together"] = f"{settings['together_mean']},{shown},{members}"
+    if settings.get("wait_k") is not None:
+        parts["wait_k"] = str(settings["wait_k"])
+    if settings.get("language_model") is not None:
+        weight = settings["language_model_weight"]
+        parts["language_model"] = f"{weight:g},{_digest(Path(settings['language_model']))}"
+    if settings.get("rerank"):
+        nodes = _checked_rerankers(settings["rerank"])
+        parts["rerank"] = ";".join(f"{n['kind']},{n['weight']:g},{_digest(Path(n['run']))}" for n in nodes)
+    return "|".join((signature, *(f"{name}:{value}" for name, value in parts.items())))
+
+
+def runs_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives what the settings put beside the model, with the runs they name; empty where they put nothing."""
+    runs = dict[str, Any]()
+    if settings.get("together"):
+        runs["together"] = [str(path) for path in settings["together"]]
+    if settings.get("wait_k") is not None:
+        runs["wait_k"] = settings["wait_k"]
+    if settings.get("language_model") is not None:
+        runs["language_model"] = {"run": str(settings["language_model"]), "weight": settings["language_model_weight"]}
+    if settings.get("rerank"):
+        runs["rerank"] = [dict(node) for node in settings["rerank"]]
+    return runs
+
+
 def together_of(
     settings: Mapping[str, Any], run: Path, model: FrozenModel, *, load: Load, device: torch.device
 ) -> Together:
@@ -101,8 +127,8 @@ def together_of(
         RequestError: a run has no model, the models do not fit together, or a value is not what it has to be.
     """
     network: Network = model.network
-    parts, runs = dict[str, str](), dict[str, Any]()
     normalised = True
+    _check_weights(settings)
     if settings.get("together"):
         others = _paths("together", settings["together"])
         members = [load(path) for path in others]
@@ -112,15 +138,8 @@ def together_of(
         weights, mean = settings.get("together_weights"), settings["together_mean"]
         ensemble = Ensemble([model.network, *(member.network for member in members)], weights=weights, mean=mean)
         network, normalised = ensemble, mean == "probabilities"
-        shown = "equal" if weights is None else ",".join(f"{weight:g}" for weight in weights)
-        parts["together"] = f"{mean},{shown},{','.join(map(_digest, others))}"
-        runs["together"] = [str(path) for path in others]
-    elif settings.get("together_weights") is not None:
-        raise RequestError("together_weights is set, but together names no run")
     if settings.get("wait_k") is not None:
         network = WaitK(network, settings["wait_k"])
-        parts["wait_k"] = str(settings["wait_k"])
-        runs["wait_k"] = settings["wait_k"]
     if settings.get("language_model") is not None:
         path, weight = Path(settings["language_model"]), settings["language_model_weight"]
         language_model = load(path)
@@ -128,23 +147,16 @@ def together_of(
             raise RequestError(f"language_model={path}: that model reads a source, expected a run of model=lm")
         _check_same("target", f"language_model={path}", language_model, run, model)
         network, normalised = ShallowFusion(network, language_model.network, weight=weight), False
-        parts["language_model"] = f"{weight:g},{_digest(path)}"
-        runs["language_model"] = {"run": str(path), "weight": weight}
     if settings.get("shortlist") and network is not model.network:
         raise RequestError("shortlist=true serves one network; leave out together, language_model and wait_k")
-    rerankers = _rerankers(settings.get("rerank") or [], load)
-    if rerankers:
-        nodes = settings["rerank"]
-        parts["rerank"] = ";".join(f"{n['kind']},{n['weight']:g},{_digest(Path(n['run']))}" for n in nodes)
-        runs["rerank"] = [dict(node) for node in nodes]
+    nodes = _checked_rerankers(settings.get("rerank") or [])
+    rerankers = tuple(Reranker(load(Path(node["run"])), node["kind"], float(node["weight"])) for node in nodes)
     return Together(
         model=model,
         network=network,
         rerankers=rerankers,
         wait_k=settings.get("wait_k"),
         normalised=normalised,
-        parts=parts,
-        runs=runs,
         device=device,
         sentences=settings["batch_sentences"],
     )
@@ -156,8 +168,12 @@ def _paths(key: str, named: Any) -> list[Path]:
     return [Path(each) for each in named]
 
 
-def _rerankers(nodes: Sequence[Any], load: Load) -> tuple[Reranker, ...]:
-    """Checks and reads the models of `rerank`."""
+def _checked_rerankers(nodes: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+    """Checks what `rerank` names.
+
+    Raises:
+        RequestError: it is not what it has to be.
+    """
     for node in nodes:
         keys = set(node) if isinstance(node, Mapping) else set()
         if keys != {"run", "kind", "weight"}:
@@ -166,7 +182,7 @@ def _rerankers(nodes: Sequence[Any], load: Load) -> tuple[Reranker, ...]:
             raise RequestError(f"rerank.kind is {node['kind']!r}, expected one of {', '.join(KINDS)}")
         if isinstance(node["weight"], bool) or not isinstance(node["weight"], int | float):
             raise RequestError(f"rerank.weight is {node['weight']!r}, expected a number")
-    return tuple(Reranker(load(Path(node["run"])), node["kind"], float(node["weight"])) for node in nodes)
+    return nodes
 
 
 def _check_same(side: str, place: str, other: FrozenModel, run: Path, model: FrozenModel) -> None:
@@ -186,6 +202,16 @@ def _check_same(side: str, place: str, other: FrozenModel, run: Path, model: Fro
         raise RequestError(f"{place}: its {side}s are tokenized otherwise than those of {run}; the same is expected")
 
 
+def _check_weights(settings: Mapping[str, Any]) -> None:
+    if settings.get("together_weights") is not None and not settings.get("together"):
+        raise RequestError("together_weights is set, but together names no run")
+
+
 def _digest(run: Path) -> str:
-    """Tells a model from all others: the beginning of the sha256 of its weights."""
-    return sha256_of(model_place(run) / WEIGHTS)[:DIGITS]
+    """Tells a model from all others: the beginning of the sha256 of its weights.
+
+    Raises:
+        RequestError: the run has no model.
+    """
+    place, _ = read_model(run)
+    return sha256_of(place / WEIGHTS)[:DIGITS]

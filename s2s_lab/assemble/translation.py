@@ -1,19 +1,21 @@
 """Translates a stream of lines with a frozen model, in order, in constant memory."""
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from s2s_lab.assemble.demands import DemandFiles, check_no_shortlist, constraint_ids
 from s2s_lab.assemble.inference import build_strategy, choose_device, load_model, model_place
-from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.assemble.together import together_of
+from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.decode import decode
+from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 from s2s_lab.inference.lexicon_file import load_lexicon
 from s2s_lab.inference.shortlist import Shortlist
@@ -46,75 +48,132 @@ def translate_lines(
         RequestError: if the model cannot be read or nbest is more than the strategy keeps, or a shortlist is asked
             for and the model has no lexicon, or a file of demands does not fit the lines.
     """
-    device = choose_device(settings["accelerator"])
-    torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
-    torch.set_float32_matmul_precision(settings["matmul_precision"])
-    model = load_model(Path(settings["run"]), device=device, precision=settings["precision"])
-    constraint = settings.get("constraint")
-    strategy = build_strategy(settings["decoding"], constraint, constraint_ids(constraint, model.target))
-    wanted = settings["nbest"]
-    if not 1 <= wanted <= strategy.num_hypotheses:
-        raise RequestError(
-            f"nbest={wanted}: decoding={strategy.name} keeps {strategy.num_hypotheses}; set decoding.num_hypotheses"
-        )
-    encoded = _encoded(lines, model, settings["max_source_length"], tell, settings.get("replace_unknown", False))
-    shortlist = None
-    if settings["shortlist"]:
-        vocabularies = {"source": model.source.vocabulary, "target": model.target.vocabulary}
-        shortlist = Shortlist(load_lexicon(model_place(Path(settings["run"])), **vocabularies))
-    return _translated(encoded, settings, model, strategy, shortlist, interactive)
+    translator = Translator(settings, tell)
+    return _translated(translator.read(lines), settings, translator, interactive)
+
+
+class Line(NamedTuple):
+    """One line of the stream; the text itself is let go where nothing asks for it.
+
+    Attributes:
+        ids: of the source, eos at the end.
+        empty: whether it holds nothing but blanks.
+        text: as read, cut where its ids are; for models that read it anew.
+        tokens: of the source as written.
+    """
+
+    ids: list[int]
+    empty: bool
+    text: str = ""
+    tokens: Sequence[str] = ()
+
+
+class Translator:
+    """A frozen model with a strategy, ready to translate.
+
+    Args:
+        settings: plain conf/translate.yaml.
+        tell: as of `translate_lines`.
+
+    Attributes:
+        settings: the same.
+        device: where the model is.
+        model: the model.
+        strategy: the strategy.
+        together: the model with what decodes and judges beside it.
+        replacing: whether unknown words of the outputs become source words.
+        shortlist: what the output layer is narrowed to, or None.
+
+    Raises:
+        RequestError: as of `translate_lines`.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], tell: Callable[[str, int, str], None] = lambda kind, number, remark: None
+    ) -> None:
+        self.settings = settings
+        self.device = choose_device(settings["accelerator"])
+        torch.set_num_threads(settings["num_threads"] or len(os.sched_getaffinity(0)))
+        torch.set_float32_matmul_precision(settings["matmul_precision"])
+        self.model = load_model(Path(settings["run"]), device=self.device, precision=settings["precision"])
+        load = functools.partial(load_model, device=self.device, precision=settings["precision"])
+        self.together = together_of(settings, Path(settings["run"]), self.model, load=load, device=self.device)
+        constraint, self.replacing = settings.get("constraint"), settings.get("replace_unknown", False)
+        in_ids = constraint_ids(constraint, self.model.target)
+        self.strategy = build_strategy(settings["decoding"], constraint, in_ids, self.model.target)
+        wanted, kept = settings["nbest"], self.strategy.num_hypotheses
+        if not 1 <= wanted <= kept:
+            raise RequestError(
+                f"nbest={wanted}: decoding={self.strategy.name} keeps {kept}; set decoding.num_hypotheses"
+            )
+        self.shortlist = None
+        if settings["shortlist"]:
+            vocabularies = {"source": self.model.source.vocabulary, "target": self.model.target.vocabulary}
+            self.shortlist = Shortlist(load_lexicon(model_place(Path(settings["run"])), **vocabularies))
+        self._tell, self._demands = tell, DemandFiles(settings, self.model.target)
+
+    def read(self, lines: Iterable[str]) -> Iterator[Line]:
+        """Turns lines into ids; those that are too long are cut, and told of."""
+        model, longest = self.model, self.settings["max_source_length"]
+        for number, line in enumerate(lines, start=1):
+            ids, text = model.source.ids(line), line
+            if longest is not None and len(ids) - 1 > longest:
+                self._tell("were too long", number, f"{len(ids) - 1:,} tokens, cut to max_source_length={longest}")
+                ids = [*ids[:longest], ids[-1]]
+                text = model.source.line(ids)
+            tokens = model.source.tokenizer.tokenize(line)[:longest] if self.replacing else ()
+            yield Line(ids, not line.strip(), text if self.together.rerankers else "", tokens)
+
+    def decode(self, lines: Sequence[Line], weights_of: frozenset[int]) -> Decoded:
+        """Decodes the next lines together; `weights_of` are those whose attention is kept."""
+        demands = self._demands.next(len(lines))
+        check_no_shortlist(self.settings, demands, self.strategy)
+        batches_of = length_sorted_batches if self.shortlist is None else self.shortlist.batches
+        batches = batches_of([line.ids for line in lines], sentences=self.settings["batch_sentences"])
+        decoded = decode(
+            self.together.network, self.strategy, batches, device=self.device, shortlist=self.shortlist,
+            weights_of=frozenset(range(len(lines))) if self.replacing else weights_of, demands=demands,
+        )  # fmt: skip
+        return self.together.reranked(decoded, [line.text for line in lines])
+
+    def texts(self, lines: Sequence[Line]) -> Callable[[int, Hypothesis], str]:
+        """Gives what turns the place of one of these lines and one of its hypotheses into text."""
+        return wording(self.model.target, [line.tokens for line in lines] if self.replacing else None)
+
+    def translate(self, line: str) -> tuple[list[int], list[tuple[str, Hypothesis]]]:
+        """Translates one line: its ids, eos at the end, and its outputs with their attention, best first."""
+        (read,) = self.read([line])
+        text_of = self.texts([read])
+        return read.ids, [(text_of(0, item), item) for item in self.decode([read], frozenset({0})).hypotheses[0]]
+
+    def end(self) -> None:
+        """Looks that no demand is left after the last line.
+
+        Raises:
+            RequestError: a file of demands has more lines than the input.
+        """
+        self._demands.end()
 
 
 def _translated(
-    stream: Iterator[tuple[list[int], bool, list[str] | None]],
-    settings: Mapping[str, Any],
-    model: FrozenModel,
-    strategy: DecodingStrategy,
-    shortlist: Shortlist | None,
-    interactive: bool,
+    stream: Iterator[Line], settings: Mapping[str, Any], translator: Translator, interactive: bool
 ) -> Iterator[tuple[list[str], str | None]]:
-    device, wanted = choose_device(settings["accelerator"]), settings["nbest"]
-    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
+    model, wanted = translator.model, settings["nbest"]
     ahead = 1 if interactive else settings["batch_sentences"] * CHUNK
-    told = DemandFiles(settings, model.target)
     while chunk := list(islice(stream, ahead)):
-        tokens = [tokens for _, _, tokens in chunk if tokens is not None]
-        text_of = wording(model.target, tokens or None)
-        kept = frozenset(range(len(chunk))) if settings["attention_file"] or tokens else frozenset()
-        source_ids = [ids for ids, _, _ in chunk]
-        batches = batches_of(source_ids, sentences=settings["batch_sentences"])
-        demands = told.next(len(chunk))
-        check_no_shortlist(settings, demands, strategy)
-        decoded = decode(
-            model.network, strategy, batches, device=device, weights_of=kept, shortlist=shortlist, demands=demands
-        )
-        for index, (_, empty, _) in enumerate(chunk):
+        kept = frozenset(range(len(chunk))) if settings["attention_file"] else frozenset()
+        decoded, text_of = translator.decode(chunk, kept), translator.texts(chunk)
+        for index, line in enumerate(chunk):
             nbest = decoded.hypotheses[index][:wanted]
-            if empty:
+            if line.empty:
                 yield [""] * wanted, None
                 continue
             texts = [text_of(index, item) for item in nbest]
             if wanted > 1:
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
             texts += [""] * (wanted - len(texts))
-            yield texts, _attention_line(model, source_ids[index], nbest[0]) if settings["attention_file"] else None
-    told.end()
-
-
-def _encoded(
-    lines: Iterable[str],
-    model: FrozenModel,
-    longest: int | None,
-    tell: Callable[[str, int, str], None],
-    with_tokens: bool,
-) -> Iterator[tuple[list[int], bool, list[str] | None]]:
-    """Yields the ids of each line, eos at the end, whether it is empty, and its tokens if asked for."""
-    for number, line in enumerate(lines, start=1):
-        ids = model.source.ids(line)
-        if longest is not None and len(ids) - 1 > longest:
-            tell("were too long", number, f"{len(ids) - 1:,} tokens, cut to max_source_length={longest}")
-            ids = [*ids[:longest], ids[-1]]
-        yield ids, not line.strip(), model.source.tokenizer.tokenize(line)[:longest] if with_tokens else None
+            yield texts, _attention_line(model, line.ids, nbest[0]) if settings["attention_file"] else None
+    translator.end()
 
 
 def _attention_line(model: FrozenModel, source_ids: Sequence[int], best: Hypothesis) -> str:

@@ -3,15 +3,24 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 
 from s2s_lab.data.batch import Batch
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.task import Demands
+from s2s_lab.inference.encodings import Encodings, encode
 from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.inference.view import Network
 from s2s_lab.models.seq2seq import Seq2Seq
+
+
+class Spent(NamedTuple):
+    """Wall time of one batch, in seconds: of encoding, whenever it was done, and of decoding."""
+
+    encoding: float
+    decoding: float
 
 
 @dataclass
@@ -21,11 +30,13 @@ class Decoded:
     Attributes:
         hypotheses: n-best lists, best first, by sentence index.
         seconds: wall time of encoding and decoding, without data preparation.
+        encoding_seconds: what of it is encoding's; it counts in full where the sources had been encoded before.
         tokens: tokens of the best hypotheses, each with its end symbol.
     """
 
     hypotheses: dict[int, list[Hypothesis]] = field(default_factory=dict)
     seconds: float = 0.0
+    encoding_seconds: float = 0.0
     tokens: int = 0
 
     @property
@@ -44,7 +55,8 @@ def decode_batches(
     shortlist: Shortlist | None = None,
     exact_lengths: Sequence[int] | None = None,
     demands: Demands | None = None,
-) -> Iterator[tuple[Batch, list[list[Hypothesis]], float]]:
+    encodings: Encodings | None = None,
+) -> Iterator[tuple[Batch, list[list[Hypothesis]], Spent]]:
     """Yields each batch with its n-best lists and the seconds that encoding and decoding took.
 
     Args:
@@ -58,13 +70,14 @@ def decode_batches(
         exact_lengths: tokens without eos that each sentence's output is to have, by sentence index; None leaves the
             lengths to the strategy.
         demands: what the outputs must hold, by sentence index, in ids of the whole vocabulary.
+        encodings: of these very sentences, where they are kept for another strategy; None keeps nothing.
     """
     given = None if exact_lengths is None else torch.tensor(exact_lengths, dtype=torch.int64)
     for batch in batches:
         moved = batch.to(device)
+        memory, state, of_encoding = encode(network, moved) if encodings is None else encodings.start(network, moved)
         began = time.perf_counter()
         with torch.inference_mode():
-            memory, state = network.start(moved.sources)
             narrowed = None
             if shortlist is not None:
                 assert isinstance(network, Seq2Seq), "a shortlist narrows the output layer of one network"
@@ -82,7 +95,7 @@ def decode_batches(
             )
             if narrowed is not None:
                 hypotheses = narrowed.restored(hypotheses)
-        yield batch, hypotheses, time.perf_counter() - began
+        yield batch, hypotheses, Spent(of_encoding, time.perf_counter() - began)
 
 
 def decode(
@@ -95,14 +108,16 @@ def decode(
     shortlist: Shortlist | None = None,
     exact_lengths: Sequence[int] | None = None,
     demands: Demands | None = None,
+    encodings: Encodings | None = None,
 ) -> Decoded:
     """Decodes all batches; arguments as in `decode_batches`."""
     decoded = Decoded()
-    for batch, hypotheses, seconds in decode_batches(
+    for batch, hypotheses, spent in decode_batches(
         network, strategy, batches, device=device, weights_of=weights_of, shortlist=shortlist,
-        exact_lengths=exact_lengths, demands=demands,
+        exact_lengths=exact_lengths, demands=demands, encodings=encodings,
     ):  # fmt: skip
         decoded.hypotheses.update(zip(batch.index.tolist(), hypotheses, strict=True))
-        decoded.seconds += seconds
+        decoded.seconds += spent.encoding + spent.decoding
+        decoded.encoding_seconds += spent.encoding
         decoded.tokens += sum(len(nbest[0].ids) + nbest[0].finished for nbest in hypotheses)
     return decoded

@@ -88,7 +88,8 @@ def rerank(
         for index, nbest in decoded.hypotheses.items()
     }
     tokens = sum(len(nbest[0].ids) + nbest[0].finished for nbest in hypotheses.values())
-    return Decoded(hypotheses, decoded.seconds + time.perf_counter() - began, tokens)
+    seconds = decoded.seconds + time.perf_counter() - began
+    return replace(decoded, hypotheses=hypotheses, seconds=seconds, tokens=tokens)
 
 
 def _sorted(nbest: Sequence[Hypothesis], added: Sequence[float]) -> list[Hypothesis]:

@@ -60,6 +60,7 @@ def write_evaluation(
     nbest: Iterable[Sequence[Mapping[str, Any]]],
     segments: Iterable[Mapping[str, Any]],
     attention: Mapping[int, Alignment] | None = None,
+    beams: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write an evaluation so that its folder appears whole or not at all; an older one of the same name is replaced.
 
@@ -69,7 +70,8 @@ def write_evaluation(
         folder: Where it goes, from `RunFolder.evaluation`.
         facts: What scores.json holds: split, strategy (name), signature (of the strategy), configuration,
             data_fingerprint, precision, shortlist (what decides it, or null), device, seconds (of the median pass),
-            passes (seconds of each), sentences, sentences_per_second, tokens_per_second, warnings (list of texts), and
+            encoding_seconds and decoding_seconds (their sum), passes (seconds of each), sentences,
+            sentences_per_second, tokens_per_second, warnings (list of texts), and
             scores: a list of name, value, signature, higher_is_better, class (dotted path of the metric) and options
             (its constructor's).
         sources: Raw source texts.
@@ -77,8 +79,10 @@ def write_evaluation(
         hypotheses: The best hypothesis of each sentence, detokenized.
         nbest: For each sentence a list of text, tokens, log_prob, score, finished; best first.
         segments: For each sentence index, source_length, reference_length, hypothesis_length (in tokens), log_prob,
-            score, and statistics: metric name -> numbers.
+            best_log_prob (of the most probable whole output of the n-best list, or null), score, and statistics: metric
+            name -> numbers.
         attention: Sentence index -> its alignment, for as many sentences as are kept.
+        beams: What beams.json holds: the search trees of the first sentences; None where the strategy tells none.
 
     Returns:
         The folder.
@@ -107,6 +111,8 @@ def write_evaluation(
                 raise RequestError(f"{folder}: {number} {name} for {count} hypotheses")
         if attention:
             _write_attention(temporary / "attention.npz", attention)
+        if beams:
+            write_json(temporary / "beams.json", beams)
         write_json(temporary / "scores.json", {**facts, "schema": SCHEMA, "sentences": count})
         _put_in_place(temporary, folder)
     except BaseException:

@@ -9,7 +9,8 @@ from s2s_lab.records.run_folder import RunFolder
 
 NOT_OF_THE_RESULT = (
     "runs", "paths", "split", "decoding", "metrics", "oracle_length", "batch_sentences", "attention_sentences",
-    "accelerator", "matmul_precision", "num_threads", "repeats",
+    "accelerator", "matmul_precision", "num_threads", "repeats", "trace_sentences", "encoded_megabytes", "again",
+    "label", "grid", "table", "wandb", "wandb_project", "wandb_entity",
 )  # fmt: skip
 """Settings of an evaluation that are compared in another way, or that change only its speed or what is kept of it."""
 

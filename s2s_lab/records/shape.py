@@ -42,12 +42,16 @@ def check_shape(value: Any, shape: Shape, place: str) -> None:
     """
     if isinstance(shape, list):
         _require(value, list, place)
+        if _all_plain(value, shape[0]):
+            return
         for position, item in enumerate(value):
             check_shape(item, shape[0], f"{place}[{position}]" if position < 1000 else place)
     elif isinstance(shape, Each):
         _require(value, Mapping, place)
         for key, item in value.items():
-            check_shape(item, shape.shape, f"{place}: {reprlib.repr(key)}")
+            listed = isinstance(shape.shape, list) and isinstance(item, list)
+            if not (listed and _all_plain(item, shape.shape[0])):
+                check_shape(item, shape.shape, f"{place}: {reprlib.repr(key)}")
     elif isinstance(shape, Exactly | Maybe):
         _require(value, Mapping, place)
         for key, part in shape.items():
@@ -59,6 +63,12 @@ def check_shape(value: Any, shape: Shape, place: str) -> None:
                 raise RequestError(f"{place}: {key} is missing")
     else:
         _require(value, shape, place)
+
+
+def _all_plain(values: list[Any], shape: Shape) -> bool:
+    """Whether all are exactly of the types asked for, looked up together; False says nothing of what is wrong."""
+    accepted = shape if isinstance(shape, tuple) else (shape,)
+    return all(isinstance(kind, type) for kind in accepted) and set(map(type, values)) <= set(accepted)
 
 
 def _require(value: Any, types: Any, place: str) -> None:

@@ -12,6 +12,7 @@ from s2s_lab.metrics.base import signature_kind
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.evaluation import Evaluation
 from s2s_lab.reports.entries import Comparison, Entry, Measure, ScoreKind, SplitComparison
+from s2s_lab.reports.numbers import OF_OUTPUTS
 from s2s_lab.reports.runs import Collection, Row, Run
 from s2s_lab.reports.telling_apart import tell_apart
 
@@ -86,7 +87,7 @@ def _compare_split(
     _check_same_data(split, items)
     scores, notes = _common_scores(split, items, only)
     notes += elsewhere
-    labels = _strategy_labels([evaluation for _, _, evaluation in items])
+    labels = strategy_labels([evaluation for _, _, evaluation in items])
     groups: dict[tuple[str, str], list[tuple[Row, Run, Evaluation]]] = {}
     for item, label in zip(items, labels, strict=True):
         groups.setdefault((item[0].key, label), []).append(item)
@@ -160,7 +161,7 @@ def _common_scores(
     for _, run, evaluation in items:
         for score in evaluation.facts["scores"]:
             name, signature = score["name"], score["signature"]
-            if only and name not in only:
+            if name not in only if only else signature_kind(signature) in OF_OUTPUTS:
                 continue
             kind, first = kinds.setdefault(name, (ScoreKind(name, signature, score["higher_is_better"]), run))
             if kind.signature == signature:
@@ -226,7 +227,7 @@ def _rank(entries: Sequence[Entry], monitor: ScoreKind | None) -> list[Entry]:
     return sorted(entries, key=key)
 
 
-def _strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:
+def strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:
     """Name strategies; where one name stands for several settings, add the fields of the signature that differ."""
     identities = [
         (str(item.facts["strategy"]), str(item.facts.get("signature")), str(item.facts.get("precision")))

@@ -6,10 +6,17 @@ from typing import NamedTuple
 
 from s2s_lab.metrics.base import signature_kind
 
-SHARES = frozenset({"exact_match", "token_accuracy", "word_error_rate", "sentence_error_rate", "search_errors"})
+SHARES = frozenset(
+    {"exact_match", "token_accuracy", "word_error_rate", "sentence_error_rate", "search_errors", "empty_outputs"}
+)
 """Kinds of scores that are shares, shown in per cent."""
 
-BOUNDED = re.compile(r"exact_match|token_accuracy|sentence_error_rate|search_errors|(\w+_)?BLEU|chrF\d+\+*")
+OF_OUTPUTS = frozenset({"length_ratio", "empty_outputs", "distinct_n", "self_BLEU", "oracle_BLEU", "mean_log_prob"})
+"""Kinds of scores that say how outputs are, not how good: shown beside decoders, in other tables when asked for."""
+
+BOUNDED = re.compile(
+    r"exact_match|token_accuracy|sentence_error_rate|search_errors|empty_outputs|(\w+_)?BLEU|chrF\d+\+*"
+)
 """Kinds of scores that lie between 0 and 100 as shown."""
 
 ACRONYMS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "tokenized_bleu": "Tokenized BLEU"}

@@ -22,7 +22,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for split in comparison.splits:
         _print_split(split, console)
     if comparison.unevaluated:
-        _print_table(_table_of_rows(comparison.unevaluated), console)
+        print_table(_table_of_rows(comparison.unevaluated), console)
         console.print("[dim]These rows have no evaluation yet: s2s-evaluate runs=[DIR,...] split=test[/]\n")
     _print_differences(comparison, console)
     _print_leftovers(comparison, console)
@@ -34,8 +34,8 @@ def _print_split(split: SplitComparison, console: Console) -> None:
     if console.measure(whole, options=console.options.update(max_width=10_000)).maximum <= console.width:
         console.print(whole)
     else:
-        _print_table(_table_of_entries(split, _score_columns(split)), console)
-        _print_table(_table_of_entries(split, _cost_columns()), console)
+        print_table(_table_of_entries(split, _score_columns(split)), console)
+        print_table(_table_of_entries(split, _cost_columns()), console)
     for line in [*explanation(split), *split.notes]:
         console.print(f"[dim]{escape(line)}[/]")
     for row in {entry.row.key: entry.row for entry in split.entries}.values():
@@ -48,7 +48,7 @@ def _print_split(split: SplitComparison, console: Console) -> None:
     console.print()
 
 
-def _print_table(table: Table, console: Console) -> None:
+def print_table(table: Table, console: Console) -> None:
     """Print a table in its full width: in a narrow terminal its lines wrap, but nothing is cut off."""
     width = max(console.width, console.measure(table, options=console.options.update(max_width=10_000)).maximum)
     system = console.color_system

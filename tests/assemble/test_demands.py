@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from s2s_lab.assemble.configuration import compose_jobs, plain
-from s2s_lab.assemble.evaluation import evaluate_runs
+from s2s_lab.assemble.grid import evaluate_runs
 from s2s_lab.assemble.translation import translate_lines
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder

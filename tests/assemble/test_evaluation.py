@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from s2s_lab.assemble import evaluation, shortlist
 from s2s_lab.assemble.configuration import compose_jobs, plain
-from s2s_lab.assemble.evaluation import evaluate_runs
+from s2s_lab.assemble.grid import evaluate_runs
 from s2s_lab.assemble.translation import translate_lines
 from s2s_lab.data.lexicon import LexiconSettings, learn_lexicon
 from s2s_lab.faults import RequestError

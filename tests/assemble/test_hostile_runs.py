@@ -11,7 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from s2s_lab.assemble.configuration import compose_jobs, plain
-from s2s_lab.assemble.evaluation import evaluate_runs
+from s2s_lab.assemble.grid import evaluate_runs
 from s2s_lab.evaluate import evaluate
 from s2s_lab.faults import RequestError
 from tests.assemble.test_experiment import run
@@ -79,7 +79,7 @@ def test_a_split_is_a_name_of_the_corpus(own: Path, split: str) -> None:
 def test_names_are_shown_as_text(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     facts = json.loads((own / "run.json").read_text())
     (own / "run.json").write_text(json.dumps({**facts, "name": "[/] [red]gru[/red]"}))
-    evaluate(OmegaConf.create(settings(own)))
+    evaluate([OmegaConf.create(settings(own))])
     assert "[/] [red]gru[/red] seed 1" in capsys.readouterr().out
 
 

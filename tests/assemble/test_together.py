@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from s2s_lab.assemble.configuration import compose_jobs, plain
-from s2s_lab.assemble.evaluation import evaluate_runs
+from s2s_lab.assemble.grid import evaluate_runs
 from s2s_lab.assemble.inference import build_strategy, load_model
 from s2s_lab.assemble.together import together_of
 from s2s_lab.assemble.translation import translate_lines

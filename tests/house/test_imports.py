@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "reports": {"records", "metrics"},
     "assemble": {"training", "inference", *PARTS},
     "train": {"assemble", "sweeps", "records"},
-    "evaluate": {"assemble", "sweeps", "records"},
+    "evaluate": {"assemble", "sweeps", "records", "reports"},
     "translate": {"assemble", "sweeps", "records"},
     "job": {"assemble", "sweeps", "records"},
     "compare": {"reports"},

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from s2s_lab.assemble import evaluation, translation
-from s2s_lab.assemble.evaluation import evaluate_runs
+from s2s_lab.assemble import translation, workbench
+from s2s_lab.assemble.grid import evaluate_runs
 from s2s_lab.assemble.inference import load_model
 from s2s_lab.assemble.translation import translate_lines
 from s2s_lab.data.tokenizers.whitespace import WhitespaceTokenizer
@@ -67,7 +67,7 @@ def ignorant(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(model.network, "step", unknowing)
         return model
 
-    monkeypatch.setattr(evaluation, "load_model", load)
+    monkeypatch.setattr(workbench, "load_model", load)
     monkeypatch.setattr(translation, "load_model", load)
 
 

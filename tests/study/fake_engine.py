@@ -88,7 +88,7 @@ def _train(job: FrozenJob) -> RunFolder:
 
 
 def _evaluate(folder: RunFolder, evaluations: Sequence[dict[str, Any]]) -> None:
-    from s2s_lab.assemble.evaluation import evaluate_runs
+    from s2s_lab.assemble.grid import evaluate_runs
 
     for settings in evaluations:
         list(evaluate_runs({**settings, "runs": [str(folder.path)]}))

@@ -6,6 +6,7 @@ import pytest
 import wandb
 
 from s2s_lab.assemble.experiment import train
+from s2s_lab.assemble.grid_tracker import log_tables
 from s2s_lab.training.loggers.wandb import MOST_TAG, tags_of
 from tests.assemble.test_experiment import curve, frozen
 from tests.end_to_end.wandb_file import read_wandb
@@ -40,3 +41,24 @@ def test_long_names_that_differ_at_their_end_have_different_tags() -> None:
     rows = [f"{'encoder.dropout=0.5,' * 5}seed={number}" for number in range(3)]
     assert len({tags_of(row, "demo")[0] for row in rows}) == 3
     assert tags_of(None, "demo") == []
+
+
+def test_the_rows_of_a_grid_are_runs_of_one_group(tmp_path: Path) -> None:
+    rows = [
+        {"split": "test", "run": "gru", "seed": 1, "strategy": strategy, "signature": f"{strategy}|x", "folder": "/a/b",
+         "bleu": 30.0 + place, "bleu_low": None, "search_errors": 0.25, "best": place == 1, "on_front": True}
+        for place, strategy in enumerate(("greedy", "beam (size 5)"))
+    ]  # fmt: skip
+    ids = log_tables(rows, folder=tmp_path, mode="offline", project="p", entity=None)
+    wandb.teardown()
+    found = {file.stem.removeprefix("run-"): read_wandb(file) for file in tmp_path.glob("wandb/offline-run-*/*.wandb")}
+    assert set(found) == set(ids) and len(ids) == 2
+    for run_id, row in zip(ids, rows, strict=True):
+        run = found[run_id]
+        assert (run.run_ids, run.job_type, run.tags) == ({run_id}, "evaluate", ["gru", row["strategy"]])
+        assert run.group == found[ids[0]].group != ""
+        assert {key: run.config[key] for key in ("run", "seed", "strategy", "signature")} == {
+            key: row[key] for key in ("run", "seed", "strategy", "signature")
+        }
+        assert run.summary["bleu"] == row["bleu"] and run.summary["best"] == row["best"]
+        assert not {"folder", "bleu_low"} & set(run.summary)

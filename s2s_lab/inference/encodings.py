@@ -1,0 +1,83 @@
+"""Encoded sources, kept for the next decoding of the same sentences with the same network, up to a bound of memory."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from s2s_lab.data.batch import Batch
+
+
+class Encoded(NamedTuple):
+    """A batch as a network has read it.
+
+    Attributes:
+        memory: nested tuples of tensors, sentences first.
+        state: nested tuples of tensors, rows first.
+        seconds: wall time that reading it took, whenever that was.
+    """
+
+    memory: Any
+    state: Any
+    seconds: float
+
+
+def encode(network: Any, batch: Batch) -> Encoded:
+    """Reads the sources of a batch.
+
+    Args:
+        network: anything with `start(sources)`, in eval mode.
+        batch: on the network's device.
+    """
+    began = time.perf_counter()
+    with torch.inference_mode():
+        memory, state = network.start(batch.sources)
+    if batch.index.is_cuda:
+        torch.cuda.synchronize(batch.index.device)  # else what is still to be computed would count as decoding
+    return Encoded(memory, state, time.perf_counter() - began)
+
+
+class Encodings:
+    """Keeps encoded batches of one list of sources; what finds no room is encoded anew each time.
+
+    No search changes what it is handed, so one encoding serves them all.
+
+    Args:
+        most_bytes: of all tensors that are kept together; 0 keeps nothing.
+
+    Attributes:
+        kept_bytes: of what is kept.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.kept_bytes = 0
+        self._kept: dict[tuple[int, tuple[int, ...]], tuple[Any, Encoded]] = {}
+
+    def start(self, network: Any, batch: Batch) -> Encoded:
+        """Gives a batch as the network reads it, or as it read it before.
+
+        Args:
+            network: as of `encode`; another object counts as another network.
+            batch: on the network's device; known again by its sentences and their order.
+        """
+        key = (id(network), tuple(batch.index.tolist()))
+        if key in self._kept:
+            return self._kept[key][1]
+        encoded = encode(network, batch)
+        size = sum({leaf.untyped_storage().data_ptr(): leaf.untyped_storage().nbytes()
+                    for leaf in _leaves((encoded.memory, encoded.state))}.values())  # fmt: skip
+        if self.kept_bytes + size <= self.most_bytes:
+            self._kept[key] = (network, encoded)  # the network too, so that nothing else gets its id
+            self.kept_bytes += size
+        return encoded
+
+
+def _leaves(nested: Any) -> Iterator[Tensor]:
+    if isinstance(nested, Tensor):
+        yield nested
+    else:
+        for part in nested:
+            yield from _leaves(part)
