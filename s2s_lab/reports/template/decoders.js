@@ -31,9 +31,10 @@
       const [x, y] = pixel(row), most = lab.narrow() ? 24 : 44, name = named(row);
       const text = name.length > most ? `${name.slice(0, most - 1)}…` : name;
       const wide = text.length * 6.4 + 4;
-      const places = [["left", x + 11, y - 8, 11, 0], ["right", x - 11 - wide, y - 8, -11, 0],
-        ["center", x - wide / 2, y - 27, 0, 18], ["center", x - wide / 2, y + 11, 0, -18],
-        ["left", x - 6, y - 27, -6, 18], ["left", x - 6, y + 11, -6, -18], ["right", x + 6 - wide, y - 27, 6, 18], ["right", x + 6 - wide, y + 11, 6, -18]];
+      const beside = [["left", x + 11, y - 8, 11, 0], ["right", x - 11 - wide, y - 8, -11, 0]];
+      const above = [["left", x - 6, y - 27, -6, 18], ["right", x + 6 - wide, y - 27, 6, 18]];
+      const under = [["left", x - 6, y + 11, -6, -18], ["right", x + 6 - wide, y + 11, 6, -18]];
+      const places = first.includes(row) ? [...above, ...beside, ...under] : [...beside, ...under, ...above]; // off the line
       const free = places.find(([, left, top]) => left >= 0 && left + wide <= size[0] && top >= 0 && top + 16 <= size[1]
         && !taken.some((box) => left < box[2] && left + wide > box[0] && top < box[3] && top + 16 > box[1]));
       if (!free) continue;

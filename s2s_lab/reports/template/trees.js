@@ -94,6 +94,7 @@
       marks.append(node);
     }
     picture.append(edges, marks);
+    picture.classList.toggle("crowded", edges.querySelectorAll(".into").length > 30);
     drawn = { tree, layout, nodes, picture, width, height };
     frame.replaceChildren(picture);
     settle(places.find((place) => tree.parent[place] === null));
