@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from s2s_lab.metrics.base import signature_kind
@@ -22,6 +23,11 @@ class DecoderRow(Protocol):
     @property
     def strategy(self) -> str:
         """The strategy's label."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Of the evaluation."""
         ...
 
     @property
@@ -80,7 +86,7 @@ def decoder_chart(table: DecoderTable, split: SplitComparison, order: Mapping[st
     ):  # against the best known output, not the reference alone
         kinds = [kind for kind in kinds if signature_kind(kind.signature) != SearchErrors.kind]
     strategies = list(dict.fromkeys(row.strategy for row in table.rows))
-    places = _places(split, order, list(dict.fromkeys(row.run for row in table.rows)))
+    places = _places(split, order, table.rows)
     return {
         "scores": [_column(kind, table.rows) for kind in kinds],
         "rows": [
@@ -124,11 +130,14 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _places(split: SplitComparison, order: Mapping[str, int], runs: Sequence[str]) -> dict[str, int]:
-    """Give each run its row's place, where its label begins with the row's; others follow in their own order."""
-    labels = {entry.row.label: order[entry.row.key] for entry in split.entries}
-    places = {}
-    for run in runs:
-        matching = [label for label in labels if run == label or run.startswith((f"{label} ", f"{label},"))]
-        places[run] = labels[max(matching, key=len)] if matching else len(order) + len(places)
+def _places(split: SplitComparison, order: Mapping[str, int], rows: Sequence[DecoderRow]) -> dict[str, int]:
+    """Give each run its row's place; runs of no row follow in their own order."""
+    known = {each.folder.resolve(): order[entry.row.key] for entry in split.entries for each in entry.evaluations}
+    places: dict[str, int] = {}
+    for row in rows:
+        place = known.get(row.folder.resolve())
+        if place is not None:
+            places[row.run] = place
+    for row in rows:
+        places.setdefault(row.run, len(order) + len(places))
     return places

@@ -14,8 +14,10 @@ from s2s_lab.reports.beam_curves import ARITHMETIC
 from s2s_lab.reports.entries import SplitComparison
 from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets
 
-OTHER_MODELS = ("together", "language_model", "wait_k")
-"""Facts of an evaluation whose probabilities are not those of its run's model alone on the whole source."""
+CONDITIONS = (
+    *ARITHMETIC, "together", "together_weights", "together_mean", "language_model", "language_model_weight", "wait_k",
+)  # fmt: skip
+"""Facts of an evaluation that decide the probability of an output; those that a record does not name are off."""
 
 NORMAL_QUANTILE = 1.959964
 """Of 0.975."""
@@ -25,9 +27,9 @@ def search_errors(split: SplitComparison) -> dict[str, Any] | None:
     """Count search errors in ranges of source length.
 
     A sentence is an error of a strategy when the model finds another known output more probable by more than the
-    metric's margin. Known are the finished outputs of all n-best lists that are recorded of the same run on this split
-    in the same arithmetic, and the reference where its probability is recorded. An unfinished output is known to
-    nobody but counts as found: as a prefix it is at least as probable as what it would have become.
+    metric's margin. Known are the finished outputs recorded of the same run on this split, in the same arithmetic and
+    with the same other models beside it, and the reference where its probability is recorded. An unfinished output is
+    known to nobody but counts as found: as a prefix it is at least as probable as what it would have become.
 
     Paper: Stahlberg and Byrne 2019, arXiv 1908.10090. Deviation: they know the most probable output of all by exact
     search; without one recorded, the shares are lower bounds.
@@ -43,10 +45,9 @@ def search_errors(split: SplitComparison) -> dict[str, Any] | None:
     groups: dict[str, list[tuple[int, Evaluation]]] = {}
     for position, entry in enumerate(split.entries):
         for run, evaluation in zip(entry.runs, entry.evaluations, strict=True):
-            facts = evaluation.facts
-            if not any(facts.get(key) for key in OTHER_MODELS):
-                arithmetic = json.dumps([facts.get(key) for key in ARITHMETIC], sort_keys=True, default=str)
-                groups.setdefault(f"{run.folder.path} {arithmetic}", []).append((position, evaluation))
+            conditions = [evaluation.facts.get(key) or None for key in CONDITIONS]
+            model = json.dumps([str(run.folder.path), conditions], sort_keys=True, default=str)
+            groups.setdefault(model, []).append((position, evaluation))
     errors: dict[int, list[np.ndarray]] = {}
     reference = False
     for members in groups.values():
@@ -110,15 +111,19 @@ def _found(evaluation: Evaluation) -> np.ndarray | None:
 
 
 def _best_listed(evaluation: Evaluation) -> np.ndarray:
-    """Give the (sentences,) greatest log-probability of a finished output in each n-best list, -inf where none is."""
-    return np.array(
-        [
-            max((item["log_prob"] for item in items if item.get("finished") and _is_number(item.get("log_prob"))),
-                default=-math.inf)
-            for items in evaluation.nbest()
-        ],
-        dtype=np.float64,
-    )  # fmt: skip
+    """Give the (sentences,) greatest log-probability of a finished output that was found, -inf where none is.
+
+    It is told by the segments, or by the n-best lists where these do not.
+    """
+    segments = evaluation.segments()
+    if all("best_log_prob" in segment for segment in segments):
+        told = [segment["best_log_prob"] for segment in segments]
+        return np.array([value if _is_number(value) else -math.inf for value in told], dtype=np.float64)
+    listed = [
+        [item["log_prob"] for item in items if item.get("finished") and _is_number(item.get("log_prob"))]
+        for items in evaluation.nbest()
+    ]
+    return np.array([max(values, default=-math.inf) for values in listed], dtype=np.float64)
 
 
 def _of_references(evaluation: Evaluation) -> np.ndarray | None:

@@ -24,6 +24,7 @@ class Row:
 
     run: str
     strategy: str
+    folder: Path
     signature: str
     scores: Mapping[str, Interval]
     sentences_per_second: float | None
@@ -84,11 +85,9 @@ def table_of(split: SplitComparison) -> Table:
                 f"{evaluation.facts['signature']}|{HOSTILE}" if place == 0 else str(evaluation.facts["signature"])
             )
             speed = None if place == 2 else entry.sentences_per_second
-            rows.append(
-                Row(
-                    f"{entry.row.label}, seed {run.seed}", entry.strategy, signature, scores, speed, speed, 0.01 * place
-                )
-            )
+            run_label = f"{entry.row.label}, seed {run.seed}"
+            errors = 0.01 * place
+            rows.append(Row(run_label, entry.strategy, evaluation.folder, signature, scores, speed, speed, errors))
     return Table(rows)
 
 

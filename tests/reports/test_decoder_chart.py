@@ -54,7 +54,14 @@ def test_unknown_numbers_stay_unknown(grid: Comparison) -> None:
     (split,) = grid.splits
     row = table_of(split).rows[0]
     scores = {"bleu": Interval(30.0, math.nan, math.nan, 1), "exact_match": Interval(math.nan, math.nan, math.nan, 1)}
-    odd = replace(row, scores=scores, run="someone else's", sentences_per_second=None, search_errors=None)
+    odd = replace(
+        row,
+        scores=scores,
+        run="someone else's",
+        folder=Path("elsewhere"),
+        sentences_per_second=None,
+        search_errors=None,
+    )
     found = decoder_chart(Table([odd]), split, order_of(grid))
     assert found is not None
     (line,) = found["rows"]
