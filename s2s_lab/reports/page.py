@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from s2s_lab.records.durable import plain, write_durably
+from s2s_lab.reports.beam_trees import MOST_NODES_OF_SPLIT
+from s2s_lab.reports.decoder_chart import DecoderTable
 from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.leaderboard import leaderboard
 from s2s_lab.reports.numbers import title_of
@@ -20,7 +22,10 @@ from s2s_lab.reports.provenance import provenance, reproduction
 from s2s_lab.reports.runs import short
 from s2s_lab.reports.study_section import StudyView, claims_section
 
-SCRIPTS = ("base.js", "leaderboard.js", "charts.js", "seeds.js", "sweep.js", "attention.js", "browser.js", "start.js")
+SCRIPTS = (
+    "base.js", "leaderboard.js", "charts.js", "seeds.js", "sweep.js", "decoders.js", "searches.js", "tree_layout.js",
+    "trees.js", "attention.js", "browser.js", "start.js",
+)  # fmt: skip
 
 
 def write_page(
@@ -30,6 +35,7 @@ def write_page(
     limits: Limits | None = None,
     title: str | None = None,
     study: StudyView | None = None,
+    tables: Mapping[str, DecoderTable] | None = None,
 ) -> None:
     """Write the page durably.
 
@@ -39,8 +45,9 @@ def write_page(
         limits: How many sentences it carries.
         title: Its heading; made from the data's name by default.
         study: Whose claims it shows.
+        tables: Split -> its table of decoders.
     """
-    text = render(comparison, limits=limits or Limits(), title=title, study=study)
+    text = render(comparison, limits=limits or Limits(), title=title, study=study, tables=tables)
     write_durably(path, lambda file: file.write(text))
 
 
@@ -50,6 +57,7 @@ def render(
     limits: Limits,
     title: str | None = None,
     study: StudyView | None = None,
+    tables: Mapping[str, DecoderTable] | None = None,
     now: datetime | None = None,
 ) -> str:
     """Give the page as text.
@@ -59,6 +67,7 @@ def render(
         limits: How many sentences it carries.
         title: Its heading.
         study: Whose claims it shows.
+        tables: Split -> its table of decoders.
         now: When it is made; by default now.
     """
     from plotly.offline import get_plotlyjs
@@ -74,7 +83,7 @@ def render(
     environment.filters["title_of"] = title_of
     library = get_plotlyjs()
     script = "\n".join(_source(environment, name) for name in SCRIPTS)
-    data = page_data(comparison, limits, study)
+    data = page_data(comparison, limits, study, tables)
     return environment.get_template("page.html").render(
         title=title or (study.title if study else _title(comparison)),
         study=study,
@@ -91,6 +100,12 @@ def render(
         comparison=comparison,
         limits=limits,
         has_attention=any(split["attention"] for split in data["splits"]),
+        has_decoders=any(split["decoders"] for split in data["splits"]),
+        has_beam_curves=any(split["beam_curves"] for split in data["splits"]),
+        has_search_errors=any(split["search_errors"] for split in data["splits"]),
+        has_beam_trees=any(split["beam_trees"] for split in data["splits"]),
+        left_out_trees=sum(split["beam_trees"]["left_out"] for split in data["splits"] if split["beam_trees"]),
+        most_tree_nodes=MOST_NODES_OF_SPLIT,
         has_frequency=any(split["frequency"] for split in data["splits"]),
         has_curves=bool(data["curves"]["names"]),
         has_seeds=any(len(entry.runs) > 1 for split in comparison.splits for entry in split.entries),

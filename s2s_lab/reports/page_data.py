@@ -1,7 +1,7 @@
 """What the page's charts and its sentence browser draw, as nested plain values."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +9,17 @@ import numpy as np
 
 from s2s_lab.metrics.significance import Interval
 from s2s_lab.records.curves import curve, read_curves
+from s2s_lab.reports.beam_curves import beam_curves
+from s2s_lab.reports.beam_trees import beam_trees
 from s2s_lab.reports.comparison import statistics_of
+from s2s_lab.reports.decoder_chart import DecoderTable, decoder_chart
 from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.frequency import EDGES, frequency_scores, group_label, training_counts
 from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets, score_in_buckets
 from s2s_lab.reports.numbers import digits_for, title_of, unit_of
 from s2s_lab.reports.outputs import browser
 from s2s_lab.reports.runs import Row
+from s2s_lab.reports.search_errors import search_errors
 from s2s_lab.reports.settings import Setting
 from s2s_lab.reports.study_section import StudyView, measured_groups
 from s2s_lab.reports.sweep import axes_of, axis_data, importance_data
@@ -38,15 +42,27 @@ class Limits:
     attention: int = 12
 
 
-def page_data(comparison: Comparison, limits: Limits, study: StudyView | None = None) -> dict[str, Any]:
-    """Give all that the page draws."""
+def page_data(
+    comparison: Comparison,
+    limits: Limits,
+    study: StudyView | None = None,
+    tables: Mapping[str, DecoderTable] | None = None,
+) -> dict[str, Any]:
+    """Give all that the page draws.
+
+    Args:
+        comparison: What it shows.
+        limits: How many sentences it carries.
+        study: Whose measurements it shows.
+        tables: Split -> its table of decoders.
+    """
     order = {row.key: position for position, row in enumerate(comparison.rows)}
     axes = axes_of(comparison)
     return {
         "rows": [row.label for row in comparison.rows],
         "curves": curves(comparison.rows),
         "axes": axis_data(axes),
-        "splits": [_split(split, order, limits, axes) for split in comparison.splits],
+        "splits": [_split(split, order, limits, axes, (tables or {}).get(split.split)) for split in comparison.splits],
         "study": measured_groups(study.measured) if study else [],
     }
 
@@ -81,7 +97,9 @@ def curves(rows: Sequence[Row]) -> dict[str, Any]:
     return {"names": ranked, "runs": runs}
 
 
-def _split(split: SplitComparison, order: dict[str, int], limits: Limits, axes: list[Setting]) -> dict[str, Any]:
+def _split(
+    split: SplitComparison, order: dict[str, int], limits: Limits, axes: list[Setting], table: DecoderTable | None
+) -> dict[str, Any]:
     strategies = list(dict.fromkeys(entry.strategy for entry in split.entries))
     return {
         "name": split.split,
@@ -94,6 +112,10 @@ def _split(split: SplitComparison, order: dict[str, int], limits: Limits, axes: 
         "browser": browser(split, limits.sentences),
         "attention": _attention(split, limits.attention),
         "importance": importance_data(split, list(order), axes),
+        "decoders": None if table is None else decoder_chart(table, split, order),
+        "beam_curves": beam_curves(split, order),
+        "search_errors": search_errors(split),
+        "beam_trees": beam_trees(split),
     }
 
 

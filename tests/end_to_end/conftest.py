@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.end_to_end.opened import executable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = [
@@ -63,3 +67,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Commands, Path]:
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
     return Commands(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        started = playwright.chromium.launch(executable_path=executable(playwright), args=arguments, headless=True)
+        yield started
+        started.close()

@@ -13,7 +13,7 @@ from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.reports.live.answers import Answers
 from s2s_lab.reports.live.server import LiveServer
 from s2s_lab.reports.live.watch import Watch
-from tests.end_to_end.test_page import executable
+from tests.end_to_end.opened import executable
 from tests.reports.live_runs import go_on, start_run, write_ledger
 from tests.reports.synthetic import HOSTILE, sentences, write_run
 

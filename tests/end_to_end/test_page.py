@@ -1,20 +1,19 @@
 """The report opened in a real browser: every chart draws, controls work, and nothing is asked of the network."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from s2s_lab.reports.comparison import compare
 from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.page import write_page
 from s2s_lab.reports.page_data import Limits
 from s2s_lab.reports.runs import collect
+from tests.end_to_end.opened import Opened
 from tests.reports.synthetic import evaluate, sentences, study_view, write_comparison, write_run, write_sweep
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHARTS = {
     "dots-chart": 6,
     "seeds-chart": 6,
@@ -31,65 +30,12 @@ UNMARKED = """said => [...said.childNodes]
     .filter(node => !['INS', 'SPAN'].includes(node.nodeName)).map(node => node.textContent).join('')"""
 
 
-def executable(playwright: Playwright) -> str:
-    """The machine's Chromium, or the one Playwright installed; having none is a failure, not a reason to skip."""
-    own = Path(playwright.chromium.executable_path)
-    found = next(filter(None, map(shutil.which, BROWSERS)), str(own) if own.is_file() else None)
-    if found is None:
-        pytest.fail(f"no browser: none of {', '.join(BROWSERS)} is on the PATH; `make browser` installs one")
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        started = playwright.chromium.launch(executable_path=executable(playwright), args=arguments, headless=True)
-        yield started
-        started.close()
-
-
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     comparison = compare(collect([write_comparison(folder / "runs")]), samples=50)
     write_page(folder / "report.html", comparison, limits=Limits(sentences=30))
     return folder / "report.html"
-
-
-class Opened:
-    """A page in the browser with everything that went wrong or was asked for."""
-
-    def __init__(self, browser: Browser, path: Path, *, width: int = 1280, scheme: str = "light") -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if scheme == "dark" else "light",
-            reduced_motion="reduce",
-        )
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.context.route("**/*", self._only_files)
-        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready]")
-
-    def _only_files(self, route) -> None:
-        if route.request.url.startswith(("file:", "data:", "blob:")):
-            route.continue_()
-            return
-        self.requests.append(route.request.url)
-        route.abort()
-
-    def texts(self, selector: str) -> list[str]:
-        return [text.strip() for text in self.page.locator(selector).all_inner_texts()]
-
-    def box(self, selector: str) -> tuple[float, float]:
-        found = self.page.locator(selector).first.bounding_box()
-        assert found is not None, f"{selector} is not visible"
-        return found["width"], found["height"]
 
 
 @pytest.fixture

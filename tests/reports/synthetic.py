@@ -165,16 +165,37 @@ def evaluate(
     metrics: Sequence[Metric] | None = None,
     split: str = "test",
     fingerprint: str = "abad1deaabad1dea",
+    options: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    log_probs: Sequence[float] | None = None,
 ) -> Path:
-    """Record one evaluation with real scores of made-up outputs."""
+    """Record one evaluation with real scores of made-up outputs.
+
+    Args:
+        folder: The run.
+        strategy: Its name.
+        made: What is decoded.
+        quality: Share of words that survive.
+        seed: Of the spoiling.
+        attention: Whether weights are kept.
+        metrics: Scores.
+        split: Its name.
+        fingerprint: Of the data.
+        options: The strategy's configuration; they are in its signature too.
+        facts: More facts of scores.json.
+        log_probs: Of the outputs; all the same by default.
+    """
     outputs = hypotheses(made, quality=quality, seed=seed)
     scores = [metric.score(outputs, made.references) for metric in metrics or (BLEU(lowercase=True), ExactMatch())]
     width = 5 if strategy == "beam" else 1
+    values = {"size": width} if options is None else dict(options)
+    told = [-1.5] * len(outputs) if log_probs is None else log_probs
+    own = "|".join(f"{key}:{value}" for key, value in values.items())
     facts = {
         "split": split,
         "strategy": strategy,
-        "signature": f"{strategy}|size:{width}|max_length:200",
-        "configuration": {"size": width},
+        "signature": f"{strategy}|{own}|max_length:200",
+        "configuration": values,
         "data_fingerprint": fingerprint,
         "precision": "float32",
         "device": "cpu",
@@ -191,6 +212,7 @@ def evaluate(
             }
             for score in scores
         ],
+        **(facts or {}),
     }
     return write_evaluation(
         folder.evaluation(split, strategy, configuration_hash(facts, without=("scores", "warnings"))),
@@ -199,8 +221,8 @@ def evaluate(
         references=made.references,
         hypotheses=outputs,
         nbest=[
-            [{"text": text, "tokens": text.split(), "log_prob": -1.5, "score": -0.3, "finished": True}]
-            for text in outputs
+            [{"text": text, "tokens": text.split(), "log_prob": log_prob, "score": -0.3, "finished": True}]
+            for text, log_prob in zip(outputs, told, strict=True)
         ],
         segments=[
             {
@@ -208,7 +230,7 @@ def evaluate(
                 "source_length": len(made.sources[index].split()),
                 "reference_length": len(made.references[index][0].split()),
                 "hypothesis_length": len(text.split()),
-                "log_prob": -1.5,
+                "log_prob": told[index],
                 "score": -0.3,
                 "statistics": {score.name: score.statistics[index] for score in scores},
             }

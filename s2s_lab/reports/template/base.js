@@ -46,6 +46,13 @@ const lab = {
     made.append(...children);
     return made;
   },
+  // The same for a drawing: what an svg element is made of.
+  shape(tag, attributes = {}, children = []) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  },
   swatch(row) {
     const made = lab.make("i", { class: "swatch", "aria-hidden": "true" });
     made.style.background = `var(--c${row % 8})`;
@@ -80,6 +87,22 @@ const lab = {
       gridcolor: lab.colour("grid"), linecolor: lab.colour("line"), zeroline: false, automargin: true, fixedrange: true,
       tickfont: { size: 12 }, ...more, title: { text: more && more.title, font: { size: 12.5 }, standoff: 10 },
     };
+  },
+  // Ticks at 1, 2 and 5 times powers of ten, written out; fewer where they would crowd. From and to as powers.
+  ticks(low, high) {
+    const steps = high - low > 2.5 ? [1] : [1, 2, 5];
+    const values = [];
+    for (let power = Math.floor(low); power <= high; power += 1) {
+      values.push(...steps.map((step) => step * 10 ** power).filter((value) => Math.log10(value) >= low && Math.log10(value) <= high));
+    }
+    return { tickvals: values, ticktext: values.map((value) => value.toLocaleString("en", { maximumSignificantDigits: 2 })) };
+  },
+  // Those of the points that no other beats in both; x is better the greater, y as told. From the least x to the greatest.
+  front(points, x, y, higher) {
+    const better = (a, b) => (higher ? a > b : a < b);
+    return points.filter((point) => !points.some((other) => other !== point && x(other) >= x(point)
+      && !better(y(point), y(other)) && (x(other) > x(point) || better(y(other), y(point)))))
+      .sort((a, b) => x(a) - x(b));
   },
   plot(id, traces, layout) {
     const ink = lab.colour("ink");

@@ -77,10 +77,7 @@
     const score = scoreOf("speed-score");
     const entries = lab.split.entries.filter((entry) => entry.scores[score.name] && entry.speed);
     const quality = (entry) => entry.scores[score.name].mean;
-    const better = (a, b) => (score.higher ? a > b : a < b);
-    const front = entries.filter((entry) => !entries.some((other) => other !== entry && other.speed >= entry.speed
-      && !better(quality(entry), quality(other)) && (other.speed > entry.speed || better(quality(other), quality(entry)))))
-      .sort((a, b) => a.speed - b.speed);
+    const front = lab.front(entries, (entry) => entry.speed, quality, score.higher);
     const line = { type: "scatter", mode: "lines", x: front.map((entry) => entry.speed), y: front.map(quality),
       line: { color: lab.colour("soft"), width: 1, dash: "dot" }, hoverinfo: "skip", showlegend: false };
     const hint = (entry) => `<b>${lab.text(entry.label)}</b><br>${spread(score, entry)}<br>`
@@ -97,18 +94,8 @@
     lab.plot("speed-chart", [line, ...traces], { height: 420, annotations: lab.narrow() ? [] : annotations,
       showlegend: lab.narrow(), legend: below,
       xaxis: lab.axis({ title: "Sentences per second", type: "log", range: [low - pad, high + (lab.narrow() ? pad : room)],
-        ...ticks(low - pad, high + pad) }),
+        ...lab.ticks(low - pad, high + pad) }),
       yaxis: lab.axis({ title: title(score) }) });
-  }
-
-  // Ticks at 1, 2 and 5 times powers of ten, written out; fewer where they would crowd.
-  function ticks(low, high) {
-    const steps = high - low > 2.5 ? [1] : [1, 2, 5];
-    const values = [];
-    for (let power = Math.floor(low); power <= high; power += 1) {
-      values.push(...steps.map((step) => step * 10 ** power).filter((value) => Math.log10(value) >= low && Math.log10(value) <= high));
-    }
-    return { tickvals: values, ticktext: values.map((value) => value.toLocaleString("en", { maximumSignificantDigits: 2 })) };
   }
 
   function grouped(id, groups, series, labels, yTitle, what, digits) {
@@ -158,7 +145,7 @@
   }
   if (lab.data.splits.length) {
     for (const [id, chart] of Object.entries({ "dots-score": dots, "speed-score": speed, "lengths-score": lengths })) {
-      lab.scoreChooser(id, chart);
+      if (lab.element(id)) lab.scoreChooser(id, chart);
     }
     if (lab.element("frequency-measure")) {
       lab.segmented("frequency-measure", frequency);

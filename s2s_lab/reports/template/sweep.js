@@ -2,13 +2,7 @@
 (() => {
   const chart = lab.element("sweep-chart");
   if (!chart) return;
-  const NAMESPACE = "http://www.w3.org/2000/svg", BEST = "best";
-  const shape = (tag, attributes, children = []) => {
-    const made = document.createElementNS(NAMESPACE, tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  };
+  const BEST = "best", { shape } = lab;
   const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
   const plain = (value) => (typeof value === "number"
     ? value.toLocaleString("en", { maximumSignificantDigits: 4, useGrouping: value >= 10000 }) : value);
