@@ -46,6 +46,7 @@ def _report(arguments: argparse.Namespace) -> None:
 
     from s2s_lab.faults import RequestError
     from s2s_lab.reports.comparison import compare
+    from s2s_lab.reports.decoders import decoder_tables
     from s2s_lab.reports.page import write_page
     from s2s_lab.reports.page_data import Limits
     from s2s_lab.reports.runs import Collection, collect
@@ -65,7 +66,8 @@ def _report(arguments: argparse.Namespace) -> None:
     study = read_study_view(studies[0]) if studies else None
     comparison = compare(collect(runs) if runs else Collection((), ()), only=only, samples=arguments.samples)
     limits = Limits(sentences=arguments.sentences, attention=arguments.attention)
-    write_page(path, comparison, limits=limits, title=arguments.title, study=study)
+    tables = decoder_tables(comparison)
+    write_page(path, comparison, limits=limits, title=arguments.title, study=study, tables=tables)
     print(f"report {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

@@ -17,7 +17,8 @@ from s2s_lab.faults import RequestError
 from s2s_lab.metrics.base import signature_kind
 from s2s_lab.metrics.significance import Interval
 from s2s_lab.records.durable import plain, write_durably
-from s2s_lab.reports.decoders import OF_THE_MODEL, DecoderRow, DecoderTable
+from s2s_lab.reports.decoder_rows import DecoderRow, DecoderTable
+from s2s_lab.reports.decoders import OF_THE_MODEL
 from s2s_lab.reports.entries import ScoreKind
 from s2s_lab.reports.numbers import OF_OUTPUTS, decimal, digits_for, p_text, rate, title_of, unit_of
 from s2s_lab.reports.terminal import print_table
