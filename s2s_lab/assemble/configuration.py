@@ -235,7 +235,8 @@ def _check_choices(configuration: DictConfig) -> None:
     """Refuses an unknown option of an optional group, which Hydra leaves out in silence."""
     for group, option in choices(configuration.hydra).items():
         name, _, place = group.partition("@")
-        if (place or name) in configuration and configuration[place or name] is None:
+        missing = (place or name) in configuration and configuration[place or name] is None
+        if missing or ("." in place and OmegaConf.select(configuration, place) is None):
             raise RequestError(_unknown_option(name, option))
 
 
