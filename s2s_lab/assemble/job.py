@@ -65,7 +65,8 @@ def check_parts(configuration: Any) -> None:
     _check_memory(network)
     if given:
         check_weights(network, read_model(Path(settings["init"]))[0])
-    for name in ("objective", "learning_rate", "teacher_forcing"):
+    build(settings["objective"], "objective").check(network)
+    for name in ("learning_rate", "teacher_forcing"):
         build(settings[name], name)
     build_strategy(settings["decoding"])
     build_metrics(settings["metrics"])
