@@ -1,7 +1,6 @@
 """Concat attention, of Luong et al."""
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Attention
@@ -13,9 +12,9 @@ from s2s_lab.models.checks import require_positive
 class ConcatAttention(Attention):
     """energy(q, m) = beta v . tanh(W [q; m]), or with `linear` beta a . [q; m].
 
-    W [q; m] is made as W_q q + W_m m. What is linear adds the same number a_q . q to the energies of all positions,
-    which softmax, sparsemax and entmax take away again: its weights do not depend on the query, and every step gets
-    the same context. It is here because texts print it.
+    W is kept as the halves that meet q and m. What is linear adds the same number a_q . q to the energies of all
+    positions, which softmax, sparsemax and entmax take away again: its weights do not depend on the query, and every
+    step gets the same context. It is here because texts print it.
 
     Paper: Luong et al. 2015, arXiv 1508.04025, equation 8, "concat".
 
@@ -56,17 +55,18 @@ class ConcatAttention(Attention):
         self.inverse_temperature = inverse_temperature
         self.linear = linear
         self.normalise_twice = normalise_twice
-        self.projection = nn.Linear(query_size + memory_size, 1 if linear else size, bias=False)
+        self.query_projection = nn.Linear(query_size, 1 if linear else size, bias=False)
+        self.memory_projection = nn.Linear(memory_size, 1 if linear else size, bias=False)
         self.energy_projection = None if linear else nn.Linear(size, 1, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """Give W_m m, as `tanh_energies` wants it where there is a tanh; see Attention."""
-        projected = functional.linear(memory, self.projection.weight[:, self.query_size :])
+        """Give the half of W [q; m] that m gives, as `tanh_energies` wants it where there is a tanh; see Attention."""
+        projected = self.memory_projection(memory)
         return projected if self.linear else tanh_keys(projected)
 
     def energies(self, query: Tensor, keys: Tensor) -> Tensor:
         """Give beta v . tanh(W [q; m]), or beta a . [q; m]; see Attention."""
-        projected = functional.linear(query, self.projection.weight[:, : self.query_size])
+        projected = self.query_projection(query)
         if self.energy_projection is None:
             return self.inverse_temperature * (projected + keys.transpose(1, 2))
         return tanh_energies(projected, keys, self.inverse_temperature * self.energy_projection.weight)

@@ -47,5 +47,5 @@ class LocationAttention(Attention):
     def energies(self, query: Tensor, keys: Tensor) -> Tensor:
         """Give W q, -inf beyond `max_length`; see Attention."""
         source_len = keys.shape[1]
-        energies = functional.linear(query, self.energy_projection.weight[:source_len])
-        return functional.pad(energies, (0, max(0, source_len - self.max_length)), value=float("-inf"))
+        energies = self.energy_projection(query)[:, :, :source_len]
+        return functional.pad(energies, (0, source_len - energies.shape[2]), value=float("-inf"))

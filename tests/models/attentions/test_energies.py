@@ -19,13 +19,17 @@ def scaled_dot(attention, query, entry, position):
     return query @ entry / math.sqrt(4)
 
 
+def joined(attention):
+    return torch.cat((attention.query_projection.weight, attention.memory_projection.weight), 1)
+
+
 def concat(attention, query, entry, position):
-    hidden = torch.tanh(attention.projection.weight @ torch.cat((query, entry)))
+    hidden = torch.tanh(joined(attention) @ torch.cat((query, entry)))
     return attention.inverse_temperature * attention.energy_projection.weight[0] @ hidden
 
 
 def concat_linear(attention, query, entry, position):
-    return attention.inverse_temperature * attention.projection.weight[0] @ torch.cat((query, entry))
+    return attention.inverse_temperature * joined(attention)[0] @ torch.cat((query, entry))
 
 
 def weight_norm(attention, query, entry, position):
