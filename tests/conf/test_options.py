@@ -115,7 +115,8 @@ def test_a_sides_own_cell_is_taken() -> None:
         (["cell@encoder.cell=lstmm"], r"cell=lstmm: there is no such option; did you mean lstm\?"),
         (["normalizer@attention.normalizer=sparsmax"], r"normalizer=sparsmax: .*; did you mean sparsemax\?"),
         (["attention=none", "normalizer@attention.normalizer=entmax"], r"unknown key attention\.normalizer"),
-        (["attention.normalizer=entmax"], r"unknown key attention\.normalizer"),
+        (["attention.normalizer=entmax"], r"did you mean normalizer@attention\.normalizer\?"),
+        (["normalizer=entmax"], r"unknown key normalizer; did you mean normalizer@attention\.normalizer\?"),
         (["data=parallel"], r"data\.train: source=FILE and target=FILE, or tsv=FILE is expected"),
     ],
 )
