@@ -235,7 +235,8 @@ def _check_choices(configuration: DictConfig) -> None:
     """Refuses an unknown option of an optional group, which Hydra leaves out in silence."""
     for group, option in choices(configuration.hydra).items():
         name, _, place = group.partition("@")
-        if (place or name) in configuration and configuration[place or name] is None:
+        missing = (place or name) in configuration and configuration[place or name] is None
+        if missing or ("." in place and OmegaConf.select(configuration, place) is None):
             raise RequestError(_unknown_option(name, option))
 
 
@@ -290,7 +291,8 @@ def _known_keys(name: str) -> tuple[str, ...]:
     container: Any = OmegaConf.to_container(composed)
     hydra = container.pop("hydra")
     plugins = {place: hydra[place] for place in ("launcher", "sweeper")}
-    return (*_dotted(container), *_dotted(plugins, "hydra"), *groups())
+    places = [str(place) for place in hydra["runtime"]["choices"] if "@" in str(place)]
+    return (*_dotted(container), *_dotted(plugins, "hydra"), *groups(), *places)
 
 
 def _dotted(node: Any, place: str = "") -> Iterator[str]:
@@ -302,7 +304,8 @@ def _dotted(node: Any, place: str = "") -> Iterator[str]:
 
 
 def _suggest(key: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    close = [place for place in known if place.startswith(f"{key}@")]  # a group that is chosen for a place alone
+    close = close or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if not close and "." in key:
         leaves = {place.rpartition(".")[2]: place for place in known}
         leaf = difflib.get_close_matches(key.rpartition(".")[2], list(leaves), n=1, cutoff=0.7)

@@ -72,7 +72,8 @@ def check_parts(configuration: Any) -> None:
     _check_memory(network)
     if settings["init"]:
         check_weights(network, read_model(Path(settings["init"]))[0])
-    for name in ("objective", "learning_rate", "teacher_forcing"):
+    build(settings["objective"], "objective").check(network)
+    for name in ("learning_rate", "teacher_forcing"):
         build(settings[name], name)
     if "targets" in (strategy := build_strategy(settings["decoding"])).meets:
         raise RequestError(f"decoding={strategy.name}: it scores given outputs, expected one that finds them")

@@ -79,6 +79,7 @@ class Seq2SeqModule(pl.LightningModule):
         self.bad_batches = BadBatches(allowed=skip_bad_batches)
         self.throughput = Throughput()
         self.step_loss: torch.Tensor | float = 0.0
+        self.step_parts: dict[str, torch.Tensor] = {}
         self.steps_logged = 0
         self.validation_nll = SumMetric().set_dtype(torch.float64)
         self.validation_tokens = SumMetric().set_dtype(torch.float64)
@@ -119,6 +120,7 @@ class Seq2SeqModule(pl.LightningModule):
         loss = self.objective(self.network, batch, teacher_forcing=ratio, coin=self.teacher_forcing.coin)
         share = 0.0 if batch.placeholder else 1.0 / batch.step_tokens
         self.step_loss = self.step_loss + loss.total.detach() * share
+        self.step_parts = {name: self.step_parts.get(name, 0.0) + part * share for name, part in loss.parts.items()}
         self.throughput.count(batch.global_source_tokens - batch.global_rows + batch.global_tokens)
         scaled = loss.total * (share * self.trainer.world_size * self.accumulate)
         self.bad_batches.see(batch, scaled, position=batch_index)
@@ -132,13 +134,16 @@ class Seq2SeqModule(pl.LightningModule):
     def _log_step(self) -> None:
         self.throughput.mark()
         if self.bad_batches.skipping:
-            self.step_loss = 0.0
+            self.step_loss, self.step_parts = 0.0, {}
         if self.global_step == self.steps_logged:
             return
         mean, self.step_loss, self.steps_logged = self.step_loss, 0.0, self.global_step
+        parts, self.step_parts = self.step_parts, {}
         if self.global_step % self.log_every == 0:
             assert isinstance(mean, torch.Tensor)
             self.log("train/loss", self.trainer.strategy.reduce(mean, reduce_op="sum"), batch_size=1)
+            for name, part in parts.items():
+                self.log(f"train/{name}", self.trainer.strategy.reduce(part, reduce_op="sum"), batch_size=1)
             self.log("train/tokens_per_second", self.throughput.rate(), batch_size=1)
             ratio = self.teacher_forcing(self.global_step - 1)
             if ratio < 1.0:

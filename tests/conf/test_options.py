@@ -7,8 +7,9 @@ import pytest
 from s2s_lab.assemble.configuration import choices, compose_jobs, conf_folder, groups, plain
 from s2s_lab.faults import RequestError
 
+ELSEWHERE = ("constraint", "normalizer")  # groups that have no place of their own in a training
 IN_TRAINING = sorted(
-    (group, option) for group, options in groups().items() for option in options if group != "constraint"
+    (group, option) for group, options in groups().items() for option in options if group not in ELSEWHERE
 )
 SMALL = ["encoder.hidden_size=8", "decoder.hidden_size=8", "embedding.embedding_size=8"]
 
@@ -33,6 +34,27 @@ def test_every_constraint_composes_and_passes_the_checks(name: str, constraint: 
     assert list(
         one(f"constraint={constraint}", "run=DIR" if name == "translate" else "runs=[DIR]", name=name).constraint
     )
+
+
+@pytest.mark.parametrize("attention", ["additive", "multi_head", "local_p", "location_aware_smooth"])
+@pytest.mark.parametrize("normalizer", groups()["normalizer"])
+def test_every_normalizer_takes_its_place_in_an_attention(normalizer: str, attention: str) -> None:
+    from s2s_lab.assemble.network import build_network
+
+    words = [f"attention={attention}", f"normalizer@attention.normalizer={normalizer}"]
+    configuration = one(*words, "attention.normalizer.temperature=0.5", *SMALL)
+    network = build_network(plain(configuration), source_size=7, target_size=9, shared=False)
+    chosen = network.decoder.attention.normalizer
+    assert chosen is not None and type(chosen).__name__.lower() == f"{normalizer}normalizer"
+    assert chosen.temperature == 0.5
+
+
+def test_an_attention_takes_its_energies_from_another() -> None:
+    from s2s_lab.assemble.network import build_network
+
+    configuration = one("attention=multi_head", "attention@attention.energy=concat", *SMALL)
+    network = build_network(plain(configuration), source_size=7, target_size=9, shared=False)
+    assert type(network.decoder.attention.energy).__name__ == "ConcatAttention"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +112,11 @@ def test_a_sides_own_cell_is_taken() -> None:
         (["seed="], r"seed='': int is expected"),
         (["=3"], r"cannot read"),
         (["hydra.searchpath=[/no/such/folder]"], r"there is no folder /no/such/folder"),
+        (["cell@encoder.cell=lstmm"], r"cell=lstmm: there is no such option; did you mean lstm\?"),
+        (["normalizer@attention.normalizer=sparsmax"], r"normalizer=sparsmax: .*; did you mean sparsemax\?"),
+        (["attention=none", "normalizer@attention.normalizer=entmax"], r"unknown key attention\.normalizer"),
+        (["attention.normalizer=entmax"], r"did you mean normalizer@attention\.normalizer\?"),
+        (["normalizer=entmax"], r"unknown key normalizer; did you mean normalizer@attention\.normalizer\?"),
         (["data=parallel"], r"data\.train: source=FILE and target=FILE, or tsv=FILE is expected"),
     ],
 )
@@ -111,6 +138,10 @@ def test_wrong_words_get_one_line(words: list[str], expected: str) -> None:
         (["model=gru_attention", "output=tied"], "tied|embedding"),
         (["model=gru_attention", "encoder.hidden_size=7"], "7"),
         (["model=gru_attention", "attention=dot", "encoder.hidden_size=256"], "256"),
+        (["attention=multi_head", "attention.num_heads=7"], r"attention\.num_heads is 7"),
+        (["attention=multi_head", "attention@attention.energy=none"], r"attention\.energy is NoAttention"),
+        (["attention=local_m", "attention@attention.energy=coverage"], r"attention\.energy is CoverageAttention"),
+        (["attention=multi_head", "attention.energy=dot"], r"attention\.energy is 'dot'"),
         (["data=multi30k", "paths.data=/no/such/folder"], "paths.data|/no/such/folder"),
         (["metrics.monitor=blue"], "metrics.monitor=blue"),
     ],

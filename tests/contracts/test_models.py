@@ -4,6 +4,7 @@ import importlib
 import itertools
 from collections.abc import Iterator
 from functools import partial
+from inspect import signature
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ WAYS = {
     "bidirectional": (False, True),
     "reverse_source": (False, True),
 }
-WIDTHS = {"hidden_size": SIZE, "num_layers": LAYERS, "embedding_size": SIZE}
+WIDTHS = {"hidden_size": SIZE, "num_layers": LAYERS, "embedding_size": SIZE, "num_heads": 2}
+QUIET = {"noise": 0.0}  # what is drawn anew in every training step
 
 
 def options(group: str) -> list[str]:
@@ -40,7 +42,11 @@ def settings(group: str, name: str) -> dict[str, Any]:
     node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
     merged: dict[str, Any] = {}
     for parent in node.pop("defaults", []):
-        if parent != "_self_":
+        if isinstance(parent, dict):  # /GROUP@KEY: OPTION
+            ((place, option),) = parent.items()
+            of_group, _, key = place.removeprefix("/").partition("@")
+            merged[key] = settings(of_group, option)
+        elif parent != "_self_":
             merged |= settings(group, parent)
     return merged | node
 
@@ -58,10 +64,16 @@ def ways(group: str, keys: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def make(group: str, name: str, **changes: Any) -> Any:
-    node = settings(group, name)
+    return made(settings(group, name), **changes)
+
+
+def made(node: dict[str, Any], **changes: Any) -> Any:
+    node = {
+        key: made(value) if isinstance(value, dict) and "_target_" in value else value for key, value in node.items()
+    }
     path, attribute = node.pop("_target_").rsplit(".", 1)
     target = getattr(importlib.import_module(path), attribute)
-    node.update({key: value for key, value in WIDTHS.items() if key in node})
+    node.update({key: value for key, value in (WIDTHS | QUIET).items() if key in node})
     node.update(changes)
     return partial(target, **node) if node.pop("_partial_", False) else target(**node)
 
@@ -72,6 +84,7 @@ def build(
     encoder: tuple[str, dict[str, Any]] = ("recurrent", {}),
     bridge: str = "projected",
     attention: str = "additive",
+    normalizer: str = "unset",
     decoder: tuple[str, dict[str, Any]] = ("attend_last", {}),
     output: str = "linear",
     embedding: str = "separate",
@@ -81,12 +94,13 @@ def build(
         source_vocabulary_size=VOCAB, target_vocabulary_size=VOCAB, shared_vocabulary=True, padding_id=PAD
     )
     cells = make("cell", cell)
+    normalizing = {} if normalizer == "unset" else {"normalizer": make("normalizer", normalizer)}
     encoding = make("encoder", encoder[0], **encoder[1])(input_size=SIZE, cell=cells)
     decoding = make("decoder", decoder[0], **decoder[1])(
         input_size=SIZE,
         memory_size=encoding.memory_size,
         summary_size=encoding.summary_size,
-        attention=make("attention", attention),
+        attention=make("attention", attention, **normalizing),
         cell=cells,
     )
     bridging = make("bridge", bridge)(
@@ -147,6 +161,7 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
 
 AXES = {
     "attention": options("attention"),
+    "normalizer": ["unset", *options("normalizer")],
     "decoder": ways("decoder", ("input_feeding", "readout")),
     "encoder": ways("encoder", ("bidirectional", "reverse_source")),
     "cell": options("cell"),
@@ -162,12 +177,20 @@ def refusal(parts: dict[str, Any]) -> str | None:
     return None
 
 
+def no_network(parts: dict[str, Any]) -> bool:
+    """Whether some parts are no network: refused, or a normalizer for an attention without one."""
+    if refusal(parts) is not None:
+        return True
+    normalizes = "attention" not in parts or "normalizer" in signature(make("attention", parts["attention"])).parameters
+    return not normalizes and parts.get("normalizer", "unset") != "unset"
+
+
 def name_of(parts: dict[str, Any]) -> str:
     names = [value if isinstance(value, str) else f"{value[0]}{list(value[1].values())}" for value in parts.values()]
     return "-".join(names)
 
 
-every_pair = pytest.mark.parametrize("parts", covering(AXES, lambda row: refusal(row) is not None), ids=name_of)
+every_pair = pytest.mark.parametrize("parts", covering(AXES, no_network), ids=name_of)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +321,17 @@ def test_initialization_is_finite_and_leaves_what_cells_and_padding_fix(cell, in
 
 
 def test_every_option_starts_with_a_line_that_says_what_it_is():
-    for group in ("cell", "encoder", "bridge", "attention", "decoder", "output", "embedding", "initialization"):
+    for group in (
+        "cell",
+        "encoder",
+        "bridge",
+        "attention",
+        "normalizer",
+        "decoder",
+        "output",
+        "embedding",
+        "initialization",
+    ):
         for name in options(group):
             first = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
             assert first.startswith("# ") and first.endswith("."), f"{group}/{name}"

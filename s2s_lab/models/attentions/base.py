@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from s2s_lab.faults import RequestError
+from s2s_lab.models.attentions.normalizers.base import Normalizer
 from s2s_lab.models.encoders.base import EncoderOutput
 
 Prepared = tuple[Any, ...]
@@ -35,22 +37,31 @@ class Attention(nn.Module, ABC):
         query_size: width of a query.
         memory_size: width of a memory entry.
         summary_size: width of the encoder's summary.
+        normalizer: from energies to weights; None means softmax.
 
     Attributes:
         context_size: width of a context.
         constant: whether the context is the same for every query.
         stateful: whether a step's weights depend on the steps before; then `step` alone attends.
+
+    Raises:
+        RequestError: `normalizer` is none.
     """
 
     constant = False
     stateful = False
 
-    def __init__(self, *, query_size: int, memory_size: int, summary_size: int) -> None:
+    def __init__(
+        self, *, query_size: int, memory_size: int, summary_size: int, normalizer: Normalizer | None = None
+    ) -> None:
         super().__init__()
+        if not isinstance(normalizer, Normalizer | None):
+            raise RequestError(f"attention.normalizer is {normalizer!r}, expected an option of the group normalizer")
         self.query_size = query_size
         self.memory_size = memory_size
         self.summary_size = summary_size
         self.context_size = memory_size
+        self.normalizer = normalizer
 
     @abstractmethod
     def keys(self, memory: Tensor) -> Tensor:
@@ -89,8 +100,20 @@ class Attention(nn.Module, ABC):
             padding, each row summing to 1; None in place of weights where there is nothing to weigh.
         """
         keys, memory, mask = prepared
-        weights = normalise(self.energies(query, keys), mask)
+        weights = self.weigh(self.energies(query, keys), mask)
         return torch.bmm(weights.to(memory.dtype), memory), weights
+
+    def weigh(self, energies: Tensor, mask: Tensor) -> Tensor:
+        """Turn energies into weights that sum to 1 over the real positions, in float32 at least.
+
+        Args:
+            energies: (batch, queries, source_len); -inf where nothing may be attended to.
+            mask: (batch, source_len) bool, True where real.
+        """
+        return normalise(energies, mask) if self.normalizer is None else self.normalizer(energies, mask.unsqueeze(1))
+
+    def initialize_biases(self) -> None:
+        """Set, in place, the parameters that a variant wants to start from values of its own."""
 
     def initial_state(self, prepared: Prepared) -> AttentionState:
         """Give what the first step needs of the steps before: nested tuples of tensors (batch, ...), width 1."""
@@ -109,9 +132,7 @@ class Attention(nn.Module, ABC):
         Returns:
             The contexts (rows, context_size), the weights (rows, source_len) or None, and the next state.
         """
-        sentences = num_sentences(prepared)
-        width = query.shape[0] // sentences if sentences else 1
-        context, weights = self(query.view(sentences, width, query.shape[1]), prepared)
+        context, weights = self(by_sentence(query, num_sentences(prepared)), prepared)
         return context.flatten(0, 1), None if weights is None else weights.flatten(0, 1), state
 
 
@@ -137,3 +158,17 @@ def num_sentences(prepared: Prepared) -> int:
     """Give the number of sentences in what an attention prepared."""
     first = prepared[0]
     return num_sentences(first) if isinstance(first, tuple) else first.shape[0]
+
+
+def by_sentence(tensor: Tensor, sentences: int) -> Tensor:
+    """View rows (rows, ...) as those of each sentence (sentences, width, ...)."""
+    return tensor.view(sentences, tensor.shape[0] // sentences if sentences else 1, *tensor.shape[1:])
+
+
+def require_equal_widths(option: str, query_size: int, memory_size: int) -> None:
+    """Raise a RequestError unless queries and memory entries are equally wide."""
+    if query_size != memory_size:
+        raise RequestError(
+            f"attention={option} needs equal widths, but decoder.hidden_size is {query_size} and the encoder's memory "
+            f"{memory_size} wide; make them equal, or take attention=general"
+        )

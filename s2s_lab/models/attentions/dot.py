@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from s2s_lab.faults import RequestError
-from s2s_lab.models.attentions.base import Attention
+from s2s_lab.models.attentions.base import Attention, require_equal_widths
+from s2s_lab.models.attentions.normalizers.base import Normalizer
 
 
 class DotAttention(Attention):
@@ -16,18 +16,19 @@ class DotAttention(Attention):
         query_size: width of a query.
         memory_size: width of a memory entry.
         summary_size: unused.
+        normalizer: see Attention.
 
     Raises:
         RequestError: queries and memory differ in width.
     """
 
-    def __init__(self, *, query_size: int, memory_size: int, summary_size: int) -> None:
-        super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)
-        if query_size != memory_size:
-            raise RequestError(
-                f"attention=dot needs equal widths, but decoder.hidden_size is {query_size} and the encoder's memory "
-                f"{memory_size} wide; make them equal, or take attention=general"
-            )
+    def __init__(
+        self, *, query_size: int, memory_size: int, summary_size: int, normalizer: Normalizer | None = None
+    ) -> None:
+        super().__init__(
+            query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
+        )
+        require_equal_widths("dot", query_size, memory_size)
 
     def keys(self, memory: Tensor) -> Tensor:
         """Give m; see Attention."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s_lab.models.attentions.base import Attention
+from s2s_lab.models.attentions.normalizers.base import Normalizer
 
 
 class GeneralAttention(Attention):
@@ -15,10 +16,15 @@ class GeneralAttention(Attention):
         query_size: width of a query.
         memory_size: width of a memory entry.
         summary_size: unused.
+        normalizer: see Attention.
     """
 
-    def __init__(self, *, query_size: int, memory_size: int, summary_size: int) -> None:
-        super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)
+    def __init__(
+        self, *, query_size: int, memory_size: int, summary_size: int, normalizer: Normalizer | None = None
+    ) -> None:
+        super().__init__(
+            query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
+        )
         self.memory_projection = nn.Linear(memory_size, query_size, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:

@@ -5,14 +5,15 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
+from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.cells.base import Cell
 
 
 class Initialization(ABC):
     """Gives every parameter its first value.
 
-    After the variant's `fill`, cells set the biases they want fixed (an LSTM's forget bias), and the vectors of
-    padding become zero.
+    After the variant's `fill`, cells and attentions set the biases they want fixed (an LSTM's forget bias), and the
+    vectors of padding become zero.
     """
 
     @abstractmethod
@@ -24,7 +25,7 @@ class Initialization(ABC):
         with torch.no_grad():
             self.fill(network)
             for module in network.modules():
-                if isinstance(module, Cell):
+                if isinstance(module, Cell | Attention):
                     module.initialize_biases()
                 elif isinstance(module, nn.Embedding) and module.padding_idx is not None:
                     module.weight[module.padding_idx] = 0.0

@@ -3,7 +3,7 @@
 from s2s_lab.data.batch import Batch
 from s2s_lab.faults import RequestError
 from s2s_lab.models.seq2seq import Seq2Seq
-from s2s_lab.training.objectives.base import Loss, Objective
+from s2s_lab.training.objectives.base import Loss, Objective, teacher_forced
 from s2s_lab.training.teacher_forcing import Coin
 
 
@@ -28,11 +28,7 @@ class CrossEntropy(Objective):
 
     def forward(self, network: Seq2Seq, batch: Batch, *, teacher_forcing: float = 1.0, coin: Coin = "token") -> Loss:
         """See Objective."""
-        if teacher_forcing < 1.0:
-            forward = network.forward_sampled if coin == "token" else network.forward_sampled_sequences
-            features, _ = forward(batch.sources, batch.inputs, teacher_forcing)
-        else:
-            features, _ = network(batch.sources, batch.inputs)
+        features, _ = teacher_forced(network, batch, teacher_forcing, coin)
         mask = batch.mask
         smoothing = self.label_smoothing if self.training else 0.0
         total, negative_log_likelihood = network.output.loss(features[mask], batch.targets[mask], smoothing)

@@ -1,0 +1,1 @@
+"""From energies to weights."""
