@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared, num_sentences
+from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared
 from s2s_lab.models.checks import require_dropout, require_layers, require_positive
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
 from s2s_lab.models.encoders.base import EncoderOutput
