@@ -168,7 +168,7 @@ class ConvertedEncoder(Encoder):
         self.encoder = encoder.to(dtype)
         self.dtype = dtype
         self.memory_size, self.summary_size = encoder.memory_size, encoder.summary_size
-        self.state_sizes = encoder.state_sizes
+        self.state_sizes, self.reduction = encoder.state_sizes, encoder.reduction
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
         """Read the sources; see Encoder."""

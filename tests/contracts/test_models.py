@@ -27,6 +27,8 @@ WAYS = {
     "readout": ("maxout", "tanh", "none"),
     "bidirectional": (False, True),
     "reverse_source": (False, True),
+    "fast_forward": (False, True),
+    "gate": ("both", "source", "target"),
 }
 # Keys whose value no law may depend on, at values that keep the networks small and what they compute fixed.
 WIDTHS = {
@@ -163,8 +165,8 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
 
 AXES = {
     "attention": options("attention"),
-    "decoder": ways("decoder", ("input_feeding", "readout")),
-    "encoder": ways("encoder", ("bidirectional", "reverse_source")),
+    "decoder": ways("decoder", ("input_feeding", "readout", "gate")),
+    "encoder": ways("encoder", ("bidirectional", "reverse_source", "fast_forward")),
     "cell": options("cell"),
     "bridge": options("bridge"),
 }
@@ -187,6 +189,8 @@ def refusal(parts: dict[str, Any]) -> str | None:
         states = [states_of("encoder", *encoder, parts.get("cell")), states_of("decoder", *decoder, parts.get("cell"))]
         if all(states) and states[0] != states[1]:
             return "bridge=copy needs equal states"
+    if attention == "start_only" and decoder and decoder[0] in ("conditional_gru", "context_gate"):
+        return f"the (second cell|gate) of decoder={decoder[0]} (reads|weighs) a context, but the attention's is empty"
     if attention and decoder and decoder[1].get("input_feeding") and make("attention", attention).func.constant:
         return "decoder.input_feeding is true without attention, expected false"
     return None
@@ -220,13 +224,15 @@ def test_steps_equal_forward(parts):
     network = build(**parts)
     with torch.no_grad():
         features, weights = network.eval()(sources(), INPUTS)
+        mask = network.encoder(network.source_embedding(sources()[0][0]), LENGTHS).memory_mask
         scores, step_weights = run_steps(network, sources(), INPUTS)
     assert features.shape == (BATCH, TARGET_LEN, network.decoder.feature_size)
     torch.testing.assert_close(scores, network.output.scores(features), atol=1e-5, rtol=0.0)
     torch.testing.assert_close(step_weights, weights, atol=1e-5, rtol=0.0)
     if weights is not None:
-        assert weights.shape == (BATCH, TARGET_LEN, SOURCE_LEN)
-        assert weights.masked_select((torch.arange(SOURCE_LEN) >= LENGTHS.unsqueeze(1)).unsqueeze(1)).eq(0).all()
+        assert weights.shape == (BATCH, TARGET_LEN, -(-SOURCE_LEN // network.encoder.reduction))
+        assert torch.equal(mask.sum(1), -(-LENGTHS // network.encoder.reduction))
+        assert weights.masked_select(~mask.unsqueeze(1)).eq(0).all()
         torch.testing.assert_close(weights.sum(2), torch.ones(BATCH, TARGET_LEN))
 
 

@@ -11,8 +11,8 @@ class EncoderOutput(NamedTuple):
     """What an encoder knows of a batch of sources.
 
     Attributes:
-        memory: (batch, source_len, memory_size), exactly 0 on padding.
-        memory_mask: (batch, source_len) bool, True where real.
+        memory: (batch, source_len, memory_size), exactly 0 on padding; shorter by the encoder's `reduction`.
+        memory_mask: (batch, source_len) bool, True where real; as long as the memory.
         final_state: for each layer, parts (batch, size), directions concatenated.
         summary: (batch, summary_size), each source in one vector.
     """
@@ -32,8 +32,10 @@ class Encoder(nn.Module, ABC):
         memory_size: width of a memory entry.
         summary_size: width of the summary.
         state_sizes: for each layer of the final state, the width of each part.
+        reduction: source positions in one memory entry, the last one perhaps fewer.
     """
 
+    reduction = 1
     memory_size: int
     summary_size: int
     state_sizes: tuple[tuple[int, ...], ...]
