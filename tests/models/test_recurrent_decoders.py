@@ -1,4 +1,4 @@
-"""The GNMT, conditional and context-gated decoders equal plain transcriptions of their papers' equations."""
+"""The GNMT, conditional, context-gated and residual decoders equal plain transcriptions of their papers' equations."""
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from s2s_lab.models.decoders.base import Decoder
 from s2s_lab.models.decoders.conditional import ConditionalDecoder
 from s2s_lab.models.decoders.context_gate import ContextGateDecoder
 from s2s_lab.models.decoders.gnmt import GNMTDecoder
+from s2s_lab.models.decoders.residual import ResidualDecoder
 from s2s_lab.models.encoders.base import EncoderOutput
 
 SOURCE_LEN, TARGET_LEN, EMBEDDING, MEMORY, HIDDEN = 4, 3, 2, 6, 5
@@ -106,6 +107,25 @@ def test_the_context_gate_weighs_source_against_target(cell, attention, gate):
         projection = built.readout_projection
         expected = torch.tanh(projection.weight @ torch.cat((output[0], y, context[0])) + projection.bias)
         torch.testing.assert_close(features[position], expected)
+    assert (weights is None) == (attention is NoAttention)
+
+
+@CELLS
+@ATTENTIONS
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_residual_stack_adds_what_its_layers_read(cell, attention, dense):
+    built = build(ResidualDecoder, cell=cell, attention=attention, num_layers=4, dense=dense)
+    embedded, memory, states, features, weights = run(built)
+    for position in range(TARGET_LEN):
+        outputs = []
+        for layer, one in enumerate(built.cells):
+            read = outputs[-1] if outputs else embedded[position].unsqueeze(0)
+            output, states[layer] = one.step(read, states[layer])
+            outputs.append(output + sum(outputs if dense else outputs[-1:]))
+        context = attend(built.attention, outputs[-1], memory)
+        projection = built.combination
+        expected = torch.tanh(torch.cat((context, outputs[-1]), 1) @ projection.weight.T + projection.bias)
+        torch.testing.assert_close(features[position], expected[0])
     assert (weights is None) == (attention is NoAttention)
 
 

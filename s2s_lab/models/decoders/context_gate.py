@@ -30,7 +30,7 @@ class ContextGateDecoder(Decoder):
     With t = W y + U s and q = C c, x is t + z * q (`gate` "source"), z * t + q ("target") or (1 - z) * t + z * q
     ("both").
 
-    Paper: Tu et al. 2017, arXiv 1608.06043, section 4, equations 6 to 9. Deviations: any cell, which reads the gated
+    Paper: Tu et al. 2017, arXiv 1608.06043, section 4. Deviations: any cell, which reads the gated
     sum and keeps a recurrence of its own; biases in z and t. The rest is as in AttendFirstDecoder.
 
     Args:

@@ -97,7 +97,7 @@ def rotated(heads: Tensor, first: int = 0) -> Tensor:
 
     The product of a query and a key turned so depends on the distance between them alone.
 
-    Paper: Su et al. 2021, arXiv 2104.09864, equations 14 and 34.
+    Paper: Su et al. 2021, arXiv 2104.09864, equation 34.
 
     Args:
         heads: (rows, heads, length, head_size), head_size even.
