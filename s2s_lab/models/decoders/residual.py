@@ -30,8 +30,8 @@ class ResidualDecoder(Decoder):
     With dense connections, x_k = cell_k(x_(k-1)) + x_1 + ... + x_(k-1). With an attention of empty context the features
     are x_n itself.
 
-    Paper: Britz et al. 2017, arXiv 1703.03906, section "Encoder and Decoder Depth"; the attention as in Luong et al. 2015,
-    arXiv 1508.04025, equation 5. Deviation: tokens, which need not be as wide as the layers, are not added.
+    Paper: Britz et al. 2017, arXiv 1703.03906, section "Encoder and Decoder Depth"; the attention as in Luong et al.
+    2015, arXiv 1508.04025, equation 5. Deviation: tokens, which need not be as wide as the layers, are not added.
 
     Args:
         input_size: width of an embedded token y.
