@@ -224,15 +224,13 @@ def test_steps_equal_forward(parts):
     network = build(**parts)
     with torch.no_grad():
         features, weights = network.eval()(sources(), INPUTS)
-        mask = network.encoder(network.source_embedding(sources()[0][0]), LENGTHS).memory_mask
         scores, step_weights = run_steps(network, sources(), INPUTS)
     assert features.shape == (BATCH, TARGET_LEN, network.decoder.feature_size)
     torch.testing.assert_close(scores, network.output.scores(features), atol=1e-5, rtol=0.0)
     torch.testing.assert_close(step_weights, weights, atol=1e-5, rtol=0.0)
     if weights is not None:
-        assert weights.shape == (BATCH, TARGET_LEN, -(-SOURCE_LEN // network.encoder.reduction))
-        assert torch.equal(mask.sum(1), -(-LENGTHS // network.encoder.reduction))
-        assert weights.masked_select(~mask.unsqueeze(1)).eq(0).all()
+        assert weights.shape == (BATCH, TARGET_LEN, SOURCE_LEN)
+        assert weights.masked_select((torch.arange(SOURCE_LEN) >= LENGTHS.unsqueeze(1)).unsqueeze(1)).eq(0).all()
         torch.testing.assert_close(weights.sum(2), torch.ones(BATCH, TARGET_LEN))
 
 

@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from s2s_lab.faults import RequestError
+from s2s_lab.models.attentions.additive import AdditiveAttention
 from s2s_lab.models.cells.gru import GRUCell
 from s2s_lab.models.cells.lstm import LSTMCell
+from s2s_lab.models.decoders.attend_last import AttendLastDecoder
+from s2s_lab.models.decoders.spreading import SpreadingDecoder
 from s2s_lab.models.encoders.alternating import AlternatingEncoder
 from s2s_lab.models.encoders.bag import BagEncoder
 from s2s_lab.models.encoders.gnmt import GNMTEncoder
@@ -38,7 +41,7 @@ def both(forward, backward, inputs):
 def each(built, expect):
     """Compare what an encoder gives for a batch with what a function expects of each source alone."""
     embedded = random(BATCH, SOURCE_LEN, EMBEDDING)
-    memory, mask, final_state, summary = built(embedded, LENGTHS)
+    memory, mask, final_state, summary, _ = built(embedded, LENGTHS)
     assert built.state_sizes == tuple(tuple(part.shape[1] for part in layer) for layer in final_state)
     assert memory.shape[2] == built.memory_size and summary.shape == (BATCH, built.summary_size)
     for row, length in enumerate(LENGTHS.tolist()):
@@ -84,6 +87,29 @@ def test_each_layer_of_a_pyramid_reads_pairs_of_the_one_below(cell, num_layers):
 
     each(built, expect)
     assert built.reduction == 2 ** (num_layers - 1)
+
+
+def test_weights_over_a_pyramid_are_spread_over_the_source():
+    """The entries of a source of 5 tokens hold 2, 2 and 1 of them; each token has its share."""
+    built = SpreadingDecoder(
+        decoder=AttendLastDecoder(
+            input_size=EMBEDDING, memory_size=HIDDEN, summary_size=HIDDEN, attention=AdditiveAttention, cell=GRUCell,
+            hidden_size=HIDDEN,
+        ),
+        reduction=2,
+    ).double()  # fmt: skip
+    encoder = PyramidalEncoder(input_size=EMBEDDING, cell=GRUCell, hidden_size=HIDDEN, num_layers=2).double()
+    encoded = encoder(random(BATCH, SOURCE_LEN, EMBEDDING), LENGTHS)
+    prepared, start = built.prepare(encoded), ((random(BATCH, HIDDEN),),)
+    tokens = random(BATCH, 2, EMBEDDING)
+    _, weights = built(tokens, built.initial_state(start, prepared), prepared)
+    within = built.decoder.prepare(encoded)
+    _, of_entries = built.decoder(tokens, built.decoder.initial_state(start, within), within)
+    for row, length in enumerate(LENGTHS.tolist()):
+        for place in range(SOURCE_LEN):
+            held = min(2, length - place // 2 * 2)
+            expected = of_entries[row, :, place // 2] / held if place < length else torch.zeros_like(weights[row, :, 0])
+            torch.testing.assert_close(weights[row, :, place], expected)
 
 
 @pytest.mark.parametrize("cell", [GRUCell, LSTMCell])

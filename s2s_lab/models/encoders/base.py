@@ -15,12 +15,14 @@ class EncoderOutput(NamedTuple):
         memory_mask: (batch, source_len) bool, True where real; as long as the memory.
         final_state: for each layer, parts (batch, size), directions concatenated.
         summary: (batch, summary_size), each source in one vector.
+        source_mask: (batch, source_len) bool, True where real, where the memory is shorter than the source; else None.
     """
 
     memory: Tensor
     memory_mask: Tensor
     final_state: tuple[tuple[Tensor, ...], ...]
     summary: Tensor
+    source_mask: Tensor | None = None
 
 
 class Encoder(nn.Module, ABC):

@@ -60,6 +60,7 @@ class PyramidalEncoder(Encoder):
     def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
         """Read the sources; see Encoder."""
         outputs, final_state = embedded, []
+        source_mask = real_positions(lengths, embedded.shape[1])
         for index, (forward_cell, backward_cell) in enumerate(
             zip(self.forward_cells, self.backward_cells, strict=True)
         ):
@@ -68,7 +69,8 @@ class PyramidalEncoder(Encoder):
             mirror = mirrored(lengths, outputs.shape[1])
             outputs, state = unroll_both(forward_cell, backward_cell, outputs, lengths, mirror)
             final_state.append(state)
-        return EncoderOutput(outputs, real_positions(lengths, outputs.shape[1]), tuple(final_state), final_state[-1][0])
+        mask = real_positions(lengths, outputs.shape[1])
+        return EncoderOutput(outputs, mask, tuple(final_state), final_state[-1][0], source_mask)
 
 
 def in_pairs(sequences: Tensor) -> Tensor:
