@@ -6,7 +6,7 @@ from typing import Any
 
 from s2s_lab.metrics.base import signature_kind
 from s2s_lab.metrics.significance import Interval
-from s2s_lab.reports.entries import ScoreKind
+from s2s_lab.reports.entries import LEVEL, ScoreKind
 
 
 @dataclass(frozen=True)

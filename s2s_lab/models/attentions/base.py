@@ -115,6 +115,10 @@ class Attention(nn.Module, ABC):
     def initialize_biases(self) -> None:
         """Set, in place, the parameters that a variant wants to start from values of its own."""
 
+    def contexts(self, query: Tensor, prepared: Prepared) -> Tensor:
+        """Give the contexts alone; a variant may spare itself the weights. See `forward`."""
+        return self(query, prepared)[0]
+
     def initial_state(self, prepared: Prepared) -> AttentionState:
         """Give what the first step needs of the steps before: nested tuples of tensors (batch, ...), width 1."""
         return ()
