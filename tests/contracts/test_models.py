@@ -402,11 +402,11 @@ READING_NOTHING = AXES | {"encoder": [("nothing", {})], "cell": ["gru"]}
 
 
 @pytest.mark.parametrize("parts", covering(READING_NOTHING, no_network), ids=name_of)
-def test_a_model_that_reads_nothing_gives_the_same_for_every_source(parts):
-    network = build(**parts)
+def test_a_model_that_reads_nothing_gives_the_same_for_every_source_of_a_length(parts):
+    network = build(**parts).eval()
     values, lengths = sources()[0]
     features, _ = network(((values, lengths),), INPUTS)
-    others, _ = network((((values + 3) % VOCAB, lengths.flip(0)),), INPUTS)
+    others, _ = network((((values + 3) % VOCAB, lengths),), INPUTS)
     torch.testing.assert_close(others, features)
 
 

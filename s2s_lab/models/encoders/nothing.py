@@ -12,7 +12,7 @@ class NoEncoder(Encoder):
     """Gives zeros whatever the source is, so that what is decoded is a language model of the targets.
 
     It has no parameters. Bridge `zero` and attention `start_only` pass nothing of it on; others get zeros of the sizes
-    that a recurrent encoder of the same options would have.
+    that a recurrent encoder of the same options would have, as many as the source is long.
 
     Paper: Mikolov et al. 2010, "Recurrent neural network based language model". Deviation: none.
 
