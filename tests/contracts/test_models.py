@@ -14,6 +14,7 @@ import yaml
 from torch.nn import functional
 
 from s2s_lab.faults import RequestError
+from s2s_lab.models.cells.base import FusedCell
 from s2s_lab.models.seq2seq import Seq2Seq
 from tests.contracts.covering import covering
 
@@ -246,7 +247,8 @@ def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(par
         fast, _ = network(sources(), INPUTS)
         loss, nll = network.output.loss(fast.flatten(0, 1), INPUTS.flatten(), 0.1)
     loss.backward()
-    assert (fast - features).abs().max() < 0.05
+    near = 0.1 if "layer_norm" in parts["cell"] else 0.05  # the variance of so few units loses digits
+    assert (fast - features).abs().max() < near * features.abs().max().clamp(min=1.0)
     assert loss.dtype == nll.dtype == torch.float32
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
@@ -283,6 +285,15 @@ def test_loss_is_torchs_cross_entropy_of_log_probs(output, embedding, label_smoo
         torch.testing.assert_close(mine, theirs)
 
 
+def forget_biases(cell: Any) -> torch.Tensor:
+    if isinstance(cell, FusedCell):  # input, forget, candidate, output
+        _, _, input_bias, recurrent_bias = cell.weights
+        return (input_bias + recurrent_bias)[SIZE : 2 * SIZE]
+    if "forget" in cell.gates:
+        return cell.bias[cell.place("forget")]
+    return -cell.bias[cell.place("input")]  # what is forgotten is 1 - input
+
+
 @pytest.mark.parametrize("initialization", options("initialization"))
 @pytest.mark.parametrize("cell", options("cell"))
 def test_initialization_is_finite_and_leaves_what_cells_and_padding_fix(cell, initialization):
@@ -293,8 +304,7 @@ def test_initialization_is_finite_and_leaves_what_cells_and_padding_fix(cell, in
     forget_bias = settings("cell", cell).get("forget_bias")
     if forget_bias is not None:
         for built in network.decoder.stack.cells:
-            _, _, input_bias, recurrent_bias = built.weights
-            assert (input_bias + recurrent_bias)[SIZE : 2 * SIZE].eq(forget_bias).all()
+            assert forget_biases(built).eq(forget_bias).all()
 
 
 def test_every_option_starts_with_a_line_that_says_what_it_is():

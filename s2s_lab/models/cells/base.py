@@ -20,8 +20,11 @@ class Cell(nn.Module, ABC):
     Attributes:
         input_size: width of an input.
         hidden_size: width of an output.
-        state_sizes: width of each part of the state; part 0 is the output.
+        state_sizes: width of each part of the state; part 0 is as wide as the output.
+        output_is_state: whether part 0 is the output, and products read it at the next step.
     """
+
+    output_is_state = True
 
     def __init__(self, *, input_size: int, hidden_size: int, state_sizes: tuple[int, ...]) -> None:
         super().__init__()
@@ -41,19 +44,24 @@ class Cell(nn.Module, ABC):
         """
 
     @abstractmethod
-    def advance(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+    def advance(self, projected: Tensor, state: State, seen: Tensor | None = None) -> tuple[Tensor, State]:
         """Make one step from a projected input.
 
         Args:
             projected: (rows, projected), a projection of the whole input.
             state: parts (rows, size), in the order of `state_sizes`.
+            seen: (rows, hidden), what products read in place of the previous output, which a dropout may have changed;
+                None means that output itself.
 
         Returns:
             The output (rows, hidden) and the next state.
         """
 
     def initialize_biases(self) -> None:
-        """Set those biases that the cell wants at fixed values; called after the general initialization."""
+        """Set those biases, and other parameters, that the cell wants at fixed values.
+
+        Called after the general initialization.
+        """
 
     def initial_state(self, rows: int) -> State:
         """Give a state of zeros: parts (rows, size)."""
@@ -134,14 +142,14 @@ class FusedCell(Cell):
         return mask_beyond(outputs, lengths), (last_real(outputs, lengths),)
 
 
-def linear_projection(weight: Tensor, bias: Tensor, start: int, stop: int | None) -> Projection:
+def linear_projection(weight: Tensor, bias: Tensor | None, start: int, stop: int | None) -> Projection:
     """Give the linear map of the columns `start` to `stop` of `weight`, biased where `start` is 0.
 
     The columns are cut out, and under autocast converted, once for all calls of the map.
 
     Args:
         weight: (projected, input_size).
-        bias: (projected,).
+        bias: (projected,), or None.
         start: first column.
         stop: the column after the last; None means all that follow.
     """
