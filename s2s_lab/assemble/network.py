@@ -1,5 +1,6 @@
 """Builds the network of a configuration, part by part, each getting the sizes of its neighbours."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ from s2s_lab.data.vocabulary import PAD
 from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.bridges.base import Bridge
 from s2s_lab.models.cells.base import Cell
+from s2s_lab.models.cells.stack import CellFactory
+from s2s_lab.models.cells.wrapped import WrappedCell
 from s2s_lab.models.decoders.base import Decoder
 from s2s_lab.models.encoders.base import Encoder
 from s2s_lab.models.initialization.base import Initialization
@@ -24,6 +27,8 @@ KINDS = {
     "cell": Cell,
 }
 """What each node builds; an embedding is built by a function."""
+AROUND_CELLS = ("transition", "cell_dropout")
+"""Nodes that may be chosen, each a cell around the one before."""
 
 
 def build_network(settings: Mapping[str, Any], *, source_size: int, target_size: int, shared: bool) -> Seq2Seq:
@@ -31,7 +36,8 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
 
     Args:
         settings: plain configuration with the nodes cell, embedding, encoder, attention, decoder, bridge, output and
-            initialization; a `cell` inside encoder or decoder serves that side alone.
+            initialization, perhaps also transition and cell_dropout; a `cell` inside encoder or decoder serves that
+            side alone.
         source_size: tokens of the source vocabulary.
         target_size: tokens of the target vocabulary.
         shared: whether both sides share one vocabulary.
@@ -45,8 +51,20 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
     cells = {name: nodes[name].pop("cell", settings["cell"]) for name in nodes}
     for name, cell in cells.items():
         check_kind(cell, Cell, f"{name}.cell")
+    for name in AROUND_CELLS:
+        if name in settings:
+            check_kind(settings[name], WrappedCell, name)
     with refusing("the parts of the network do not fit together"):
         return _joined(settings, nodes, cells, source_size, target_size, shared)
+
+
+def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
+    """What builds the cell of a node, with what is chosen around it."""
+    factory = build(node, "cell")
+    for name in AROUND_CELLS:
+        if name in settings:
+            factory = functools.partial(build(settings[name], name), cell=factory)
+    return factory
 
 
 def _joined(
@@ -69,7 +87,7 @@ def _joined(
         nodes["encoder"],
         "encoder",
         input_size=source_embedding.embedding_size,
-        cell=build(cells["encoder"], "cell"),
+        cell=_cell_factory(cells["encoder"], settings),
     )
     decoder = build(
         nodes["decoder"],
@@ -78,7 +96,7 @@ def _joined(
         memory_size=encoder.memory_size,
         summary_size=encoder.summary_size,
         attention=build(settings["attention"], "attention"),
-        cell=build(cells["decoder"], "cell"),
+        cell=_cell_factory(cells["decoder"], settings),
     )
     bridge = build(
         settings["bridge"],

@@ -38,7 +38,7 @@ def options(group: str) -> list[str]:
 
 
 def settings(group: str, name: str) -> dict[str, Any]:
-    node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8")) or {}
     merged: dict[str, Any] = {}
     for parent in node.pop("defaults", []):
         if parent != "_self_":
@@ -67,9 +67,20 @@ def make(group: str, name: str, **changes: Any) -> Any:
     return partial(target, **node) if node.pop("_partial_", False) else target(**node)
 
 
+def cells_of(cell: str, *around: tuple[str, str]) -> Any:
+    """Give the factory of a cell, and around it those of other groups that hold anything."""
+    factory = make("cell", cell)
+    for group, name in around:
+        if settings(group, name):
+            factory = partial(make(group, name), cell=factory)
+    return factory
+
+
 def build(
     *,
     cell: str = "gru",
+    transition: str = "shallow",
+    cell_dropout: str = "none",
     encoder: tuple[str, dict[str, Any]] = ("recurrent", {}),
     bridge: str = "projected",
     attention: str = "additive",
@@ -81,7 +92,7 @@ def build(
     source_embedding, target_embedding = make("embedding", embedding)(
         source_vocabulary_size=VOCAB, target_vocabulary_size=VOCAB, shared_vocabulary=True, padding_id=PAD
     )
-    cells = make("cell", cell)
+    cells = cells_of(cell, ("transition", transition), ("cell_dropout", cell_dropout))
     encoding = make("encoder", encoder[0], **encoder[1])(input_size=SIZE, cell=cells)
     decoding = make("decoder", decoder[0], **decoder[1])(
         input_size=SIZE,
@@ -152,6 +163,8 @@ AXES = {
     "encoder": ways("encoder", ("bidirectional", "reverse_source")),
     "cell": options("cell"),
     "bridge": options("bridge"),
+    "transition": options("transition"),
+    "cell_dropout": options("cell_dropout"),
 }
 
 
@@ -160,6 +173,8 @@ def refusal(parts: dict[str, Any]) -> str | None:
     attention, decoder = parts.get("attention"), parts.get("decoder")
     if attention and decoder and decoder[1].get("input_feeding") and make("attention", attention).func.constant:
         return "decoder.input_feeding is true without attention, expected false"
+    if parts.get("transition") == "deep" and parts.get("cell") and not make("cell", parts["cell"]).func.output_is_state:
+        return "transition=deep needs a cell that reads its previous output"
     return None
 
 
@@ -242,13 +257,16 @@ def test_hypotheses_share_the_memory_of_their_sentence(parts):
 @every_pair
 def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(parts):
     network = build(**parts)
+    torch.manual_seed(1)
     features, _ = network(sources(), INPUTS)
+    torch.manual_seed(1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         fast, _ = network(sources(), INPUTS)
         loss, nll = network.output.loss(fast.flatten(0, 1), INPUTS.flatten(), 0.1)
     loss.backward()
-    near = 0.1 if "layer_norm" in parts["cell"] else 0.05  # the variance of so few units loses digits
-    assert (fast - features).abs().max() < near * features.abs().max().clamp(min=1.0)
+    apart = (fast - features).abs()
+    apart = apart.mean() if "layer_norm" in parts["cell"] else apart.max()  # the variance of so few units loses digits
+    assert apart < 0.05 * features.abs().max().clamp(min=1.0)
     assert loss.dtype == nll.dtype == torch.float32
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
@@ -308,7 +326,19 @@ def test_initialization_is_finite_and_leaves_what_cells_and_padding_fix(cell, in
 
 
 def test_every_option_starts_with_a_line_that_says_what_it_is():
-    for group in ("cell", "encoder", "bridge", "attention", "decoder", "output", "embedding", "initialization"):
+    for group in (
+        "cell",
+        "encoder",
+        "bridge",
+        "attention",
+        "decoder",
+        "output",
+        "embedding",
+        "initialization",
+        "transition",
+        "cell_dropout",
+    ):
         for name in options(group):
-            first = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+            lines = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+            first = next(line for line in lines if "@package" not in line)
             assert first.startswith("# ") and first.endswith("."), f"{group}/{name}"

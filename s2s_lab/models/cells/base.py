@@ -91,17 +91,7 @@ class Cell(nn.Module, ABC):
         Returns:
             The outputs (rows, length, hidden), 0 beyond `lengths`, and the state after each row's last real step.
         """
-        projected = self.projection()(inputs)
-        outputs = []
-        for position in range(inputs.shape[1]):
-            output, following = self.advance(projected[:, position], state)
-            if lengths is not None:
-                real = (position < lengths).unsqueeze(1)
-                output = output.masked_fill(~real, 0.0)
-                following = tuple(torch.where(real, new, old) for new, old in zip(following, state, strict=True))
-            outputs.append(output)
-            state = following
-        return torch.stack(outputs, dim=1), state
+        return unroll_steps(self.advance, self.projection()(inputs), state, lengths)
 
 
 class FusedCell(Cell):
@@ -140,6 +130,25 @@ class FusedCell(Cell):
         if lengths is None:
             return outputs, (final.squeeze(0),)
         return mask_beyond(outputs, lengths), (last_real(outputs, lengths),)
+
+
+def unroll_steps(
+    advance: Callable[[Tensor, State], tuple[Tensor, State]],
+    projected: Tensor,
+    state: State,
+    lengths: Tensor | None,
+) -> tuple[Tensor, State]:
+    """Make one step after the other from projected inputs (rows, length, projected); see Cell.unroll."""
+    outputs = []
+    for position in range(projected.shape[1]):
+        output, following = advance(projected[:, position], state)
+        if lengths is not None:
+            real = (position < lengths).unsqueeze(1)
+            output = output.masked_fill(~real, 0.0)
+            following = tuple(torch.where(real, new, old) for new, old in zip(following, state, strict=True))
+        outputs.append(output)
+        state = following
+    return torch.stack(outputs, dim=1), state
 
 
 def linear_projection(weight: Tensor, bias: Tensor | None, start: int, stop: int | None) -> Projection:
