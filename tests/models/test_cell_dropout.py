@@ -5,6 +5,8 @@ from functools import partial
 import pytest
 import torch
 
+from s2s_lab.assemble.configuration import compose_jobs, plain
+from s2s_lab.assemble.network import build_network
 from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.base import Cell
 from s2s_lab.models.cells.elman import ElmanCell
@@ -14,6 +16,7 @@ from s2s_lab.models.cells.peephole_lstm import PeepholeLSTMCell
 from s2s_lab.models.cells.sru import SRUCell
 from s2s_lab.models.cells.variational_dropout import VariationalDropoutCell
 from s2s_lab.models.cells.zoneout import ZoneoutCell
+from s2s_lab.models.initialization.glorot_orthogonal import GlorotOrthogonalInitialization
 
 ROWS, LENGTH, INPUT, HIDDEN = 5, 6, 3, 4
 LENGTHS = torch.tensor([6, 1, 4, 6, 2])
@@ -204,3 +207,45 @@ def test_zoneout_unrolls_as_it_steps(cell, lengths):
 def test_what_is_no_probability_is_refused(build, message):
     with pytest.raises(RequestError, match=message):
         build()
+
+
+DECODERS = [
+    ("decoder=attend_first",),
+    ("decoder=attend_last",),
+    ("decoder=input_feeding",),
+    ("decoder=input_feeding_residual",),
+    ("decoder=attend_first", "attention=none"),
+]
+
+
+@pytest.mark.parametrize("words", DECODERS, ids=lambda words: words[0])
+def test_in_training_a_decoder_steps_through_the_same_masks_as_it_goes_in_one(words):
+    """The first step draws what the whole sequence draws: from one seed, both ways give the same features."""
+    sizes = ["encoder.hidden_size=8", "decoder.hidden_size=8", "embedding.embedding_size=8", "decoder.num_layers=2"]
+    chosen = ["cell=lstm", "transition=deep", "cell_dropout=variational", "cell_dropout.recurrent=0.5"]
+    settings = plain(compose_jobs("train", [*words, *sizes, *chosen], multirun=False, folder=None)[0])
+    network = build_network(settings, source_size=9, target_size=9, shared=False)
+    sources, targets = torch.randint(1, 9, (ROWS, 4)), torch.randint(1, 9, (ROWS, LENGTH))
+    memory, start = network.start(((sources, torch.full((ROWS,), 4)),))
+    embedded = network.target_embedding(targets)
+    torch.manual_seed(3)
+    features, _ = network.decoder(embedded, start, memory)
+    torch.manual_seed(3)
+    state, stepped = start, []
+    for position in range(LENGTH):
+        feature, state, _ = network.decoder.step(embedded[:, position], state, memory)
+        stepped.append(feature)
+    torch.testing.assert_close(torch.stack(stepped, dim=1), features, atol=1e-5, rtol=0.0)
+    other, _ = network.decoder(embedded, start, memory)
+    assert not torch.allclose(other, features, atol=1e-3)
+
+
+@pytest.mark.parametrize("around", [variational, zoneout])
+def test_what_the_inner_cell_fixes_stands_after_an_initialization(around):
+    built = around(partial(LSTMCell, forget_bias=2.0))
+    GlorotOrthogonalInitialization()(torch.nn.ModuleList([built]))
+    assert isinstance(built.inner, LSTMCell)
+    _, recurrent_weight, input_bias, recurrent_bias = built.inner.weights
+    assert (input_bias + recurrent_bias)[HIDDEN : 2 * HIDDEN].eq(2.0).all()
+    for gate in recurrent_weight.split(HIDDEN):
+        torch.testing.assert_close(gate @ gate.t(), torch.eye(HIDDEN), atol=1e-5, rtol=0.0)
