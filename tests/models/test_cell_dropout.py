@@ -82,7 +82,7 @@ def test_a_mask_is_the_same_at_every_step_and_differs_between_rows(cell):
 
 @pytest.mark.parametrize("cell", READING)
 def test_products_read_masked_inputs_and_outputs(cell):
-    """Gal and Ghahramani 2016, equation 7: what is multiplied is x * m and h * k."""
+    """Gal and Ghahramani 2016: what is multiplied is x * m and h * k."""
     built = variational(cell)
     inputs, state = given(built)
     _, states = steps(built, inputs, state)
@@ -169,7 +169,7 @@ def test_zoneout_keeps_or_renews_each_unit(cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_zoneout_outside_training_is_its_expectation(cell):
-    """Krueger et al. 2017, section 3.2: masks are replaced by their expectation."""
+    """Krueger et al. 2017: masks are replaced by their expectation."""
     built = zoneout(cell).double()
     inputs, state = given(built.eval(), rows=1)
     inputs, state = inputs.double(), tuple(part.double() for part in state)

@@ -127,7 +127,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_peephole_lstm_and_its_variants(variant):
-    """Greff et al. 2017, section II and appendix A.3, one variant after the other."""
+    """Greff et al. 2017, one variant after the other."""
     cell = shaken(PeepholeLSTMCell(input_size=INPUT, hidden_size=HIDDEN, **VARIANTS[variant]))
     x, h, c = vectors(INPUT, HIDDEN, HIDDEN)
     gates = [sigmoid(gate) for gate in vectors(HIDDEN, HIDDEN, HIDDEN)]
@@ -226,7 +226,7 @@ def test_identity_stands_after_any_initialization(initialization, identity):
 
 
 def test_a_fresh_irnn_without_input_keeps_its_state():
-    """Le, Jaitly and Hinton 2015, section 3: without input, the state stays as it is."""
+    """Le, Jaitly and Hinton 2015: without input, the state stays as it is."""
     cell = ElmanCell(input_size=INPUT, hidden_size=HIDDEN, nonlinearity="relu", identity=1.0)
     cell.initialize_biases()
     state = torch.rand(5, HIDDEN)

@@ -12,8 +12,8 @@ from s2s_lab.models.checks import require_layers
 class DeepTransitionCell(WrappedCell):
     """s_1 = cell_1(x, s), s_k = cell_k(s_(k-1)), s' = s_n: a step through cells of which the lowest alone reads x.
 
-    Paper: Pascanu et al. 2014, arXiv 1312.6026, section 3.3.1; Miceli Barone et al. 2017, arXiv 1707.07631, section
-    2.3.1. Deviation: in place of no input the upper cells read the constant 1, so that each has one bias more.
+    Paper: Pascanu et al. 2014, arXiv 1312.6026; Miceli Barone et al. 2017, arXiv 1707.07631. Deviation: in place of no
+    input the upper cells read the constant 1, so that each has one bias more.
 
     Args:
         cell: builds one of the cells.

@@ -12,7 +12,7 @@ class ElmanCell(FusedCell):
     """h' = f(W x + b + U h + d), f being tanh or relu.
 
     Paper: Elman, Finding Structure in Time, Cognitive Science 14, 1990. With relu and `identity` this is the IRNN of
-    Le, Jaitly and Hinton 2015, arXiv 1504.00941, section 3. Deviation: two biases, as in torch.nn.RNN.
+    Le, Jaitly and Hinton 2015, arXiv 1504.00941. Deviation: two biases, as in torch.nn.RNN.
 
     Args:
         input_size: width of an input.

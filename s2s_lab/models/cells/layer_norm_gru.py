@@ -14,8 +14,8 @@ class LayerNormGRUCell(GatedCell):
     z, r = sigmoid(LN(W x) + LN(U h) + b) side by side, n = tanh(LN(W_n x) + b_n + r * (LN(U_n h) + d)),
     h' = (1 - z) * h + z * n. Each LN has gains, which start at 1; gates and candidate are normalised apart.
 
-    Paper: Ba, Kiros and Hinton 2016, arXiv 1607.06450, equations 23-25. Deviation: b stands for both shifts of the
-    gates, whose sum they are.
+    Paper: Ba, Kiros and Hinton 2016, arXiv 1607.06450, supplementary material. Deviation: b stands for both shifts of
+    the gates, whose sum they are.
 
     Args:
         input_size: width of an input.

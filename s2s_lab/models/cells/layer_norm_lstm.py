@@ -14,8 +14,8 @@ class LayerNormLSTMCell(GatedCell):
     h' = sigmoid(o) * tanh(LN(c')). Each LN has gains, which start at 1, and normalises over all of its units, the first
     two over the four gates together. State: (h, c).
 
-    Paper: Ba, Kiros and Hinton 2016, arXiv 1607.06450, equations 20-22. Deviation: b stands for the shifts of the two
-    products and for the bias, whose sum they are.
+    Paper: Ba, Kiros and Hinton 2016, arXiv 1607.06450, supplementary material. Deviation: b stands for the shifts of
+    the two products and for the bias, being their sum.
 
     Args:
         input_size: width of an input.

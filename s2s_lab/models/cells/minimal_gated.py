@@ -13,7 +13,7 @@ class MinimalGatedCell(GatedCell):
 
     f = sigmoid(W_f x + U_f h + b_f), n = tanh(W_n x + U_n (f * h) + b_n), h' = (1 - f) * h + f * n.
 
-    Paper: Zhou et al. 2016, arXiv 1603.09420, equations 8.
+    Paper: Zhou et al. 2016, arXiv 1603.09420.
 
     Args:
         input_size: width of an input.

@@ -16,8 +16,8 @@ class SRUCell(Cell):
     h' = r * c' + (1 - r) * a * x. Where the input is not as wide as the output, a product W_x x stands in place of x.
     The state is c alone: no step reads h.
 
-    Paper: Lei et al. 2018, arXiv 1709.02755, equations 1-4; section 3.2 for a = sqrt(1 + 2 exp(highway_bias)), which
-    keeps the variance from layer to layer, and for the first values of W.
+    Paper: Lei et al. 2018, arXiv 1709.02755, of which also a = sqrt(1 + 2 exp(highway_bias)), which keeps the variance
+    from layer to layer, and the first values of W.
 
     Args:
         input_size: width of an input.

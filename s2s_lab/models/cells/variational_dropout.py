@@ -16,7 +16,7 @@ class VariationalDropoutCell(WrappedCell):
     draws them and puts them behind the parts of the state, where they stay; outside training this is the plain cell. A
     cell whose products read no output, as the simple recurrent unit, has m alone.
 
-    Paper: Gal and Ghahramani 2016, arXiv 1512.05287, equation 7, with one mask for all gates. Deviation: what a cell
+    Paper: Gal and Ghahramani 2016, arXiv 1512.05287, with one mask for all gates. Deviation: what a cell
     keeps elementwise of h, as the gated recurrent unit does, is not dropped.
 
     Args:
