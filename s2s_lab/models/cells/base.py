@@ -68,6 +68,15 @@ class Cell(nn.Module, ABC):
         reference = next(self.parameters())
         return tuple(reference.new_zeros(rows, size) for size in self.state_sizes)
 
+    def split(self, state: State) -> tuple[State, State]:
+        """Give the parts of a state that `state_sizes` names, and what the cell itself keeps behind them.
+
+        A cell may keep there what it draws for a whole sequence. Another cell that goes on from this one's state must
+        get the first alone.
+        """
+        count = len(self.state_sizes)
+        return state[:count], state[count:]
+
     def step(self, input: Tensor, state: State) -> tuple[Tensor, State]:
         """Make one step.
 

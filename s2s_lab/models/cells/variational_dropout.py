@@ -84,8 +84,7 @@ class VariationalDropoutCell(WrappedCell):
 
     def with_masks(self, state: State) -> tuple[State, State]:
         """Give the cell's own parts of a state, and the masks behind them, drawn in training where there are none."""
-        count = len(self.state_sizes)
-        parts, masks = state[:count], state[count:]
+        parts, masks = self.split(state)
         if self.active and not masks:
             masks = (
                 drawn(parts[0].new_ones(len(parts[0]), self.input_size), self.inputs),
