@@ -1,11 +1,13 @@
 """Builds the network of a configuration, part by part, each getting the sizes of its neighbours."""
 
 import functools
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from s2s_lab.assemble.instantiation import build, check_kind, refusing
+from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.data.vocabulary import PAD
+from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.bridges.base import Bridge
 from s2s_lab.models.cells.base import Cell
@@ -37,7 +39,7 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
     Args:
         settings: plain configuration with the nodes cell, embedding, encoder, attention, decoder, bridge, output and
             initialization, perhaps also transition and cell_dropout; a `cell` inside encoder or decoder serves that
-            side alone.
+            side alone. An encoder or decoder whose signature has no `cell` gets none.
         source_size: tokens of the source vocabulary.
         target_size: tokens of the target vocabulary.
         shared: whether both sides share one vocabulary.
@@ -48,12 +50,17 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
     for name, kind in KINDS.items():
         check_kind(settings[name], kind, name)
     nodes = {name: dict(settings[name]) for name in ("encoder", "decoder")}
-    cells = {name: nodes[name].pop("cell", settings["cell"]) for name in nodes}
+    recurrent = [name for name in nodes if _takes_cell(nodes[name], name)]
+    cells = {name: nodes[name].pop("cell", settings["cell"]) for name in recurrent}
     for name, cell in cells.items():
         check_kind(cell, Cell, f"{name}.cell")
     for name in AROUND_CELLS:
         if name in settings:
             check_kind(settings[name], WrappedCell, name)
+            if not cells:
+                raise RequestError(
+                    f"{name} is chosen, but neither encoder nor decoder has a cell that it could be around"
+                )
     with refusing("the parts of the network do not fit together"):
         return _joined(settings, nodes, cells, source_size, target_size, shared)
 
@@ -67,6 +74,10 @@ def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
     return factory
 
 
+def _takes_cell(node: Mapping[str, Any], place: str) -> bool:
+    return "cell" in inspect.signature(locate(node["_target_"], place)).parameters
+
+
 def _joined(
     settings: Mapping[str, Any],
     nodes: Mapping[str, Any],
@@ -75,6 +86,7 @@ def _joined(
     target_size: int,
     shared: bool,
 ) -> Seq2Seq:
+    factories = {name: {"cell": _cell_factory(cell, settings)} for name, cell in cells.items()}
     source_embedding, target_embedding = build(
         settings["embedding"],
         "embedding",
@@ -87,7 +99,7 @@ def _joined(
         nodes["encoder"],
         "encoder",
         input_size=source_embedding.embedding_size,
-        cell=_cell_factory(cells["encoder"], settings),
+        **factories.get("encoder", {}),
     )
     decoder = build(
         nodes["decoder"],
@@ -96,7 +108,7 @@ def _joined(
         memory_size=encoder.memory_size,
         summary_size=encoder.summary_size,
         attention=build(settings["attention"], "attention"),
-        cell=_cell_factory(cells["decoder"], settings),
+        **factories.get("decoder", {}),
     )
     bridge = build(
         settings["bridge"],

@@ -168,14 +168,15 @@ class ConvertedEncoder(Encoder):
         self.encoder = encoder.to(dtype)
         self.dtype = dtype
         self.memory_size, self.summary_size = encoder.memory_size, encoder.summary_size
-        self.state_sizes = encoder.state_sizes
+        self.state_sizes, self.reduction = encoder.state_sizes, encoder.reduction
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
         """Read the sources; see Encoder."""
-        memory, mask, final_state, summary = self.encoder(embedded.to(self.dtype), lengths)
+        encoded = self.encoder(embedded.to(self.dtype), lengths)
         back = embedded.dtype
-        final_state = tuple(tuple(part.to(back) for part in layer) for layer in final_state)
-        return EncoderOutput(memory.to(back), mask, final_state, summary.to(back))
+        final_state = tuple(tuple(part.to(back) for part in layer) for layer in encoded.final_state)
+        memory, summary = encoded.memory.to(back), encoded.summary.to(back)
+        return encoded._replace(memory=memory, final_state=final_state, summary=summary)
 
 
 def pack(network: Seq2Seq) -> Seq2Seq:

@@ -9,6 +9,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Prepared
 from s2s_lab.models.bridges.base import Bridge
 from s2s_lab.models.decoders.base import Decoder, DecoderState
+from s2s_lab.models.decoders.spreading import SpreadingDecoder
 from s2s_lab.models.encoders.base import Encoder
 from s2s_lab.models.outputs.base import Output
 
@@ -46,7 +47,10 @@ class Seq2Seq(nn.Module):
         self.target_embedding = target_embedding
         self.encoder = encoder
         self.bridge = bridge
-        self.decoder = decoder
+        reduction = encoder.reduction
+        self.decoder: Decoder = decoder
+        if reduction > 1:
+            self.decoder = SpreadingDecoder(decoder=decoder, reduction=reduction)
         self.output = output
 
     def forward(self, sources: Sources, target_inputs: Tensor) -> tuple[Tensor, Tensor | None]:

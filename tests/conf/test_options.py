@@ -1,8 +1,10 @@
 """Every option of every group composes, is checked, and builds; words of the command line meet one clear line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from s2s_lab.assemble.configuration import choices, compose_jobs, conf_folder, groups, plain
 from s2s_lab.faults import RequestError
@@ -71,6 +73,44 @@ def test_what_is_chosen_around_cells_is_around_those_of_both_sides() -> None:
     assert kinds.count(GRUCell) == 9
 
 
+def body_of(group: str, option: str) -> dict[str, Any]:
+    """What an option sets, its parents' settings included."""
+    node = yaml.safe_load((conf_folder() / group / f"{option}.yaml").read_text(encoding="utf-8"))
+    parents = [entry for entry in node.pop("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    merged: dict[str, Any] = {}
+    for part in [*(body_of(group, parent) for parent in parents), node]:
+        for key, value in part.items():
+            merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+@pytest.mark.parametrize("model", groups()["model"])
+def test_a_model_sets_only_what_every_option_of_a_group_accepts(model: str) -> None:
+    """So that any part of a named model can be chosen in place of its own."""
+    for group in ("encoder", "decoder", "attention", "bridge", "cell", "embedding", "output"):
+        for key in body_of("model", model).get(group, {}):
+            assert all(key in body_of(group, option) for option in groups()[group]), f"{group}.{key}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model=gru_attention", "encoder=transformer", "decoder=transformer", "decoder.num_heads=4"],
+        ["model=transformer", "encoder=recurrent", "attention=additive", "bridge=projected"],
+        ["model=transformer_tiny", "decoder=attend_last", "bridge=projected"],
+    ],
+)
+def test_encoders_and_decoders_of_different_kinds_build_together(words: list[str]) -> None:
+    from s2s_lab.assemble.job import check_parts
+
+    check_parts(one(*words))
+
+
+def test_a_cell_for_a_part_without_cells_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"unknown key encoder\.cell"):
+        one("model=transformer", "cell@encoder.cell=lstm")
+
+
 def test_a_single_part_of_a_named_model_can_be_chosen_alone() -> None:
     configuration = one("model=gru_attention", "cell=lstm", "attention=dot", "bridge=zero")
     assert choices(configuration.hydra)["cell"] == "lstm"
@@ -135,6 +175,7 @@ def test_wrong_words_get_one_line(words: list[str], expected: str) -> None:
         (["model=gru_attention", "encoder.hidden_size=7"], "7"),
         (["model=gru_attention", "attention=dot", "encoder.hidden_size=256"], "256"),
         (["data=multi30k", "paths.data=/no/such/folder"], "paths.data|/no/such/folder"),
+        (["model=transformer", "cell_dropout=zoneout"], "cell_dropout is chosen, but neither encoder nor decoder has"),
         (["cell=sru", "transition=deep"], "transition=deep needs a cell that reads its previous output"),
         (["cell=lstm_no_forget_gate", "cell.forget_bias=1.0"], "cell.forget_bias is 1.0, expected null"),
         (["cell_dropout=zoneout", "cell_dropout.hidden=1.5"], "cell_dropout.hidden is 1.5"),

@@ -1,6 +1,7 @@
 """Laws of every network that can be composed from conf/: of every pair of options that can stand together."""
 
 import importlib
+import inspect
 import itertools
 from collections.abc import Iterator
 from functools import partial
@@ -27,8 +28,18 @@ WAYS = {
     "readout": ("maxout", "tanh", "none"),
     "bidirectional": (False, True),
     "reverse_source": (False, True),
+    "fast_forward": (False, True),
+    "gate": ("both", "source", "target"),
 }
-WIDTHS = {"hidden_size": SIZE, "num_layers": LAYERS, "embedding_size": SIZE}
+# Keys whose value no law may depend on, at values that keep the networks small and what they compute fixed.
+WIDTHS = {
+    "hidden_size": SIZE,
+    "num_layers": LAYERS,
+    "embedding_size": SIZE,
+    "num_heads": 3,
+    "feedforward_size": 8,
+    "readout_size": 4,
+}
 
 
 def options(group: str) -> list[str]:
@@ -54,7 +65,8 @@ def ways(group: str, keys: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
         chosen = [key for key in keys if key in node]
         for values in itertools.product(*(WAYS[key] for key in chosen)):
             changes = dict(zip(chosen, values, strict=True))
-            found.setdefault(repr(sorted((node | changes).items())), (name, changes))
+            fixed = {key: value for key, value in WIDTHS.items() if key in node}
+            found.setdefault(repr(sorted((node | fixed | changes).items())), (name, changes))
     return list(found.values())
 
 
@@ -76,6 +88,11 @@ def cells_of(cell: str, *around: tuple[str, str]) -> Any:
     return factory
 
 
+def with_cell(factory: Any, cell: Any) -> dict[str, Any]:
+    """Give the cell to those encoders and decoders that have it in their signature."""
+    return {"cell": cell} if "cell" in inspect.signature(factory.func).parameters else {}
+
+
 def build(
     *,
     cell: str = "gru",
@@ -93,13 +110,14 @@ def build(
         source_vocabulary_size=VOCAB, target_vocabulary_size=VOCAB, shared_vocabulary=True, padding_id=PAD
     )
     cells = cells_of(cell, ("transition", transition), ("cell_dropout", cell_dropout))
-    encoding = make("encoder", encoder[0], **encoder[1])(input_size=SIZE, cell=cells)
-    decoding = make("decoder", decoder[0], **decoder[1])(
+    reading, writing = make("encoder", encoder[0], **encoder[1]), make("decoder", decoder[0], **decoder[1])
+    encoding = reading(input_size=SIZE, **with_cell(reading, cells))
+    decoding = writing(
         input_size=SIZE,
         memory_size=encoding.memory_size,
         summary_size=encoding.summary_size,
         attention=make("attention", attention),
-        cell=cells,
+        **with_cell(writing, cells),
     )
     bridging = make("bridge", bridge)(
         encoder_state_sizes=encoding.state_sizes, decoder_state_sizes=decoding.state_sizes
@@ -159,8 +177,8 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
 
 AXES = {
     "attention": options("attention"),
-    "decoder": ways("decoder", ("input_feeding", "readout")),
-    "encoder": ways("encoder", ("bidirectional", "reverse_source")),
+    "decoder": ways("decoder", ("input_feeding", "readout", "gate")),
+    "encoder": ways("encoder", ("bidirectional", "reverse_source", "fast_forward")),
     "cell": options("cell"),
     "bridge": options("bridge"),
     "transition": options("transition"),
@@ -168,9 +186,25 @@ AXES = {
 }
 
 
+def states_of(group: str, name: str, changes: dict[str, Any], cell: str | None) -> Any:
+    """Give the sizes of a part's state; None where they depend on a cell that is not given."""
+    factory = make(group, name, **changes)
+    cells = with_cell(factory, make("cell", cell) if cell else None)
+    if cells and not cell:
+        return None
+    neighbours = {"memory_size": SIZE, "summary_size": SIZE, "attention": make("attention", "additive")}
+    return factory(input_size=SIZE, **cells, **(neighbours if group == "decoder" else {})).state_sizes
+
+
 def refusal(parts: dict[str, Any]) -> str | None:
     """Say how the message begins that refuses some parts of a network; None where they can stand together."""
-    attention, decoder = parts.get("attention"), parts.get("decoder")
+    attention, decoder, encoder = parts.get("attention"), parts.get("decoder"), parts.get("encoder")
+    if parts.get("bridge") == "copy" and encoder and decoder:
+        states = [states_of("encoder", *encoder, parts.get("cell")), states_of("decoder", *decoder, parts.get("cell"))]
+        if all(states) and states[0] != states[1]:
+            return "bridge=copy needs equal states"
+    if attention == "start_only" and decoder and decoder[0] in ("conditional_gru", "context_gate"):
+        return f"the (second cell|gate) of decoder={decoder[0]} (reads|weighs) a context, but the attention's is empty"
     if attention and decoder and decoder[1].get("input_feeding") and make("attention", attention).func.constant:
         return "decoder.input_feeding is true without attention, expected false"
     if parts.get("transition") == "deep" and parts.get("cell") and not make("cell", parts["cell"]).func.output_is_state:

@@ -214,6 +214,10 @@ DECODERS = [
     ("decoder=attend_last",),
     ("decoder=input_feeding",),
     ("decoder=input_feeding_residual",),
+    ("decoder=residual",),
+    ("decoder=gnmt",),
+    ("decoder=conditional_gru",),
+    ("decoder=context_gate",),
     ("decoder=attend_first", "attention=none"),
 ]
 

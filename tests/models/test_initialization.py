@@ -46,6 +46,19 @@ def test_glorot_orthogonal_gives_each_kind_its_own():
     assert 0.04 < built["embedding"].weight.std() < 0.06
 
 
+def test_glorot_draws_embeddings_by_their_width_where_no_deviation_is_given():
+    built = nn.ModuleDict({"embedding": nn.Embedding(500, 16)})
+    GlorotOrthogonalInitialization(embedding_deviation=None)(built)
+    assert 0.24 < built["embedding"].weight.std() < 0.26
+
+
+@pytest.mark.parametrize("initialization", [GlorotOrthogonalInitialization, UniformInitialization])
+def test_normalisations_start_without_effect(initialization):
+    built = nn.ModuleDict({"norm": nn.LayerNorm(4)})
+    initialization()(built)
+    assert built["norm"].weight.eq(1.0).all() and built["norm"].bias.eq(0.0).all()
+
+
 def test_torch_default_changes_only_what_cells_fix():
     built = network()
     before = {name: value.clone() for name, value in built.state_dict().items()}

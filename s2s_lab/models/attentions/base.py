@@ -92,6 +92,10 @@ class Attention(nn.Module, ABC):
         weights = normalise(self.energies(query, keys), mask)
         return torch.bmm(weights.to(memory.dtype), memory), weights
 
+    def contexts(self, query: Tensor, prepared: Prepared) -> Tensor:
+        """Give the contexts alone; a variant may spare itself the weights. See `forward`."""
+        return self(query, prepared)[0]
+
     def initial_state(self, prepared: Prepared) -> AttentionState:
         """Give what the first step needs of the steps before: nested tuples of tensors (batch, ...), width 1."""
         return ()

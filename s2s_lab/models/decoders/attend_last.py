@@ -9,7 +9,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import AttentionState, Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
 from s2s_lab.models.checks import require_dropout, require_layers, require_positive
-from s2s_lab.models.decoders.base import AttentionFactory, Decoder
+from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
 
 
 class AttendLastState(NamedTuple):
@@ -130,7 +130,7 @@ class AttendLastDecoder(Decoder):
             features, weights = self.unroll(embedded, state, prepared)
         else:
             outputs, _ = self.stack.unroll(embedded, state.cells)
-            contexts, weights = self.attend_all(outputs, state.attention, prepared)
+            contexts, weights = attend_all(self.attention, outputs, state.attention, prepared)
             features = self.combine(contexts, outputs)
         return self.dropout(features), weights
 
@@ -151,17 +151,6 @@ class AttendLastDecoder(Decoder):
             all_features.append(features)
             all_weights.append(weights)
         return torch.stack(all_features, dim=1), torch.stack(all_weights, dim=1)
-
-    def attend_all(self, queries: Tensor, state: AttentionState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
-        """Attend with the queries (batch, target_len, query_size) of all steps; see Attention's forward."""
-        if not self.attention.stateful:
-            return self.attention(queries, prepared)
-        contexts, weights = [], []
-        for query in queries.unbind(dim=1):
-            context, weight, state = self.attention.step(query, prepared, state)
-            contexts.append(context)
-            weights.append(weight)
-        return torch.stack(contexts, dim=1), torch.stack(weights, dim=1)
 
     def combine(self, context: Tensor, output: Tensor) -> Tensor:
         """Give the attentional vector tanh(W [c; s]) (..., hidden), or s itself where there is no context."""

@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import Attention, Prepared
+from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared
 from s2s_lab.models.encoders.base import EncoderOutput
 
 DecoderState = tuple[Any, ...]
@@ -77,3 +78,17 @@ class Decoder(nn.Module, ABC):
         Returns:
             The features (batch, target_len, feature_size) and the weights (batch, target_len, source_len) or None.
         """
+
+
+def attend_all(
+    attention: Attention, queries: Tensor, state: AttentionState, prepared: Prepared
+) -> tuple[Tensor, Tensor | None]:
+    """Attend with the queries (batch, target_len, query_size) of all steps; see Attention's forward."""
+    if not attention.stateful:
+        return attention(queries, prepared)
+    contexts, weights = [], []
+    for query in queries.unbind(dim=1):
+        context, weight, state = attention.step(query, prepared, state)
+        contexts.append(context)
+        weights.append(weight)
+    return torch.stack(contexts, dim=1), torch.stack(weights, dim=1)

@@ -1,16 +1,14 @@
 """The recurrent encoder: any cell, any depth, one or both directions."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.cells.base import Cell, State
+from s2s_lab.models.cells.base import State
 from s2s_lab.models.cells.stack import CellFactory
 from s2s_lab.models.checks import require_dropout, require_layers, require_positive
-from s2s_lab.models.encoders.base import Encoder, EncoderOutput
+from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions
+from s2s_lab.models.encoders.directions import mirrored, reorder, unroll_from_zero
 
 
 class RecurrentEncoder(Encoder):
@@ -74,9 +72,8 @@ class RecurrentEncoder(Encoder):
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
         """Read the sources; see Encoder."""
-        positions = torch.arange(embedded.shape[1], device=embedded.device)
-        mask = positions < lengths.unsqueeze(1)
-        mirror = torch.where(mask, lengths.unsqueeze(1) - 1 - positions, positions)
+        mask = real_positions(lengths, embedded.shape[1])
+        mirror = mirrored(lengths, embedded.shape[1])
         outputs = reorder(embedded, mirror) if self.reverse_source else embedded
         final_state: list[State] = []
         for index in range(len(self.forward_cells)):
@@ -94,34 +91,3 @@ class RecurrentEncoder(Encoder):
             final_state.append(state)
         memory = reorder(outputs, mirror) if self.reverse_source else outputs
         return EncoderOutput(memory, mask, tuple(final_state), final_state[-1][0])
-
-
-def unroll_from_zero(cell: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
-    """Unroll a cell from its initial state; see Cell.unroll."""
-    assert isinstance(cell, Cell)
-    return cell.unroll(inputs, cell.initial_state(inputs.shape[0]), lengths)
-
-
-def reorder(sequences: Tensor, order: Tensor) -> Tensor:
-    """Put the entries of each sequence in another order.
-
-    Args:
-        sequences: (batch, length, size).
-        order: (batch, length), for each row a permutation of the positions that is its own inverse.
-    """
-    return _Reorder.apply(sequences, order)  # type: ignore[return-value]
-
-
-class _Reorder(Function):
-    """Reordering by a permutation that is its own inverse, so that its gradient is a copy and not a scattered sum."""
-
-    @staticmethod
-    def forward(ctx: Any, sequences: Tensor, order: Tensor) -> Tensor:
-        ctx.save_for_backward(order)
-        rows = torch.arange(order.shape[0], device=order.device).unsqueeze(1)
-        return sequences.flatten(0, 1).index_select(0, (rows * order.shape[1] + order).flatten()).view_as(sequences)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (order,) = ctx.saved_tensors
-        return reorder(gradient, order), None

@@ -15,14 +15,15 @@ class GlorotOrthogonalInitialization(Initialization):
     Paper: Glorot and Bengio, AISTATS 2010; Saxe et al. 2014, arXiv 1312.6120.
 
     Args:
-        embedding_deviation: standard deviation of the embeddings' entries.
+        embedding_deviation: standard deviation of the embeddings' entries; None means 1 / sqrt(their width), as in
+            Vaswani et al. 2017, arXiv 1706.03762, where they are multiplied by that root.
 
     Raises:
         RequestError: `embedding_deviation` is not above 0.
     """
 
-    def __init__(self, *, embedding_deviation: float = 0.01) -> None:
-        if not embedding_deviation > 0.0:
+    def __init__(self, *, embedding_deviation: float | None = 0.01) -> None:
+        if embedding_deviation is not None and not embedding_deviation > 0.0:
             raise RequestError(
                 f"initialization.embedding_deviation is {embedding_deviation!r}, expected a number above 0"
             )
@@ -37,7 +38,8 @@ class GlorotOrthogonalInitialization(Initialization):
                 nn.init.xavier_uniform_(parameter)
         for module in network.modules():
             if isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=self.embedding_deviation)
+                width = module.weight.shape[1]
+                nn.init.normal_(module.weight, std=self.embedding_deviation or width**-0.5)
             elif isinstance(module, Cell):
                 self.fill_cell(module)
 

@@ -1,0 +1,1 @@
+"""Pieces that several encoders and decoders are made of."""
