@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from s2s_lab.assemble.configuration import with_later_keys
 from s2s_lab.assemble.devices import check_devices, threads
-from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy, read_model
+from s2s_lab.assemble.inference import CHOSEN_KEYS, MODEL_KEYS, build_metrics, build_strategy, read_model
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
 from s2s_lab.assemble.preparation import prepare_data
@@ -83,7 +83,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         network=network,
         source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary),
         target=TextSide(prepared.target_tokenizer, prepared.target_vocabulary),
-        configuration={key: settings[key] for key in MODEL_KEYS},
+        configuration={key: settings[key] for key in (*MODEL_KEYS, *CHOSEN_KEYS) if key in settings},
         shared=settings["data"]["vocabulary"]["shared"],
     )
     sample = _sample(settings, prepared, corpus, frozen)

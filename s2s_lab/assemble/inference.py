@@ -31,6 +31,8 @@ MODEL_KEYS = (
     "cell", "encoder", "bridge", "attention", "decoder", "embedding", "output", "initialization",
     "tokenizer", "source_tokenizer", "target_tokenizer", "data",
 )  # fmt: skip
+CHOSEN_KEYS = ("transition", "cell_dropout")
+"""Sections of a model that are there only where something is chosen."""
 FLOAT_TYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 LEFT_TO_TORCH = {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefaultInitialization"}
 
@@ -131,8 +133,8 @@ def _check_sections(settings: Mapping[str, Any], path: Path) -> None:
     Raises:
         RequestError: if one is missing or is no section.
     """
-    for key in MODEL_KEYS:
-        if key.endswith("_tokenizer"):
+    for key in (*MODEL_KEYS, *CHOSEN_KEYS):
+        if key.endswith("_tokenizer") or (key in CHOSEN_KEYS and key not in settings):
             continue
         if key not in settings:
             raise RequestError(f"{path}: {key} is missing; the configuration of a model is expected")

@@ -40,6 +40,7 @@ ROOMS = {
         ("cell", "embedding", "encoder", "bridge", "attention", "decoder", "output", "initialization"),
         ("s2s_lab.models",),
     ),
+    **dict.fromkeys(("transition", "cell_dropout"), ("s2s_lab.models.cells",)),
 }
 """Packages that serve each section of a configuration, by its first key; another section may use all of them."""
 

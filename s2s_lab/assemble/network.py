@@ -1,14 +1,18 @@
 """Builds the network of a configuration, part by part, each getting the sizes of its neighbours."""
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.data.vocabulary import PAD
+from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.bridges.base import Bridge
 from s2s_lab.models.cells.base import Cell
+from s2s_lab.models.cells.stack import CellFactory
+from s2s_lab.models.cells.wrapped import WrappedCell
 from s2s_lab.models.decoders.base import Decoder
 from s2s_lab.models.encoders.base import Encoder
 from s2s_lab.models.initialization.base import Initialization
@@ -25,6 +29,8 @@ KINDS = {
     "cell": Cell,
 }
 """What each node builds; an embedding is built by a function."""
+AROUND_CELLS = ("transition", "cell_dropout")
+"""Nodes that may be chosen, each a cell around the one before."""
 
 
 def build_network(settings: Mapping[str, Any], *, source_size: int, target_size: int, shared: bool) -> Seq2Seq:
@@ -32,8 +38,8 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
 
     Args:
         settings: plain configuration with the nodes cell, embedding, encoder, attention, decoder, bridge, output and
-            initialization; a `cell` inside encoder or decoder serves that side alone. An encoder or decoder whose
-            signature has no `cell` gets none.
+            initialization, perhaps also transition and cell_dropout; a `cell` inside encoder or decoder serves that
+            side alone. An encoder or decoder whose signature has no `cell` gets none.
         source_size: tokens of the source vocabulary.
         target_size: tokens of the target vocabulary.
         shared: whether both sides share one vocabulary.
@@ -48,8 +54,24 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
     cells = {name: nodes[name].pop("cell", settings["cell"]) for name in recurrent}
     for name, cell in cells.items():
         check_kind(cell, Cell, f"{name}.cell")
+    for name in AROUND_CELLS:
+        if name in settings:
+            check_kind(settings[name], WrappedCell, name)
+            if not cells:
+                raise RequestError(
+                    f"{name} is chosen, but neither encoder nor decoder has a cell that it could be around"
+                )
     with refusing("the parts of the network do not fit together"):
         return _joined(settings, nodes, cells, source_size, target_size, shared)
+
+
+def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
+    """What builds the cell of a node, with what is chosen around it."""
+    factory = build(node, "cell")
+    for name in AROUND_CELLS:
+        if name in settings:
+            factory = functools.partial(build(settings[name], name), cell=factory)
+    return factory
 
 
 def _takes_cell(node: Mapping[str, Any], place: str) -> bool:
@@ -64,7 +86,7 @@ def _joined(
     target_size: int,
     shared: bool,
 ) -> Seq2Seq:
-    factories = {name: {"cell": build(cell, "cell")} for name, cell in cells.items()}
+    factories = {name: {"cell": _cell_factory(cell, settings)} for name, cell in cells.items()}
     source_embedding, target_embedding = build(
         settings["embedding"],
         "embedding",

@@ -137,6 +137,8 @@ class Training:
     callbacks: Callbacks
     logger: Node
     trainer: Trainer
+    transition: Node | None = None
+    cell_dropout: Node | None = None
     source_tokenizer: Node | None = None
     target_tokenizer: Node | None = None
     resume: str | None = None

@@ -74,6 +74,27 @@ def test_every_model_builds_on_the_meta_device(model: str) -> None:
     check_parts(one(f"model={model}"))
 
 
+def test_what_is_chosen_around_cells_leaves_nothing_where_nothing_is_chosen() -> None:
+    """So the hashes of trainings from before there was such a choice stay."""
+    configuration = plain(one())
+    assert not {"transition", "cell_dropout"} & set(configuration)
+    assert plain(one("transition=shallow", "cell_dropout=none")) == configuration
+    assert plain(one("cell_dropout=zoneout")).keys() - configuration.keys() == {"cell_dropout"}
+
+
+def test_what_is_chosen_around_cells_is_around_those_of_both_sides() -> None:
+    from s2s_lab.assemble.network import build_network
+    from s2s_lab.models.cells.deep_transition import DeepTransitionCell
+    from s2s_lab.models.cells.gru import GRUCell
+    from s2s_lab.models.cells.zoneout import ZoneoutCell
+
+    words = ["transition=deep", "transition.depth=3", "cell_dropout=zoneout", "cell_dropout.hidden=0.2", *SMALL]
+    network = build_network(plain(one(*words)), source_size=7, target_size=9, shared=False)
+    kinds = [type(module) for module in network.modules()]
+    assert kinds.count(ZoneoutCell) == kinds.count(DeepTransitionCell) == 3  # both directions, and the decoder
+    assert kinds.count(GRUCell) == 9
+
+
 def body_of(group: str, option: str) -> dict[str, Any]:
     """What an option sets, its parents' settings included."""
     node = yaml.safe_load((conf_folder() / group / f"{option}.yaml").read_text(encoding="utf-8"))
@@ -132,6 +153,8 @@ def test_a_sides_own_cell_is_taken() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["cell_dropout=zoneut"], r"cell_dropout=zoneut: there is no such option; did you mean zoneout\?"),
+        (["cell_dropout._target_=s2s_lab.models.cells.gru.GRUCell"], r"unknown key cell_dropout\._target_"),
         (["sed=1"], r"unknown key sed; did you mean seed\?"),
         (["encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
         (["+encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
@@ -183,6 +206,10 @@ def test_wrong_words_get_one_line(words: list[str], expected: str) -> None:
         (["attention=local_m", "attention@attention.energy=coverage"], r"attention\.energy is CoverageAttention"),
         (["attention=multi_head", "attention.energy=dot"], r"attention\.energy is 'dot'"),
         (["data=multi30k", "paths.data=/no/such/folder"], "paths.data|/no/such/folder"),
+        (["model=transformer", "cell_dropout=zoneout"], "cell_dropout is chosen, but neither encoder nor decoder has"),
+        (["cell=sru", "transition=deep"], "transition=deep needs a cell that reads its previous output"),
+        (["cell=lstm_no_forget_gate", "cell.forget_bias=1.0"], "cell.forget_bias is 1.0, expected null"),
+        (["cell_dropout=zoneout", "cell_dropout.hidden=1.5"], "cell_dropout.hidden is 1.5"),
         (["metrics.monitor=blue"], "metrics.monitor=blue"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from s2s_lab.assemble.configuration import compose_jobs, plain
-from s2s_lab.assemble.inference import MODEL_KEYS, load_model
+from s2s_lab.assemble.inference import CHOSEN_KEYS, MODEL_KEYS, load_model
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.tokenizers.whitespace import WhitespaceTokenizer
 from s2s_lab.data.vocabulary import Vocabulary
@@ -27,13 +27,20 @@ def model(*words: str, shared: bool = False) -> FrozenModel:
     network = build_network(settings, source_size=8, target_size=8, shared=shared)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    configuration = {key: settings[key] for key in MODEL_KEYS}
+    configuration = {key: settings[key] for key in (*MODEL_KEYS, *CHOSEN_KEYS) if key in settings}
     return FrozenModel(network=network.eval(), source=side, target=side, configuration=configuration, shared=shared)
 
 
 @pytest.mark.parametrize(
     ("words", "shared"),
-    [((), False), (("output=tied",), False), (("output=tied", "embedding=shared"), True), (("model=lstm",), False)],
+    [
+        ((), False),
+        (("output=tied",), False),
+        (("output=tied", "embedding=shared"), True),
+        (("model=lstm",), False),
+        (("cell=lstm", "transition=deep", "cell_dropout=zoneout"), False),
+        (("cell=peephole_lstm", "cell_dropout=variational"), False),
+    ],
 )
 def test_a_saved_model_is_rebuilt_exactly(tmp_path: Path, words: tuple[str, ...], shared: bool) -> None:
     original = model(*words, shared=shared)

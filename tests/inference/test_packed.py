@@ -81,7 +81,18 @@ def test_some_rows_of_a_packed_weight_multiply_like_those_of_the_whole(kind: typ
     assert kind is not Int8Weight or torch.equal(found, expected)
 
 
-@pytest.mark.parametrize("words", [(), ("model=lstm_attention", "attention=general"), ("output=tied",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("model=lstm_attention", "attention=general"),
+        ("output=tied",),
+        ("cell=gru_reset_before",),
+        ("cell=layer_norm_lstm", "cell_dropout=variational"),
+        ("cell=lstm_full_gate_recurrence", "transition=deep", "cell_dropout=zoneout"),
+        ("cell=sru", "decoder=attend_first_residual"),
+    ],
+)
 def test_a_packed_network_decodes_like_the_network_and_an_int8_one_nearly(words: tuple[str, ...]) -> None:
     plain, packed, rounded = (model(*words).network for _ in range(3))
     for other in (packed, rounded):

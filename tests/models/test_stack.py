@@ -65,3 +65,21 @@ def test_dropout_silences_inputs_of_upper_layers_alone():
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(RequestError, match=message):
         stack(**options)
+
+
+def test_residual_connections_add_what_each_upper_cell_reads():
+    """Wu et al. 2016, equation 6: x_k = m_k + x_(k-1), from the second layer on."""
+    mine = stack(num_layers=3, residual=True)
+    inputs, state = torch.randn(5, 6, 3), mine.initial_state(5)
+    expected, states = mine.cells[0].unroll(inputs, state[0])
+    finals = [states]
+    for cell, parts in zip(mine.cells[1:], state[1:], strict=True):
+        found, states = cell.unroll(expected, parts)
+        expected = found + expected
+        finals.append(states)
+    outputs, final = mine.unroll(inputs, state)
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(final, tuple(finals))
+    for position in range(6):
+        output, state = mine.step(inputs[:, position], state)
+        torch.testing.assert_close(output, outputs[:, position])

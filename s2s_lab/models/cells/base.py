@@ -20,8 +20,11 @@ class Cell(nn.Module, ABC):
     Attributes:
         input_size: width of an input.
         hidden_size: width of an output.
-        state_sizes: width of each part of the state; part 0 is the output.
+        state_sizes: width of each part of the state; part 0 is as wide as the output.
+        output_is_state: whether part 0 is the output, and products read it at the next step.
     """
+
+    output_is_state = True
 
     def __init__(self, *, input_size: int, hidden_size: int, state_sizes: tuple[int, ...]) -> None:
         super().__init__()
@@ -41,24 +44,38 @@ class Cell(nn.Module, ABC):
         """
 
     @abstractmethod
-    def advance(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+    def advance(self, projected: Tensor, state: State, seen: Tensor | None = None) -> tuple[Tensor, State]:
         """Make one step from a projected input.
 
         Args:
             projected: (rows, projected), a projection of the whole input.
             state: parts (rows, size), in the order of `state_sizes`.
+            seen: (rows, hidden), what products read in place of the previous output, which a dropout may have changed;
+                None means that output itself.
 
         Returns:
             The output (rows, hidden) and the next state.
         """
 
     def initialize_biases(self) -> None:
-        """Set those biases that the cell wants at fixed values; called after the general initialization."""
+        """Set those biases, and other parameters, that the cell wants at fixed values.
+
+        Called after the general initialization.
+        """
 
     def initial_state(self, rows: int) -> State:
         """Give a state of zeros: parts (rows, size)."""
         reference = next(self.parameters())
         return tuple(reference.new_zeros(rows, size) for size in self.state_sizes)
+
+    def split(self, state: State) -> tuple[State, State]:
+        """Give the parts of a state that `state_sizes` names, and what the cell itself keeps behind them.
+
+        A cell may keep there what it draws for a whole sequence. Another cell that goes on from this one's state must
+        get the first alone.
+        """
+        count = len(self.state_sizes)
+        return state[:count], state[count:]
 
     def step(self, input: Tensor, state: State) -> tuple[Tensor, State]:
         """Make one step.
@@ -83,17 +100,7 @@ class Cell(nn.Module, ABC):
         Returns:
             The outputs (rows, length, hidden), 0 beyond `lengths`, and the state after each row's last real step.
         """
-        projected = self.projection()(inputs)
-        outputs = []
-        for position in range(inputs.shape[1]):
-            output, following = self.advance(projected[:, position], state)
-            if lengths is not None:
-                real = (position < lengths).unsqueeze(1)
-                output = output.masked_fill(~real, 0.0)
-                following = tuple(torch.where(real, new, old) for new, old in zip(following, state, strict=True))
-            outputs.append(output)
-            state = following
-        return torch.stack(outputs, dim=1), state
+        return unroll_steps(self.advance, self.projection()(inputs), state, lengths)
 
 
 class FusedCell(Cell):
@@ -134,14 +141,33 @@ class FusedCell(Cell):
         return mask_beyond(outputs, lengths), (last_real(outputs, lengths),)
 
 
-def linear_projection(weight: Tensor, bias: Tensor, start: int, stop: int | None) -> Projection:
+def unroll_steps(
+    advance: Callable[[Tensor, State], tuple[Tensor, State]],
+    projected: Tensor,
+    state: State,
+    lengths: Tensor | None,
+) -> tuple[Tensor, State]:
+    """Make one step after the other from projected inputs (rows, length, projected); see Cell.unroll."""
+    outputs = []
+    for position in range(projected.shape[1]):
+        output, following = advance(projected[:, position], state)
+        if lengths is not None:
+            real = (position < lengths).unsqueeze(1)
+            output = output.masked_fill(~real, 0.0)
+            following = tuple(torch.where(real, new, old) for new, old in zip(following, state, strict=True))
+        outputs.append(output)
+        state = following
+    return torch.stack(outputs, dim=1), state
+
+
+def linear_projection(weight: Tensor, bias: Tensor | None, start: int, stop: int | None) -> Projection:
     """Give the linear map of the columns `start` to `stop` of `weight`, biased where `start` is 0.
 
     The columns are cut out, and under autocast converted, once for all calls of the map.
 
     Args:
         weight: (projected, input_size).
-        bias: (projected,).
+        bias: (projected,), or None.
         start: first column.
         stop: the column after the last; None means all that follow.
     """

@@ -1,4 +1,4 @@
-"""The gated recurrent unit."""
+"""The gated recurrent unit, with its reset gate after or before the product that it resets."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from s2s_lab.models.activations import tanh_
 from s2s_lab.models.cells.base import FusedCell, State
+from s2s_lab.models.cells.gated import GatedCell
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward
 tanh_backward = torch.ops.aten.tanh_backward
@@ -21,7 +23,7 @@ class GRUCell(FusedCell):
     with a bias on each product.
 
     Paper: Cho et al. 2014, arXiv 1406.1078, equations 5-8. Deviation, as in torch.nn.GRU: the reset gate multiplies
-    U_n h instead of h, and there are two biases.
+    U_n h instead of h (ResetBeforeGRUCell does as the paper), and there are two biases.
 
     Args:
         input_size: width of an input.
@@ -31,11 +33,41 @@ class GRUCell(FusedCell):
     def __init__(self, *, input_size: int, hidden_size: int) -> None:
         super().__init__(layer=nn.GRU(input_size, hidden_size, batch_first=True))
 
-    def advance(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+    def advance(self, projected: Tensor, state: State, seen: Tensor | None = None) -> tuple[Tensor, State]:
         """Make one step from the projected input; see Cell."""
         (hidden,) = state
-        recurrent = self.recurrence(hidden)
+        recurrent = self.recurrence(hidden if seen is None else seen)
         hidden = _Gates.apply(projected, recurrent, hidden.to(projected.dtype))
+        return hidden, (hidden,)
+
+
+class ResetBeforeGRUCell(GatedCell):
+    """A GRU whose reset gate multiplies the state, before the product with it.
+
+    r = sigmoid(W_r x + U_r h + b_r), z = sigmoid(W_z x + U_z h + b_z), n = tanh(W_n x + U_n (r * h) + b_n),
+    h' = (1 - z) * n + z * h.
+
+    Paper: Cho et al. 2014, arXiv 1406.1078, equations 5-8. Deviation: biases.
+
+    Args:
+        input_size: width of an input.
+        hidden_size: width of an output.
+    """
+
+    def __init__(self, *, input_size: int, hidden_size: int) -> None:
+        super().__init__(
+            input_size=input_size, hidden_size=hidden_size, gates=("reset", "update", "candidate"), num_recurrent=2
+        )
+        self.weight_hh_candidate = self.drawn(hidden_size, hidden_size)
+
+    def advance(self, projected: Tensor, state: State, seen: Tensor | None = None) -> tuple[Tensor, State]:
+        """Make one step from the projected input; see Cell."""
+        (hidden,) = state
+        seen = hidden if seen is None else seen
+        of_gates, of_candidate = projected.split((2 * self.hidden_size, self.hidden_size), dim=1)
+        r, z = torch.sigmoid(of_gates + self.recurrence(seen)).chunk(2, dim=1)
+        n = torch.tanh(of_candidate + functional.linear(r * seen, self.weight_hh_candidate))
+        hidden = torch.lerp(n, hidden.to(n.dtype), z)
         return hidden, (hidden,)
 
 

@@ -51,10 +51,10 @@ class LSTMCell(FusedCell):
             input_bias[forget] = self.forget_bias
             recurrent_bias[forget] = 0.0
 
-    def advance(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+    def advance(self, projected: Tensor, state: State, seen: Tensor | None = None) -> tuple[Tensor, State]:
         """Make one step from the projected input; see Cell."""
         hidden, cell = state
-        recurrent = self.recurrence(hidden)
+        recurrent = self.recurrence(hidden if seen is None else seen)
         hidden, cell = _Gates.apply(projected, recurrent, cell.to(projected.dtype))  # type: ignore[misc]
         return hidden, (hidden, cell)
 

@@ -27,13 +27,22 @@ class CellStack(nn.Module):
         hidden_size: width of every output.
         num_layers: number of cells.
         dropout: probability of zeroing an input of the cells above the lowest, drawn anew at each step.
+        residual: whether what each cell above the lowest reads, before dropout, is added to its output (Wu et al.
+            2016, arXiv 1609.08144, equation 6); states hold outputs without it.
 
     Attributes:
         state_sizes: for each layer, the width of each part of its state.
     """
 
     def __init__(
-        self, *, cell: CellFactory, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0
+        self,
+        *,
+        cell: CellFactory,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         require_layers("num_layers", num_layers)
@@ -42,6 +51,7 @@ class CellStack(nn.Module):
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(cell(input_size=size, hidden_size=hidden_size) for size in sizes)
         self.dropout = nn.Dropout(dropout)
+        self.residual = residual
         self.state_sizes = tuple(layer.state_sizes for layer in self.cells)
 
     @property
@@ -62,7 +72,8 @@ class CellStack(nn.Module):
         output, lowest = self.cells[0].advance(projected, state[0])
         following = [lowest]
         for cell, parts in zip(self.cells[1:], state[1:], strict=True):
-            output, parts = cell.step(self.dropout(output), parts)
+            found, parts = cell.step(self.dropout(output), parts)
+            output = found + output if self.residual else found
             following.append(parts)
         return output, tuple(following)
 
@@ -84,6 +95,7 @@ class CellStack(nn.Module):
         final = []
         outputs = inputs
         for index, (cell, parts) in enumerate(zip(self.cells, state, strict=True)):
-            outputs, parts = cell.unroll(outputs if index == 0 else self.dropout(outputs), parts, lengths)
+            found, parts = cell.unroll(outputs if index == 0 else self.dropout(outputs), parts, lengths)
+            outputs = found + outputs if self.residual and index else found
             final.append(parts)
         return outputs, tuple(final)

@@ -44,6 +44,7 @@ class AttendFirstDecoder(Decoder):
         dropout: probability of zeroing an input of the layers above the lowest, and a feature.
         readout: "maxout" (the larger of two projections of [s'; y; c]), "tanh" (of one), or "none" ([s'; c]).
         readout_size: width of a maxout or tanh readout; None means `hidden_size`. The paper's maxout: half of it.
+        residual: whether what each layer above the lowest reads is added to its output; see CellStack.
 
     Raises:
         RequestError: `readout` is none of these.
@@ -62,6 +63,7 @@ class AttendFirstDecoder(Decoder):
         dropout: float = 0.0,
         readout: str = "tanh",
         readout_size: int | None = None,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         require_positive("decoder.hidden_size", hidden_size)
@@ -76,6 +78,7 @@ class AttendFirstDecoder(Decoder):
             hidden_size=hidden_size,
             num_layers=num_layers,
             dropout=dropout,
+            residual=residual,
         )
         self.dropout = nn.Dropout(dropout)
         self.input_size = input_size

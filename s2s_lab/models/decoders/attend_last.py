@@ -57,6 +57,7 @@ class AttendLastDecoder(Decoder):
         num_layers: number of layers.
         dropout: probability of zeroing an input of the layers above the lowest, and a feature.
         input_feeding: whether each step reads the features of the one before.
+        residual: whether what each layer above the lowest reads is added to its output; see CellStack.
 
     Raises:
         RequestError: `input_feeding` with an attention of constant context.
@@ -74,6 +75,7 @@ class AttendLastDecoder(Decoder):
         num_layers: int = 1,
         dropout: float = 0.0,
         input_feeding: bool = False,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         require_positive("decoder.hidden_size", hidden_size)
@@ -90,6 +92,7 @@ class AttendLastDecoder(Decoder):
             hidden_size=hidden_size,
             num_layers=num_layers,
             dropout=dropout,
+            residual=residual,
         )
         self.dropout = nn.Dropout(dropout)
         self.input_size = input_size

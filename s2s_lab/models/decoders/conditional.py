@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import AttentionState, Prepared
+from s2s_lab.models.cells.base import State
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
 from s2s_lab.models.checks import require_dropout, require_layers, require_positive
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
@@ -18,10 +19,12 @@ class ConditionalState(NamedTuple):
     Attributes:
         cells: for each layer, parts (rows, size); the lowest are those of the second cell.
         attention: what the attention keeps of the steps before.
+        kept: what the second cell keeps behind its state, as the first does in `cells`.
     """
 
     cells: StackState
     attention: AttentionState = ()
+    kept: State = ()
 
 
 class ConditionalDecoder(Decoder):
@@ -96,24 +99,30 @@ class ConditionalDecoder(Decoder):
     ) -> tuple[Tensor, ConditionalState, Tensor | None]:
         """Make one step; see Decoder."""
         query, parts = self.first.step(embedded, state.cells[0])
+        parts, first_kept = self.first.split(parts)
         context, weights, attention = self.attention.step(query, prepared, state.attention)
-        output, parts = self.second.step(context, parts)
-        cells: StackState = (parts,)
+        output, parts = self.second.step(context, (*parts, *state.kept))
+        parts, kept = self.second.split(parts)
+        lowest = (*parts, *first_kept)
+        cells: StackState = (lowest,)
         if self.stack is not None:
             output, upper = self.stack.step(self.dropout(output), state.cells[1:])
-            cells = (parts, *upper)
-        return self.features(output, embedded, context), ConditionalState(cells, attention), weights
+            cells = (lowest, *upper)
+        return self.features(output, embedded, context), ConditionalState(cells, attention, kept), weights
 
     def forward(self, embedded: Tensor, state: ConditionalState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
         """Make all steps, those above the lowest layer in one go; see Decoder."""
         of_tokens = self.first.projection()(embedded.transpose(0, 1).contiguous()).unbind(dim=0)
         project_context = self.second.projection()
-        parts, attention = state.cells[0], state.attention
+        parts, attention, kept = state.cells[0], state.attention, state.kept
         outputs, contexts, weights = [], [], []
         for of_token in of_tokens:
             query, parts = self.first.advance(of_token, parts)
+            parts, first_kept = self.first.split(parts)
             context, weight, attention = self.attention.step(query, prepared, attention)
-            output, parts = self.second.advance(project_context(context), parts)
+            output, parts = self.second.advance(project_context(context), (*parts, *kept))
+            parts, kept = self.second.split(parts)
+            parts = (*parts, *first_kept)
             outputs.append(output)
             contexts.append(context)
             if weight is not None:

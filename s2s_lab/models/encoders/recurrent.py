@@ -28,6 +28,8 @@ class RecurrentEncoder(Encoder):
         bidirectional: whether to read backwards too, each direction with half of `hidden_size`.
         dropout: probability of zeroing an input of the layers above the lowest.
         reverse_source: whether to read each source last token first; the memory keeps the source's order.
+        residual: whether what each layer above the lowest reads is added to its output (Wu et al. 2016, arXiv
+            1609.08144, equation 6); final states hold outputs without it.
 
     Raises:
         RequestError: `hidden_size` is odd and `bidirectional`.
@@ -43,6 +45,7 @@ class RecurrentEncoder(Encoder):
         bidirectional: bool = True,
         dropout: float = 0.0,
         reverse_source: bool = False,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         require_positive("encoder.hidden_size", hidden_size)
@@ -51,6 +54,7 @@ class RecurrentEncoder(Encoder):
         if bidirectional and hidden_size % 2:
             raise RequestError(f"encoder.hidden_size is {hidden_size}, expected an even number for two directions")
         self.reverse_source = reverse_source
+        self.residual = residual
         size = hidden_size // 2 if bidirectional else hidden_size
         input_sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.forward_cells = nn.ModuleList(cell(input_size=width, hidden_size=size) for width in input_sizes)
@@ -73,6 +77,7 @@ class RecurrentEncoder(Encoder):
         outputs = reorder(embedded, mirror) if self.reverse_source else embedded
         final_state: list[State] = []
         for index in range(len(self.forward_cells)):
+            below = outputs
             inputs = outputs if index == 0 else self.dropout(outputs)
             outputs, state = unroll_from_zero(self.forward_cells[index], inputs, lengths)
             if self.backward_cells:
@@ -81,6 +86,8 @@ class RecurrentEncoder(Encoder):
                 )
                 outputs = torch.cat((outputs, reorder(backward, mirror)), dim=2)
                 state = tuple(torch.cat(parts, dim=1) for parts in zip(state, backward_state, strict=True))
+            if self.residual and index:
+                outputs = outputs + below
             final_state.append(state)
         memory = reorder(outputs, mirror) if self.reverse_source else outputs
         return EncoderOutput(memory, mask, tuple(final_state), final_state[-1][0])
