@@ -21,6 +21,7 @@ from s2s_lab.assemble.inference import MODEL_KEYS, build_metrics, build_strategy
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
 from s2s_lab.assemble.preparation import prepare_data
+from s2s_lab.assemble.tables import fill_tables
 from s2s_lab.data.prepare import PreparedData
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, load_weights, save_model
@@ -77,6 +78,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         _check_data(settings, accept_changed_data)
     prepared, corpus = prepare_data(settings)
     network = _network(settings, prepared)
+    fill_tables(network.output, prepared)
     if settings.get("init") and checkpoint is None:
         load_weights(network, read_model(Path(settings["init"]))[0])
     frozen = FrozenModel(

@@ -92,6 +92,8 @@ def _joined(
         feature_size=decoder.feature_size,
         vocabulary_size=target_size,
         target_embedding=target_embedding,
+        source_vocabulary_size=source_size,
+        memory_size=encoder.memory_size,
     )
     network = Seq2Seq(
         source_embedding=source_embedding,

@@ -46,8 +46,7 @@ class NarrowedNetwork:
         Returns:
             The scores (rows, candidates), unnormalised; the next state; the attention's weights or None.
         """
-        embedded = self.network.target_embedding(self.ids.index_select(0, previous))
-        features, state, weights = self.network.decoder.step(embedded, state, memory)
+        features, state, weights = self.network.features(self.ids.index_select(0, previous), state, memory)
         return self.scores(features), state, weights
 
     def restored(self, sentences: Sequence[Sequence[Hypothesis]]) -> list[list[Hypothesis]]:

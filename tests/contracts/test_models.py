@@ -14,6 +14,7 @@ import yaml
 from torch.nn import functional
 
 from s2s_lab.faults import RequestError
+from s2s_lab.models.outputs.base import Output
 from s2s_lab.models.seq2seq import Seq2Seq
 from tests.contracts.covering import covering
 
@@ -27,7 +28,7 @@ WAYS = {
     "bidirectional": (False, True),
     "reverse_source": (False, True),
 }
-WIDTHS = {"hidden_size": SIZE, "num_layers": LAYERS, "embedding_size": SIZE}
+WIDTHS = {"hidden_size": SIZE, "num_layers": LAYERS, "embedding_size": SIZE, "readout_size": SIZE}
 
 
 def options(group: str) -> list[str]:
@@ -66,6 +67,19 @@ def make(group: str, name: str, **changes: Any) -> Any:
     return partial(target, **node) if node.pop("_partial_", False) else target(**node)
 
 
+def tables(output: Output) -> dict[str, torch.Tensor]:
+    """Make tables as of training pairs: each source id translates into two target ids, and matches itself."""
+    made: dict[str, torch.Tensor] = {}
+    if "lexicon" in output.learned:
+        ids, probabilities = torch.zeros_like(output.lexicon_ids), torch.zeros_like(output.lexicon_probabilities)
+        ids[:, 0], ids[:, 1] = torch.arange(VOCAB), torch.arange(VOCAB).roll(1)
+        probabilities[:, 0], probabilities[:, 1] = 0.7, 0.2
+        made |= {"lexicon_ids": ids, "lexicon_probabilities": probabilities}
+    if "matches" in output.learned:
+        made["matches"] = torch.arange(VOCAB)
+    return made
+
+
 def build(
     *,
     cell: str = "gru",
@@ -93,8 +107,14 @@ def build(
         encoder_state_sizes=encoding.state_sizes, decoder_state_sizes=decoding.state_sizes
     )
     scoring = make("output", output)(
-        feature_size=decoding.feature_size, vocabulary_size=VOCAB, target_embedding=target_embedding
+        feature_size=decoding.feature_size,
+        vocabulary_size=VOCAB,
+        target_embedding=target_embedding,
+        source_vocabulary_size=VOCAB,
+        memory_size=encoding.memory_size,
     )
+    if scoring.learned:
+        scoring.fill(**tables(scoring))
     network = Seq2Seq(
         source_embedding=source_embedding,
         target_embedding=target_embedding,
@@ -151,6 +171,7 @@ AXES = {
     "encoder": ways("encoder", ("bidirectional", "reverse_source")),
     "cell": options("cell"),
     "bridge": options("bridge"),
+    "output": options("output"),
 }
 
 
@@ -159,6 +180,16 @@ def refusal(parts: dict[str, Any]) -> str | None:
     attention, decoder = parts.get("attention"), parts.get("decoder")
     if attention and decoder and decoder[1].get("input_feeding") and make("attention", attention).func.constant:
         return "decoder.input_feeding is true without attention, expected false"
+    output = parts.get("output")
+    if (
+        output
+        and attention
+        and make("output", output).func.reads_weights
+        and make("attention", attention).func.constant
+    ):
+        return f"{make('output', output).func.__name__} reads the attention's weights"
+    if output == "tied" and decoder and decoder[1].get("readout") == "none":
+        return "output=tied needs features as wide as the embedding"
     return None
 
 
@@ -191,7 +222,8 @@ def test_steps_equal_forward(parts):
     with torch.no_grad():
         features, weights = network.eval()(sources(), INPUTS)
         scores, step_weights = run_steps(network, sources(), INPUTS)
-    assert features.shape == (BATCH, TARGET_LEN, network.decoder.feature_size)
+    assert features.shape[:2] == (BATCH, TARGET_LEN)
+    assert features.shape[2] == network.decoder.feature_size or network.output.reads_source
     torch.testing.assert_close(scores, network.output.scores(features), atol=1e-5, rtol=0.0)
     torch.testing.assert_close(step_weights, weights, atol=1e-5, rtol=0.0)
     if weights is not None:
@@ -257,7 +289,7 @@ def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(par
 def test_a_batch_without_rows_passes(parts):
     network = build(**parts)
     features, _ = network(sources([]), INPUTS[:0])
-    assert features.shape == (0, TARGET_LEN, network.decoder.feature_size)
+    assert features.shape[:2] == (0, TARGET_LEN)
     loss, _ = network.output.loss(features.flatten(0, 1), INPUTS[:0].flatten())
     loss.backward()
     assert loss.item() == 0.0

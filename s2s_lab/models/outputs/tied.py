@@ -21,12 +21,22 @@ class TiedOutput(Output):
         feature_size: width of the features.
         vocabulary_size: number of target ids.
         target_embedding: the embedding that shares its table.
+        source_vocabulary_size: unused.
+        memory_size: unused.
 
     Raises:
         RequestError: features and embedding differ in width.
     """
 
-    def __init__(self, *, feature_size: int, vocabulary_size: int, target_embedding: TokenEmbedding) -> None:
+    def __init__(
+        self,
+        *,
+        feature_size: int,
+        vocabulary_size: int,
+        target_embedding: TokenEmbedding,
+        source_vocabulary_size: int = 0,
+        memory_size: int = 0,
+    ) -> None:
         super().__init__(feature_size=feature_size, vocabulary_size=vocabulary_size)
         if target_embedding.weight.shape != (vocabulary_size, feature_size):
             raise RequestError(
