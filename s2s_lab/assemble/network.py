@@ -85,6 +85,7 @@ def _joined(
         "bridge",
         encoder_state_sizes=encoder.state_sizes,
         decoder_state_sizes=decoder.state_sizes,
+        memory_size=encoder.memory_size,
     )
     output = build(
         settings["output"],

@@ -174,7 +174,7 @@ class Seq2Seq(nn.Module):
         ((values, lengths),) = sources
         encoded = self.encoder(self.source_embedding(values), lengths)
         prepared = self.decoder.prepare(encoded)
-        state = self.decoder.initial_state(self.bridge(encoded.final_state, encoded.summary), prepared)
+        state = self.decoder.initial_state(self.bridge.begin(encoded), prepared)
         return Memory(prepared, self.output.prepare(values, encoded)), state
 
     def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:

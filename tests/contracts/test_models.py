@@ -104,7 +104,9 @@ def build(
         cell=cells,
     )
     bridging = make("bridge", bridge)(
-        encoder_state_sizes=encoding.state_sizes, decoder_state_sizes=decoding.state_sizes
+        encoder_state_sizes=encoding.state_sizes,
+        decoder_state_sizes=decoding.state_sizes,
+        memory_size=encoding.memory_size,
     )
     scoring = make("output", output)(
         feature_size=decoding.feature_size,

@@ -15,6 +15,8 @@ from s2s_lab.models.outputs.cross_entropy import linear_cross_entropy
 class TiedOutput(Output):
     """scores = E features + b, E being the table of the target's embedding.
 
+    Where source and target share one embedding, this is the paper's three-way tying.
+
     Paper: Press and Wolf 2017, arXiv 1608.05859. Deviation: with a bias.
 
     Args:
