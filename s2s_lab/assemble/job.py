@@ -15,6 +15,7 @@ from s2s_lab.assemble.devices import check_devices
 from s2s_lab.assemble.inference import build_metrics, build_strategy, given_sides, read_model, tokenizer_node
 from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.assemble.network import build_network
+from s2s_lab.assemble.vectors import VECTORS, check_vector_files
 from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.data.prepare import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
@@ -62,6 +63,7 @@ def check_parts(configuration: Any) -> None:
     sizes = [len(side) for side in given.vocabularies] if given else [NUM_SPECIALS + 1] * 2
     with torch.device("meta"):
         network = build_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared)
+    check_vector_files(network)
     _check_memory(network)
     if given:
         check_weights(network, read_model(Path(settings["init"]))[0])
@@ -205,6 +207,9 @@ def with_absolute_paths(configuration: Any) -> dict[str, Any]:
             own.paths[key] = str(Path(value).expanduser().resolve())
     if own.init is not None:
         own.init = str(Path(own.init).expanduser().resolve())
+    for key in VECTORS:
+        if own.embedding.get(key) is not None:
+            own.embedding[key] = str(Path(own.embedding[key]).expanduser().resolve())
     for split in ("train", "validation", "test"):
         for key, value in (own.data.get(split) or {}).items():
             if value is not None and Path(value).expanduser().exists():

@@ -202,13 +202,18 @@ def test_adaptive_equals_torchs_in_value_and_gradient():
         ({"shares": [0.5, 0.2]}, "ascending"),
         ({"shares": [0.5, 1.0]}, "between 0 and 1"),
         ({"shares": ["x"]}, "numbers"),
-        ({"shares": [0.99]}, "leaves no cluster of a vocabulary of 7; take output=linear"),
         ({"divisor": 0}, r"output\.divisor is 0, expected a whole number above 0"),
     ],
 )
 def test_impossible_clusters_are_refused(settings, reason):
     with pytest.raises(RequestError, match=reason):
         AdaptiveOutput(**unfitted(SIZE, VOCAB), **settings)
+
+
+def test_clusters_that_begin_at_the_same_id_are_one():
+    output = AdaptiveOutput(**unfitted(SIZE, VOCAB), shares=[0.01, 0.02, 0.98, 0.99])
+    assert output.bounds == (1, VOCAB - 1, VOCAB)
+    torch.testing.assert_close(output.scores(torch.randn(2, SIZE)).exp().sum(1), torch.ones(2))
 
 
 def test_mixture_equals_the_papers_equations():

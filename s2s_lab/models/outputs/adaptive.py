@@ -26,12 +26,12 @@ class AdaptiveOutput(Output):
         target_embedding: unused.
         source_vocabulary_size: unused.
         memory_size: unused.
-        shares: where the clusters begin, as shares of the vocabulary, ascending, between 0 and 1; those that are one
-            id with the one before or with the end are left out.
+        shares: where the clusters begin, as shares of the vocabulary, ascending, between 0 and 1; clusters that would
+            begin at the same id are one.
         divisor: at least 1.
 
     Raises:
-        RequestError: a setting is none of these, or no cluster is left.
+        RequestError: a setting is none of these.
     """
 
     def __init__(
@@ -50,12 +50,8 @@ class AdaptiveOutput(Output):
         numbers = all(isinstance(share, int | float) and not isinstance(share, bool) for share in shares)
         if not (numbers and shares and list(shares) == sorted(set(shares)) and 0.0 < shares[0] and shares[-1] < 1.0):
             raise RequestError(f"output.shares is {list(shares)}, expected ascending numbers between 0 and 1")
-        starts = sorted({max(1, round(share * vocabulary_size)) for share in shares} - {vocabulary_size})
-        if not starts:
-            raise RequestError(
-                f"output.shares is {list(shares)}, which leaves no cluster of a vocabulary of {vocabulary_size}; "
-                "take output=linear"
-            )
+        last = vocabulary_size - 1
+        starts = sorted({min(last, max(1, round(share * vocabulary_size))) for share in shares})
         self.bounds = (*starts, vocabulary_size)
         self.head = nn.Linear(feature_size, starts[0] + len(starts))
         self.tails = nn.ModuleList(
