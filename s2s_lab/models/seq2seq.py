@@ -28,6 +28,18 @@ class Memory(NamedTuple):
     output: PreparedSource
 
 
+class PositionedState(NamedTuple):
+    """A decoder's state where the target's embedding wants to know the position.
+
+    Attributes:
+        decoder: the decoder's state, rows first.
+        position: (rows,) float32, of the next token fed, from 0; exact for any length that fits a memory.
+    """
+
+    decoder: DecoderState
+    position: Tensor
+
+
 class Seq2Seq(nn.Module):
     """An encoder and a decoder over one source.
 
@@ -145,6 +157,8 @@ class Seq2Seq(nn.Module):
         return self._all_features(fed, state, memory)
 
     def _all_features(self, inputs: Tensor, state: State, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        if isinstance(state, PositionedState):
+            state = state.decoder
         features, weights = self.decoder(self.target_embedding(inputs), state, memory.decoder)
         return self.output.read(features, weights, memory.output), weights
 
@@ -175,6 +189,8 @@ class Seq2Seq(nn.Module):
         encoded = self.encoder(self.source_embedding(values), lengths)
         prepared = self.decoder.prepare(encoded)
         state = self.decoder.initial_state(self.bridge.begin(encoded), prepared)
+        if getattr(self.target_embedding, "positional", False):
+            state = PositionedState(state, torch.zeros(len(values), device=values.device))
         return Memory(prepared, self.output.prepare(values, encoded)), state
 
     def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
@@ -193,8 +209,13 @@ class Seq2Seq(nn.Module):
 
     def features(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Make one step up to what the output scores; as `step`, with features (rows, size) in place of scores."""
-        embedded = self.target_embedding(previous_ids)
-        features, state, weights = self.decoder.step(embedded, state, memory.decoder)
+        if isinstance(state, PositionedState):
+            embedded = self.target_embedding(previous_ids, state.position)
+            features, following, weights = self.decoder.step(embedded, state.decoder, memory.decoder)
+            state = PositionedState(following, state.position + 1.0)
+        else:
+            embedded = self.target_embedding(previous_ids)
+            features, state, weights = self.decoder.step(embedded, state, memory.decoder)
         if self.output.reads_source:
             sentences = num_sentences(memory.output)
             shape = (sentences, len(features) // sentences if sentences else 1)

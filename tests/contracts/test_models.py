@@ -174,6 +174,7 @@ AXES = {
     "cell": options("cell"),
     "bridge": options("bridge"),
     "output": options("output"),
+    "embedding": options("embedding"),
 }
 
 

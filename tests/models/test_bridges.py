@@ -80,6 +80,12 @@ def test_pooling_bridges_project_what_the_papers_equations_pool(kind):
                 torch.testing.assert_close(part[row], torch.tanh(projection.weight @ pooled + projection.bias))
 
 
+@pytest.mark.parametrize("kind", [MeanBridge, AttentionPooledBridge])
+def test_pooling_bridges_have_nothing_for_a_decoder_without_state(kind):
+    bridge = kind(encoder_state_sizes=ENCODER, decoder_state_sizes=(), memory_size=MEMORY)
+    assert bridge.begin(encoded()) == () and not list(bridge.parameters())
+
+
 def test_constant_gives_every_row_the_same_learned_state():
     bridge = ConstantBridge(encoder_state_sizes=ENCODER, decoder_state_sizes=DECODER)
     for parameter in bridge.parameters():

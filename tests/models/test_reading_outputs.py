@@ -165,9 +165,11 @@ def test_scores_among_are_columns_of_scores(make):
 
 @every
 def test_a_memory_with_fewer_entries_than_tokens_is_refused(make):
-    _, _, encoded = parts()
+    output = make()
+    features, weights, encoded = parts()
+    shorter = encoded._replace(memory=encoded.memory[:, :4], memory_mask=encoded.memory_mask[:, :4])
     with pytest.raises(RequestError, match="one memory entry for each source token, but the encoder made 4 of 5"):
-        make().prepare(SOURCE, encoded._replace(memory=encoded.memory[:, :4]))
+        output.read(features, weights[:, :, :4], output.prepare(SOURCE, shorter))
 
 
 @every

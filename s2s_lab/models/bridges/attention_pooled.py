@@ -22,8 +22,9 @@ class AttentionPooledBridge(PoolingBridge):
         super().__init__(
             encoder_state_sizes=encoder_state_sizes, decoder_state_sizes=decoder_state_sizes, memory_size=memory_size
         )
-        self.key = nn.Linear(memory_size, memory_size)
-        self.query = nn.Linear(memory_size, 1, bias=False)
+        if decoder_state_sizes:
+            self.key = nn.Linear(memory_size, memory_size)
+            self.query = nn.Linear(memory_size, 1, bias=False)
 
     def pool(self, memory: Tensor, mask: Tensor) -> Tensor:
         """Weigh the real entries; see PoolingBridge."""

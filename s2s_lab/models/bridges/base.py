@@ -73,6 +73,8 @@ class PoolingBridge(Bridge):
 
     def begin(self, encoded: EncoderOutput) -> NestedState:
         """Pool the memory and project it; see Bridge."""
+        if not self.decoder_state_sizes:
+            return ()
         return self(encoded.final_state, self.pool(encoded.memory, encoded.memory_mask))
 
     def forward(self, encoder_final_state: NestedState, summary: Tensor) -> NestedState:

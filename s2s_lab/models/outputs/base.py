@@ -166,21 +166,21 @@ def id_fault(name: str, table: Tensor, size: int) -> str | None:
     return f"{name} holds ids from {int(table.min())} to {int(table.max())}, expected 0 to {size - 1}"
 
 
-def check_positions(output: str, source: Tensor, encoded: EncoderOutput) -> None:
-    """Look that the memory has one entry for each source token.
+def check_positions(output: str, tokens: int, entries: int) -> None:
+    """Look that there is one memory entry, or weight, for each source token.
 
     Args:
         output: name of the option, for the message.
-        source: (batch, source_len) ids.
-        encoded: what the encoder made of it.
+        tokens: source tokens, padding included.
+        entries: memory entries, or weights.
 
     Raises:
-        RequestError: it has fewer or more.
+        RequestError: there are fewer or more.
     """
-    if encoded.memory.shape[1] != source.shape[1]:
+    if entries != tokens:
         raise RequestError(
-            f"output={output} needs one memory entry for each source token, but the encoder made "
-            f"{encoded.memory.shape[1]} of {source.shape[1]}; take an encoder that keeps every position"
+            f"output={output} needs one memory entry for each source token, but the encoder made {entries} of "
+            f"{tokens}; take an encoder that keeps every position"
         )
 
 

@@ -63,7 +63,7 @@ class CopyNetOutput(Output):
 
     def prepare(self, source: Tensor, encoded: EncoderOutput) -> CopyKeys:
         """Make the keys of the source words; see Output."""
-        check_positions("copynet", source, encoded)
+        check_positions("copynet", source.shape[1], encoded.memory.shape[1])
         return CopyKeys(torch.tanh(self.copying(encoded.memory)), encoded.memory_mask, self.matches[source])
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopyKeys) -> Tensor:

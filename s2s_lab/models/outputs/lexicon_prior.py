@@ -94,12 +94,12 @@ class LexiconPriorOutput(Output):
 
     def prepare(self, source: Tensor, encoded: EncoderOutput) -> LexiconRows:
         """Look the source words up; see Output."""
-        check_positions("lexicon_prior", source, encoded)
         return LexiconRows(self.lexicon_ids[source].flatten(1), self.lexicon_probabilities[source])
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: LexiconRows) -> Tensor:
         """Put l (batch, positions, vocab) beside the features; see Output."""
         assert weights is not None
+        check_positions("lexicon_prior", prepared.probabilities.shape[1], weights.shape[2])
         shares = weights.unsqueeze(3) * prepared.probabilities.unsqueeze(1)
         return torch.cat((features, sum_by_id(shares.flatten(2), prepared.ids, self.vocabulary_size)), dim=2)
 

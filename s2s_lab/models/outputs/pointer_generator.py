@@ -60,12 +60,12 @@ class PointerGeneratorOutput(Output):
 
     def prepare(self, source: Tensor, encoded: EncoderOutput) -> CopiedIds:
         """Look the source words up in the target vocabulary; see Output."""
-        check_positions("pointer_generator", source, encoded)
         return CopiedIds(self.matches[source])
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopiedIds) -> Tensor:
         """Put the probabilities of copying (batch, positions, vocab) beside the features; see Output."""
         assert weights is not None
+        check_positions("pointer_generator", prepared.ids.shape[1], weights.shape[2])
         return torch.cat((features, sum_by_id(weights, prepared.ids, self.vocabulary_size)), dim=2)
 
     def scores(self, features: Tensor) -> Tensor:
