@@ -8,6 +8,7 @@ import torch
 
 from s2s_lab.data.batch import Batch
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
+from s2s_lab.inference.copied_words import numbered
 from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.models.seq2seq import Seq2Seq
 
@@ -72,6 +73,8 @@ def decode_batches(
             )
             if narrowed is not None:
                 hypotheses = narrowed.restored(hypotheses)
+            if network.output.copies_unknown:
+                hypotheses = numbered(hypotheses, memory.output, network.output.vocabulary_size)
         yield batch, hypotheses, time.perf_counter() - began
 
 

@@ -186,7 +186,8 @@ class Seq2Seq(nn.Module):
         if len(sources) != 1:
             raise RequestError(f"the network reads 1 source, but the batch holds {len(sources)}")
         ((values, lengths),) = sources
-        encoded = self.encoder(self.source_embedding(values), lengths)
+        known = self.output.known(values, source=True)
+        encoded = self.encoder(self.source_embedding(known), lengths)
         prepared = self.decoder.prepare(encoded)
         state = self.decoder.initial_state(self.bridge.begin(encoded), prepared)
         if getattr(self.target_embedding, "positional", False):
@@ -209,6 +210,7 @@ class Seq2Seq(nn.Module):
 
     def features(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Make one step up to what the output scores; as `step`, with features (rows, size) in place of scores."""
+        previous_ids = self.output.known(previous_ids)
         if isinstance(state, PositionedState):
             embedded = self.target_embedding(previous_ids, state.position)
             features, following, weights = self.decoder.step(embedded, state.decoder, memory.decoder)

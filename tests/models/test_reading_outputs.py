@@ -110,6 +110,26 @@ def test_pointer_generator_equals_the_papers_equations():
             torch.testing.assert_close(found[row, position], expected)
 
 
+def test_unknown_words_are_pointed_at_one_by_one_in_eval_mode_and_as_unk_in_training():
+    output = filled(PointerGeneratorOutput).eval()
+    features, weights, encoded = parts()
+    source = SOURCE.clone()
+    source[0, 0] = source[0, 2] = SOURCE_VOCAB + 9  # one word, twice
+    source[1, 0] = SOURCE_VOCAB + 4
+    prepared = output.prepare(source, encoded)
+    assert prepared.words.tolist() == [[4, 9], [4, 9]]
+    found = output.log_probs(output.read(features, weights, prepared)).exp()
+    share = 1.0 - torch.sigmoid(output.gate(features)).squeeze(2)
+    torch.testing.assert_close(found[0, :, VOCAB + 1], share[0] * (weights[0, :, 0] + weights[0, :, 2]))
+    torch.testing.assert_close(found[1, :, VOCAB], share[1] * weights[1, :, 0])
+    assert found[0, :, VOCAB].eq(0).all() and found[1, :, VOCAB + 1].eq(0).all()
+    assert output.known(torch.tensor([6, 7, 8])).tolist() == [6, 1, 1]
+    output.train()
+    as_unk = source.masked_fill(source >= SOURCE_VOCAB, 1)
+    together = output.log_probs(output.read(features, weights, output.prepare(as_unk, encoded))).exp()
+    torch.testing.assert_close(together[..., 1], found[..., 1] + found[..., VOCAB:].sum(2))
+
+
 def test_copynet_equals_the_papers_equations():
     output = filled(CopyNetOutput)
     features, weights, encoded = parts()

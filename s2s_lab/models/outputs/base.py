@@ -27,18 +27,26 @@ class Output(nn.Module, ABC):
     Attributes:
         reads_source: whether `read` adds something to the features.
         reads_weights: whether it needs the attention's weights for that.
+        copies_unknown: whether source ids may lie beyond the source's vocabulary in eval mode, each for an unknown word
+            that can be copied; then `prepare` gives the field `words` (batch, unknown words of the batch), their ids
+            less the vocabulary's size, and as many scores follow those of the target's vocabulary.
         learned: what the output's tables are made of: "lexicon", translations with their probabilities, or "matches",
             the target id of the same token; the tables are buffers that `fill` writes before training.
     """
 
     reads_source = False
     reads_weights = False
+    copies_unknown = False
     learned: tuple[str, ...] = ()
 
     def __init__(self, *, feature_size: int, vocabulary_size: int) -> None:
         super().__init__()
         self.feature_size = feature_size
         self.vocabulary_size = vocabulary_size
+
+    def known(self, ids: Tensor, *, source: bool = False) -> Tensor:
+        """Give ids of target or source as the embedding takes them: unk for those beyond the vocabulary."""
+        return ids
 
     def prepare(self, source: Tensor, encoded: EncoderOutput) -> PreparedSource:
         """Do once for each source what no step changes.

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from s2s_lab.models.encoders.base import EncoderOutput
 from s2s_lab.models.outputs.base import Output, check_positions, cross_entropy, id_fault, log_mixture, sum_by_id
@@ -13,19 +14,24 @@ class CopiedIds(NamedTuple):
     """What the words of a batch of sources are in the target vocabulary.
 
     Attributes:
-        ids: (batch, source_len) int64.
+        ids: (batch, source_len) int64; vocabulary size + j for the j-th unknown word of the batch.
+        words: (batch, unknown words of the batch) int64, the numbers of these words, each row the same.
     """
 
     ids: Tensor
+    words: Tensor
 
 
 class PointerGeneratorOutput(Output):
     """P(w) = g softmax(W features + b)_w + (1 - g) sum of the attention's weights on source words equal to w.
 
-    A source word that the target vocabulary lacks counts as unk.
+    In eval mode each source word that the source's vocabulary lacks may have an id of its own beyond it; it is scored
+    after the target's vocabulary, and fed back as unk. In training all such words count as unk, and so do those that
+    the target's vocabulary alone lacks.
 
-    Paper: See, Liu and Manning 2017, arXiv 1704.04368, equations 8 and 9. Deviation: g = sigmoid(w features + b)
-    reads the features, which are made of context, state and input, where equation 8 reads these themselves.
+    Paper: See, Liu and Manning 2017, arXiv 1704.04368, equations 8 and 9. Deviations: g = sigmoid(w features + b)
+    reads the features, which are made of context, state and input, where equation 8 reads these themselves; in
+    training, copying any unknown word is right where the reference has one.
 
     Args:
         feature_size: width of the features.
@@ -33,9 +39,11 @@ class PointerGeneratorOutput(Output):
         target_embedding: unused.
         source_vocabulary_size: number of source ids.
         memory_size: unused.
+        unknown_id: of unknown words, on both sides.
     """
 
     reads_source = True
+    copies_unknown = True
     reads_weights = True
     learned = ("matches",)
 
@@ -47,10 +55,12 @@ class PointerGeneratorOutput(Output):
         target_embedding: nn.Module,
         source_vocabulary_size: int,
         memory_size: int = 0,
+        unknown_id: int = 1,
     ) -> None:
         super().__init__(feature_size=feature_size, vocabulary_size=vocabulary_size)
         self.projection = nn.Linear(feature_size, vocabulary_size)
         self.gate = nn.Linear(feature_size, 1)
+        self.unknown_id = unknown_id
         self.matches: Tensor
         self.register_buffer("matches", torch.zeros(source_vocabulary_size, dtype=torch.int64))
 
@@ -60,21 +70,36 @@ class PointerGeneratorOutput(Output):
 
     def prepare(self, source: Tensor, encoded: EncoderOutput) -> CopiedIds:
         """Look the source words up in the target vocabulary; see Output."""
-        return CopiedIds(self.matches[source])
+        ids = self.matches[self.known(source, source=True)]
+        if self.training:
+            return CopiedIds(ids, source.new_zeros((len(source), 0)))
+        unknown = source >= len(self.matches)
+        words, places = (source[unknown] - len(self.matches)).unique(return_inverse=True)
+        ids = ids.masked_scatter(unknown, self.vocabulary_size + places)
+        return CopiedIds(ids, words.expand(len(source), -1))
+
+    def known(self, ids: Tensor, *, source: bool = False) -> Tensor:
+        """Give ids with unk for those beyond the vocabulary; see Output."""
+        if self.training:
+            return ids
+        return ids.masked_fill(ids >= (len(self.matches) if source else self.vocabulary_size), self.unknown_id)
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopiedIds) -> Tensor:
-        """Put the probabilities of copying (batch, positions, vocab) beside the features; see Output."""
+        """Put the probabilities of copying (batch, positions, vocab + words) beside the features; see Output."""
         assert weights is not None
         check_positions("pointer_generator", prepared.ids.shape[1], weights.shape[2])
-        return torch.cat((features, sum_by_id(weights, prepared.ids, self.vocabulary_size)), dim=2)
+        size = self.vocabulary_size + prepared.words.shape[1]
+        return torch.cat((features, sum_by_id(weights, prepared.ids, size)), dim=2)
 
     def scores(self, features: Tensor) -> Tensor:
-        """Give log-probabilities (..., vocab); see Output."""
-        plain, copied = features.split((self.feature_size, self.vocabulary_size), dim=-1)
+        """Give log-probabilities (..., vocab + unknown words of the batch); see Output."""
+        words = features.shape[-1] - self.feature_size - self.vocabulary_size
+        plain, copied = features.split((self.feature_size, self.vocabulary_size + words), dim=-1)
         plain = plain.to(self.projection.weight.dtype)
         logits = self.projection(plain)
         dtype = torch.promote_types(logits.dtype, copied.dtype)
-        return log_mixture(logits.log_softmax(dim=-1, dtype=dtype), copied, -self.gate(plain).to(dtype))
+        generated = functional.pad(logits.log_softmax(dim=-1, dtype=dtype), (0, words), value=float("-inf"))
+        return log_mixture(generated, copied, -self.gate(plain).to(dtype))
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Give the summed cross-entropy; see Output."""
