@@ -130,6 +130,21 @@ def test_unknown_words_are_pointed_at_one_by_one_in_eval_mode_and_as_unk_in_trai
     torch.testing.assert_close(together[..., 1], found[..., 1] + found[..., VOCAB:].sum(2))
 
 
+def test_copynet_scores_unknown_words_one_by_one_in_eval_mode_and_as_unk_in_training():
+    output = filled(CopyNetOutput).eval()
+    features, weights, encoded = parts()
+    source = SOURCE.clone()
+    source[0, 0], source[1, 0] = SOURCE_VOCAB + 9, SOURCE_VOCAB + 4
+    found = output.log_probs(output.read(features, weights, output.prepare(source, encoded))).exp()
+    assert found.shape == (BATCH, POSITIONS, VOCAB + 2)
+    assert found[0, :, VOCAB].eq(0).all() and found[0, :, VOCAB + 1].gt(0).all() and found[1, :, VOCAB].gt(0).all()
+    output.train()
+    as_unk = source.masked_fill(source >= SOURCE_VOCAB, 1)
+    together = output.log_probs(output.read(features, weights, output.prepare(as_unk, encoded))).exp()
+    torch.testing.assert_close(together[..., 1], found[..., 1] + found[..., VOCAB:].sum(2))
+    torch.testing.assert_close(together[..., 2:], found[..., 2:VOCAB])
+
+
 def test_copynet_equals_the_papers_equations():
     output = filled(CopyNetOutput)
     features, weights, encoded = parts()

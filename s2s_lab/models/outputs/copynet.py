@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from s2s_lab.models.encoders.base import EncoderOutput
-from s2s_lab.models.outputs.base import Output, check_positions, cross_entropy, id_fault, safe_log, sum_by_id
+from s2s_lab.models.outputs.base import check_positions, cross_entropy, safe_log, sum_by_id
+from s2s_lab.models.outputs.copying_base import CopyingOutput
 
 
 class CopyKeys(NamedTuple):
@@ -15,18 +17,20 @@ class CopyKeys(NamedTuple):
     Attributes:
         keys: (batch, source_len, feature_size).
         mask: (batch, source_len) bool, True where real.
-        ids: (batch, source_len) int64, of the target vocabulary.
+        ids: (batch, source_len) int64; vocabulary size + j for the j-th unknown word of the batch.
+        words: (batch, unknown words of the batch) int64, the numbers of these words, each row the same.
     """
 
     keys: Tensor
     mask: Tensor
     ids: Tensor
+    words: Tensor
 
 
-class CopyNetOutput(Output):
+class CopyNetOutput(CopyingOutput):
     """P(w) = (exp(W features + b)_w + sum over source words equal to w of exp(tanh(W_c h_j) features)) / Z.
 
-    It needs no attention. A source word that the target vocabulary lacks counts as unk.
+    It needs no attention. Words that no vocabulary holds are copied as CopyingOutput says.
 
     Paper: Gu et al. 2016, arXiv 1603.06393, equations 4 to 8. Deviations: the features stand for the state s_t; no
     selective read of the copied word's memory entry (section 3.3).
@@ -37,10 +41,8 @@ class CopyNetOutput(Output):
         target_embedding: unused.
         source_vocabulary_size: number of source ids.
         memory_size: width of a memory entry h_j.
+        unknown_id: of unknown words, on both sides.
     """
-
-    reads_source = True
-    learned = ("matches",)
 
     def __init__(
         self,
@@ -50,21 +52,21 @@ class CopyNetOutput(Output):
         target_embedding: nn.Module,
         source_vocabulary_size: int,
         memory_size: int,
+        unknown_id: int = 1,
     ) -> None:
-        super().__init__(feature_size=feature_size, vocabulary_size=vocabulary_size)
+        super().__init__(
+            feature_size=feature_size,
+            vocabulary_size=vocabulary_size,
+            source_vocabulary_size=source_vocabulary_size,
+            unknown_id=unknown_id,
+        )
         self.projection = nn.Linear(feature_size, vocabulary_size)
         self.copying = nn.Linear(memory_size, feature_size, bias=False)
-        self.matches: Tensor
-        self.register_buffer("matches", torch.zeros(source_vocabulary_size, dtype=torch.int64))
-
-    def fault(self) -> str | None:
-        """Say whether a source word matches an id beyond the vocabulary; see Output."""
-        return id_fault("output.matches", self.matches, self.vocabulary_size)
 
     def prepare(self, source: Tensor, encoded: EncoderOutput) -> CopyKeys:
         """Make the keys of the source words; see Output."""
         check_positions("copynet", source.shape[1], encoded.memory.shape[1])
-        return CopyKeys(torch.tanh(self.copying(encoded.memory)), encoded.memory_mask, self.matches[source])
+        return CopyKeys(torch.tanh(self.copying(encoded.memory)), encoded.memory_mask, *self.target_ids(source))
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopyKeys) -> Tensor:
         """Put the greatest copy score (batch, positions, 1) and exp(scores - it), summed by id, beside; see Output."""
@@ -72,14 +74,18 @@ class CopyNetOutput(Output):
         energies = energies.to(torch.promote_types(energies.dtype, torch.float32))
         energies = energies.masked_fill(~prepared.mask.unsqueeze(1), float("-inf"))
         greatest = energies.detach().amax(dim=2, keepdim=True)
-        sums = sum_by_id((energies - greatest).exp(), prepared.ids, self.vocabulary_size)
+        size = self.vocabulary_size + prepared.words.shape[1]
+        sums = sum_by_id((energies - greatest).exp(), prepared.ids, size)
         return torch.cat((features, greatest, sums), dim=2)
 
     def scores(self, features: Tensor) -> Tensor:
-        """Give logits (..., vocab): the logarithms of the numerators; see Output."""
-        plain, greatest, sums = features.split((self.feature_size, 1, self.vocabulary_size), dim=-1)
+        """Give logits (..., vocab + unknown words of the batch): the numerators' logarithms; see Output."""
+        words = features.shape[-1] - self.feature_size - 1 - self.vocabulary_size
+        plain, greatest, sums = features.split((self.feature_size, 1, self.vocabulary_size + words), dim=-1)
         logits = self.projection(plain.to(self.projection.weight.dtype))
-        return torch.logaddexp(logits.to(torch.promote_types(logits.dtype, sums.dtype)), safe_log(sums) + greatest)
+        logits = logits.to(torch.promote_types(logits.dtype, sums.dtype))
+        generated = functional.pad(logits, (0, words), value=float("-inf"))
+        return torch.logaddexp(generated, safe_log(sums) + greatest)
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Give the summed cross-entropy; see Output."""

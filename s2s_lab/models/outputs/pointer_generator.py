@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.models.encoders.base import EncoderOutput
-from s2s_lab.models.outputs.base import Output, check_positions, cross_entropy, id_fault, log_mixture, sum_by_id
+from s2s_lab.models.outputs.base import check_positions, cross_entropy, log_mixture, sum_by_id
+from s2s_lab.models.outputs.copying_base import CopyingOutput
 
 
 class CopiedIds(NamedTuple):
@@ -22,12 +23,10 @@ class CopiedIds(NamedTuple):
     words: Tensor
 
 
-class PointerGeneratorOutput(Output):
+class PointerGeneratorOutput(CopyingOutput):
     """P(w) = g softmax(W features + b)_w + (1 - g) sum of the attention's weights on source words equal to w.
 
-    In eval mode each source word that the source's vocabulary lacks may have an id of its own beyond it; it is scored
-    after the target's vocabulary, and fed back as unk. In training all such words count as unk, and so do those that
-    the target's vocabulary alone lacks.
+    Words that no vocabulary holds are copied as CopyingOutput says.
 
     Paper: See, Liu and Manning 2017, arXiv 1704.04368, equations 8 and 9. Deviations: g = sigmoid(w features + b)
     reads the features, which are made of context, state and input, where equation 8 reads these themselves; in
@@ -42,10 +41,7 @@ class PointerGeneratorOutput(Output):
         unknown_id: of unknown words, on both sides.
     """
 
-    reads_source = True
-    copies_unknown = True
     reads_weights = True
-    learned = ("matches",)
 
     def __init__(
         self,
@@ -57,32 +53,18 @@ class PointerGeneratorOutput(Output):
         memory_size: int = 0,
         unknown_id: int = 1,
     ) -> None:
-        super().__init__(feature_size=feature_size, vocabulary_size=vocabulary_size)
+        super().__init__(
+            feature_size=feature_size,
+            vocabulary_size=vocabulary_size,
+            source_vocabulary_size=source_vocabulary_size,
+            unknown_id=unknown_id,
+        )
         self.projection = nn.Linear(feature_size, vocabulary_size)
         self.gate = nn.Linear(feature_size, 1)
-        self.unknown_id = unknown_id
-        self.matches: Tensor
-        self.register_buffer("matches", torch.zeros(source_vocabulary_size, dtype=torch.int64))
-
-    def fault(self) -> str | None:
-        """Say whether a source word matches an id beyond the vocabulary; see Output."""
-        return id_fault("output.matches", self.matches, self.vocabulary_size)
 
     def prepare(self, source: Tensor, encoded: EncoderOutput) -> CopiedIds:
         """Look the source words up in the target vocabulary; see Output."""
-        ids = self.matches[self.known(source, source=True)]
-        if self.training:
-            return CopiedIds(ids, source.new_zeros((len(source), 0)))
-        unknown = source >= len(self.matches)
-        words, places = (source[unknown] - len(self.matches)).unique(return_inverse=True)
-        ids = ids.masked_scatter(unknown, self.vocabulary_size + places)
-        return CopiedIds(ids, words.expand(len(source), -1))
-
-    def known(self, ids: Tensor, *, source: bool = False) -> Tensor:
-        """Give ids with unk for those beyond the vocabulary; see Output."""
-        if self.training:
-            return ids
-        return ids.masked_fill(ids >= (len(self.matches) if source else self.vocabulary_size), self.unknown_id)
+        return CopiedIds(*self.target_ids(source))
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopiedIds) -> Tensor:
         """Put the probabilities of copying (batch, positions, vocab + words) beside the features; see Output."""
