@@ -13,6 +13,7 @@ from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 from s2s_lab.inference.view import Network
 
 SCHEMA = 1
+COPIED = "<copied>"
 
 
 def beams_of(
@@ -65,4 +66,6 @@ def beams_of(
 
 
 def _token(model: FrozenModel, node: Mapping[str, Any]) -> str:
-    return model.target.vocabulary.tokens[node["token"]]
+    """The token of a node; ids beyond the vocabulary are words that a copying output took from the source."""
+    tokens = model.target.vocabulary.tokens
+    return tokens[node["token"]] if node["token"] < len(tokens) else COPIED

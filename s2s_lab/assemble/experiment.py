@@ -21,6 +21,8 @@ from s2s_lab.assemble.inference import CHOSEN_KEYS, MODEL_KEYS, build_metrics, b
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
 from s2s_lab.assemble.preparation import prepare_data
+from s2s_lab.assemble.tables import fill_tables
+from s2s_lab.assemble.vectors import fill_embeddings
 from s2s_lab.data.prepare import PreparedData
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, load_weights, save_model
@@ -77,6 +79,8 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         _check_data(settings, accept_changed_data)
     prepared, corpus = prepare_data(settings)
     network = _network(settings, prepared)
+    fill_tables(network.output, prepared)
+    coverage = {} if settings.get("init") or checkpoint else fill_embeddings(network, prepared)
     if settings.get("init") and checkpoint is None:
         load_weights(network, read_model(Path(settings["init"]))[0])
     frozen = FrozenModel(
@@ -102,6 +106,8 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     module = _module(settings, network, sample, total_steps)
     if rank_zero_only.rank == 0:
         _start_record(folder, settings, prepared, network, batches.fill())
+        if coverage:
+            folder.update({"vectors": coverage})
     current = CurrentBatch(num_workers=settings["data"]["num_workers"])
     watching: list[pl.Callback] = [current, FiniteWeights()]
     if settings["trainer"]["try_largest_batch"]:

@@ -18,6 +18,7 @@ from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy
 from s2s_lab.decoding.constraints.base import Constraint
 from s2s_lab.faults import RequestError
+from s2s_lab.inference.copied_words import copying_sides
 from s2s_lab.inference.folder import check_links, check_sums
 from s2s_lab.inference.frozen import CONFIGURATION, FrozenModel, check_weights, load_weights
 from s2s_lab.inference.packed import pack, quantize
@@ -65,6 +66,8 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     load_weights(network, place)
     check_sums(place)
     _make_fast(network, device, precision)
+    if network.output.copies_unknown:
+        source, target = copying_sides(source, target)
     return FrozenModel(network=network, source=source, target=target, configuration=settings, shared=shared)
 
 

@@ -22,6 +22,7 @@ from s2s_lab.assemble.inference import (
 )
 from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.assemble.network import build_network
+from s2s_lab.assemble.vectors import VECTORS, check_vector_files
 from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.data.prepare import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
@@ -69,6 +70,7 @@ def check_parts(configuration: Any) -> None:
     sizes = [len(side) for side in given.vocabularies] if given else [NUM_SPECIALS + 1] * 2
     with torch.device("meta"):
         network = build_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared)
+    check_vector_files(network)
     _check_memory(network)
     if settings["init"]:
         check_weights(network, read_model(Path(settings["init"]))[0])
@@ -235,6 +237,9 @@ def with_absolute_paths(configuration: Any) -> dict[str, Any]:
         own.init = str(Path(own.init).expanduser().resolve())
     if own.data.get("vocabulary_from") is not None:
         own.data.vocabulary_from = str(Path(own.data.vocabulary_from).expanduser().resolve())
+    for key in VECTORS:
+        if own.embedding.get(key) is not None:
+            own.embedding[key] = str(Path(own.embedding[key]).expanduser().resolve())
     for split in ("train", "validation", "test"):
         for key, value in (own.data.get(split) or {}).items():
             if value is not None and Path(value).expanduser().exists():

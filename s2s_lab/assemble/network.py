@@ -115,6 +115,7 @@ def _joined(
         "bridge",
         encoder_state_sizes=encoder.state_sizes,
         decoder_state_sizes=decoder.state_sizes,
+        memory_size=encoder.memory_size,
     )
     output = build(
         settings["output"],
@@ -122,6 +123,8 @@ def _joined(
         feature_size=decoder.feature_size,
         vocabulary_size=target_size,
         target_embedding=target_embedding,
+        source_vocabulary_size=source_size,
+        memory_size=encoder.memory_size,
     )
     network = Seq2Seq(
         source_embedding=source_embedding,

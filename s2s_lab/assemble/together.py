@@ -149,6 +149,10 @@ def together_of(
         network, normalised = ShallowFusion(network, language_model.network, weight=weight), False
     if settings.get("shortlist") and network is not model.network:
         raise RequestError("shortlist=true serves one network; leave out together, language_model and wait_k")
+    if network is not model.network and model.network.output.copies_unknown:
+        raise RequestError(
+            f"{run}: its output copies words that no vocabulary holds; leave out together, language_model and wait_k"
+        )
     nodes = _checked_rerankers(settings.get("rerank") or [])
     rerankers = tuple(Reranker(load(Path(node["run"])), node["kind"], float(node["weight"])) for node in nodes)
     return Together(

@@ -10,6 +10,7 @@ import torch
 from s2s_lab.data.batch import Batch
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.task import Demands
+from s2s_lab.inference.copied_words import numbered
 from s2s_lab.inference.encodings import Encodings, encode
 from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.inference.view import Network
@@ -95,6 +96,8 @@ def decode_batches(
             )
             if narrowed is not None:
                 hypotheses = narrowed.restored(hypotheses)
+            if isinstance(network, Seq2Seq) and network.output.copies_unknown:
+                hypotheses = numbered(hypotheses, memory.output, network.output.vocabulary_size)
         yield batch, hypotheses, Spent(of_encoding, time.perf_counter() - began)
 
 

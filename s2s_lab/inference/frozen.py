@@ -20,6 +20,7 @@ from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.disk_faults import naming
 
 FLOATS = ("F32", "F16", "BF16", "F64")
+INTEGERS = ("I64",)
 WEIGHTS, CONFIGURATION = "model.safetensors", "config.yaml"
 
 
@@ -121,11 +122,13 @@ def check_weights(network: Seq2Seq, folder: Path) -> None:
         raise RequestError(f"{path}: not a readable safetensors file ({error})") from error
     expected = network.state_dict(keep_vars=True)
     for name, value in expected.items():
-        shape, dtype = found.get(name, (tuple(value.shape), FLOATS[0]))
+        own = FLOATS[0] if value.is_floating_point() else INTEGERS[0]
+        shape, dtype = found.get(name, (tuple(value.shape), own))
         if shape != tuple(value.shape):
             raise RequestError(f"{path}: {name} is {shape}, the network needs {tuple(value.shape)}")
-        if dtype not in FLOATS:
-            raise RequestError(f"{path}: {name} is of type {dtype}, expected one of {', '.join(FLOATS)}")
+        types = FLOATS if value.is_floating_point() else INTEGERS
+        if dtype not in types:
+            raise RequestError(f"{path}: {name} is of type {dtype}, expected one of {', '.join(types)}")
     parameters = {id(value): name for name, value in reversed(expected.items())}
     missing = [name for name, value in expected.items() if name not in found and parameters[id(value)] == name]
     unknown = [name for name in found if name not in expected]
@@ -147,6 +150,9 @@ def load_weights(network: Seq2Seq, folder: Path) -> None:
         raise RequestError(f"{folder / WEIGHTS}: not a readable safetensors file ({error})") from error
     aliases = _shared_names(network.state_dict())
     network.load_state_dict({**found, **{alias: found[name] for alias, name in aliases.items()}})
+    fault = network.output.fault()
+    if fault is not None:
+        raise RequestError(f"{folder / WEIGHTS}: {fault}")
 
 
 def _shared_names(state: Mapping[str, torch.Tensor]) -> dict[str, str]:

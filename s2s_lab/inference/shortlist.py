@@ -46,8 +46,7 @@ class NarrowedNetwork:
         Returns:
             The scores (rows, candidates), unnormalised; the next state; the attention's weights or None.
         """
-        embedded = self.network.target_embedding(self.ids.index_select(0, previous))
-        features, state, weights = self.network.decoder.step(embedded, state, memory)
+        features, state, weights = self.network.features(self.ids.index_select(0, previous), state, memory)
         return self.scores(features), state, weights
 
     def restored(self, sentences: Sequence[Sequence[Hypothesis]]) -> list[list[Hypothesis]]:
@@ -92,7 +91,8 @@ class Shortlist:
             sources: ids of each source, eos included.
             sentences: in a batch.
         """
-        unknown = {index for index, ids in enumerate(sources) if not self._known[list(ids)].all()}
+        size = len(self._known)  # an id beyond it is a word of which nothing is known but that it can be copied
+        unknown = {index for index, ids in enumerate(sources) if max(ids) >= size or not self._known[list(ids)].all()}
         for group in ([index for index in range(len(sources)) if index not in unknown], sorted(unknown)):
             yield from length_sorted_batches(sources, sentences=sentences, rows=group)
 
@@ -103,7 +103,7 @@ class Shortlist:
             sources: (rows, source_len) ids, padded.
         """
         found = np.unique(sources)
-        if not self._known[found].all():
+        if found.max() >= len(self._known) or not self._known[found].all():
             return None
         ranked = self.lexicon.ranked
         size = NUM_SPECIALS + len(ranked)

@@ -1,20 +1,44 @@
 """The network: embeds, encodes and bridges the source, then decodes the target."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.attentions.base import Prepared
+from s2s_lab.models.attentions.base import Prepared, num_sentences
 from s2s_lab.models.bridges.base import Bridge
 from s2s_lab.models.decoders.base import Decoder, DecoderState
 from s2s_lab.models.decoders.spreading import SpreadingDecoder
 from s2s_lab.models.encoders.base import Encoder
-from s2s_lab.models.outputs.base import Output
+from s2s_lab.models.outputs.base import Output, PreparedSource
 
 Sources = tuple[tuple[Tensor, Tensor], ...]
 State = tuple[Any, ...]
+
+
+class Memory(NamedTuple):
+    """What is kept of a batch of sources.
+
+    Attributes:
+        decoder: what the decoder prepared, sentences first.
+        output: what the output prepared, sentences first; empty where it looks at no source.
+    """
+
+    decoder: Prepared
+    output: PreparedSource
+
+
+class PositionedState(NamedTuple):
+    """A decoder's state where the target's embedding wants to know the position.
+
+    Attributes:
+        decoder: the decoder's state, rows first.
+        position: (rows,) float32, of the next token fed, from 0; exact for any length that fits a memory.
+    """
+
+    decoder: DecoderState
+    position: Tensor
 
 
 class Seq2Seq(nn.Module):
@@ -30,6 +54,9 @@ class Seq2Seq(nn.Module):
         bridge: the encoder's final state to the decoder's first.
         decoder: embedded target prefix and memory to features.
         output: features to scores.
+
+    Raises:
+        RequestError: the output reads the attention's weights, and the attention gives none.
     """
 
     def __init__(
@@ -43,6 +70,11 @@ class Seq2Seq(nn.Module):
         output: Output,
     ) -> None:
         super().__init__()
+        if output.reads_weights and decoder.attention.constant:
+            raise RequestError(
+                f"{type(output).__name__} reads the attention's weights, but {type(decoder.attention).__name__} gives "
+                "none; take an attention over the source, or output=linear"
+            )
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding
         self.encoder = encoder
@@ -61,11 +93,11 @@ class Seq2Seq(nn.Module):
             target_inputs: (batch, target_len) ids, bos first.
 
         Returns:
-            The features (batch, target_len, feature_size) and the attention's weights (batch, target_len, source_len)
-            or None.
+            The features (batch, target_len, feature_size), with what the output reads of the source beside them, and
+            the attention's weights (batch, target_len, source_len) or None.
         """
         memory, state = self.start(sources)
-        return self.decoder(self.target_embedding(target_inputs), state, memory)
+        return self._all_features(target_inputs, state, memory)
 
     def forward_sampled(
         self, sources: Sources, target_inputs: Tensor, ratio: float, coins: Tensor | None = None
@@ -96,7 +128,7 @@ class Seq2Seq(nn.Module):
                 with torch.no_grad():
                     guess = self.output.scores(all_features[-1]).argmax(dim=1)
                 previous_ids = torch.where(coins[:, position], target_inputs[:, position], guess)
-            features, state, weights = self.decoder.step(self.target_embedding(previous_ids), state, memory)
+            features, state, weights = self.features(previous_ids, state, memory)
             all_features.append(features)
             if weights is not None:
                 all_weights.append(weights)
@@ -126,7 +158,13 @@ class Seq2Seq(nn.Module):
         with torch.no_grad():
             own = self._guesses(_rows(memory, rows), _rows(state, rows), target_inputs[rows])
         fed = target_inputs.index_copy(0, rows, own)
-        return self.decoder(self.target_embedding(fed), state, memory)
+        return self._all_features(fed, state, memory)
+
+    def _all_features(self, inputs: Tensor, state: State, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        if isinstance(state, PositionedState):
+            state = state.decoder
+        features, weights = self.decoder(self.target_embedding(inputs), state, memory.decoder)
+        return self.output.read(features, weights, memory.output), weights
 
     def _guesses(self, memory: Any, state: Any, inputs: Tensor) -> Tensor:
         """Give inputs (rows, target_len) of which all after the first are the best guesses one step before."""
@@ -136,7 +174,7 @@ class Seq2Seq(nn.Module):
             fed.append(scores.argmax(dim=1))
         return torch.stack(fed, dim=1) if len(inputs) else inputs
 
-    def start(self, sources: Sources) -> tuple[Prepared, DecoderState]:
+    def start(self, sources: Sources) -> tuple[Memory, DecoderState]:
         """Read the sources.
 
         Args:
@@ -152,11 +190,15 @@ class Seq2Seq(nn.Module):
         if len(sources) != 1:
             raise RequestError(f"the network reads 1 source, but the batch holds {len(sources)}")
         ((values, lengths),) = sources
-        encoded = self.encoder(self.source_embedding(values), lengths)
-        memory = self.decoder.prepare(encoded)
-        return memory, self.decoder.initial_state(self.bridge(encoded.final_state, encoded.summary), memory)
+        known = self.output.known(values, source=True)
+        encoded = self.encoder(self.source_embedding(known), lengths)
+        prepared = self.decoder.prepare(encoded)
+        state = self.decoder.initial_state(self.bridge.begin(encoded), prepared)
+        if getattr(self.target_embedding, "positional", False):
+            state = PositionedState(state, torch.zeros(len(values), device=values.device))
+        return Memory(prepared, self.output.prepare(values, encoded)), state
 
-    def step(self, previous_ids: Tensor, state: State, memory: State) -> tuple[Tensor, State, Tensor | None]:
+    def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Make one step of decoding.
 
         Args:
@@ -167,8 +209,26 @@ class Seq2Seq(nn.Module):
         Returns:
             The scores (rows, vocab), unnormalised; the next state; the attention's weights (rows, source_len) or None.
         """
-        features, state, weights = self.decoder.step(self.target_embedding(previous_ids), state, memory)
+        features, state, weights = self.features(previous_ids, state, memory)
         return self.output.scores(features), state, weights
+
+    def features(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
+        """Make one step up to what the output scores; as `step`, with features (rows, size) in place of scores."""
+        previous_ids = self.output.known(previous_ids)
+        if isinstance(state, PositionedState):
+            embedded = self.target_embedding(previous_ids, state.position)
+            features, following, weights = self.decoder.step(embedded, state.decoder, memory.decoder)
+            state = PositionedState(following, state.position + 1.0)
+        else:
+            embedded = self.target_embedding(previous_ids)
+            features, state, weights = self.decoder.step(embedded, state, memory.decoder)
+        if self.output.reads_source:
+            sentences = num_sentences(memory.output)
+            shape = (sentences, len(features) // sentences if sentences else 1)
+            wide = None if weights is None else weights.reshape(*shape, weights.shape[1])
+            read = self.output.read(features.reshape(*shape, features.shape[1]), wide, memory.output)
+            features = read.flatten(0, 1)
+        return features, state, weights
 
 
 def _rows(nested: Any, rows: Tensor) -> Any:

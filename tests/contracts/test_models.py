@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.base import FusedCell
+from s2s_lab.models.outputs.base import Output
 from s2s_lab.models.seq2seq import Seq2Seq
 from tests.contracts.covering import covering
 
@@ -40,7 +41,7 @@ WIDTHS = {
     "embedding_size": SIZE,
     "num_heads": 3,
     "feedforward_size": 8,
-    "readout_size": 4,
+    "readout_size": SIZE,
 }
 QUIET = {"noise": 0.0}  # what is drawn anew in every training step
 
@@ -106,6 +107,19 @@ def with_cell(factory: Any, cell: Any) -> dict[str, Any]:
     return {"cell": cell} if "cell" in inspect.signature(factory.func).parameters else {}
 
 
+def tables(output: Output) -> dict[str, torch.Tensor]:
+    """Make tables as of training pairs: each source id translates into two target ids, and matches itself."""
+    made: dict[str, torch.Tensor] = {}
+    if "lexicon" in output.learned:
+        ids, probabilities = torch.zeros_like(output.lexicon_ids), torch.zeros_like(output.lexicon_probabilities)
+        ids[:, 0], ids[:, 1] = torch.arange(VOCAB), torch.arange(VOCAB).roll(1)
+        probabilities[:, 0], probabilities[:, 1] = 0.7, 0.2
+        made |= {"lexicon_ids": ids, "lexicon_probabilities": probabilities}
+    if "matches" in output.learned:
+        made["matches"] = torch.arange(VOCAB)
+    return made
+
+
 def build(
     *,
     cell: str = "gru",
@@ -135,11 +149,19 @@ def build(
         **with_cell(writing, cells),
     )
     bridging = make("bridge", bridge)(
-        encoder_state_sizes=encoding.state_sizes, decoder_state_sizes=decoding.state_sizes
+        encoder_state_sizes=encoding.state_sizes,
+        decoder_state_sizes=decoding.state_sizes,
+        memory_size=encoding.memory_size,
     )
     scoring = make("output", output)(
-        feature_size=decoding.feature_size, vocabulary_size=VOCAB, target_embedding=target_embedding
+        feature_size=decoding.feature_size,
+        vocabulary_size=VOCAB,
+        target_embedding=target_embedding,
+        source_vocabulary_size=VOCAB,
+        memory_size=encoding.memory_size,
     )
+    if scoring.learned:
+        scoring.fill(**tables(scoring))
     network = Seq2Seq(
         source_embedding=source_embedding,
         target_embedding=target_embedding,
@@ -199,6 +221,8 @@ AXES = {
     "bridge": options("bridge"),
     "transition": options("transition"),
     "cell_dropout": options("cell_dropout"),
+    "output": options("output"),
+    "embedding": options("embedding"),
 }
 
 
@@ -237,6 +261,16 @@ def refusal(parts: dict[str, Any]) -> str | None:
         return "decoder.input_feeding is true without attention, expected false"
     if parts.get("transition") == "deep" and parts.get("cell") and not make("cell", parts["cell"]).func.output_is_state:
         return "transition=deep needs a cell that reads its previous output"
+    output = parts.get("output")
+    if (
+        output
+        and attention
+        and make("output", output).func.reads_weights
+        and make("attention", attention).func.constant
+    ):
+        return f"{make('output', output).func.__name__} reads the attention's weights"
+    if output == "tied" and decoder and decoder[1].get("readout") == "none":
+        return "output=tied needs features as wide as the embedding"
     return None
 
 
@@ -291,7 +325,8 @@ def test_steps_equal_forward(parts):
     with torch.no_grad():
         features, weights = network.eval()(sources(), INPUTS)
         scores, step_weights = run_steps(network, sources(), INPUTS)
-    assert features.shape == (BATCH, TARGET_LEN, network.decoder.feature_size)
+    assert features.shape[:2] == (BATCH, TARGET_LEN)
+    assert features.shape[2] == network.decoder.feature_size or network.output.reads_source
     torch.testing.assert_close(scores, network.output.scores(features), atol=1e-5, rtol=0.0)
     torch.testing.assert_close(step_weights, weights, atol=1e-5, rtol=0.0)
     if weights is not None:
@@ -361,7 +396,7 @@ def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(par
 def test_a_batch_without_rows_passes(parts):
     network = build(**parts)
     features, _ = network(sources([]), INPUTS[:0])
-    assert features.shape == (0, TARGET_LEN, network.decoder.feature_size)
+    assert features.shape[:2] == (0, TARGET_LEN)
     loss, _ = network.output.loss(features.flatten(0, 1), INPUTS[:0].flatten())
     loss.backward()
     assert loss.item() == 0.0

@@ -27,7 +27,8 @@ from tests.inference.test_frozen import CPU, WORDS
 
 SIZE, K, FREQUENT = 40, 3, 2
 SOURCES = [[4, 9, 7, EOS], [12, EOS], [5, 5, 30, 6, 8, EOS], [EOS], [21, 4, EOS]]
-MODELS = [(), ("model=lstm",), ("output=tied",), ("model=bahdanau",)]
+READING = ("lexicon_prior", "lexicon_prior_linear", "pointer_generator", "copynet")  # outputs that read the source
+MODELS = [(), ("model=lstm",), ("output=tied",), ("model=bahdanau",), *((f"output={name}",) for name in READING)]
 STRATEGIES = [*(option for option in groups()["decoding"] if option != "forced"), "wide"]  # forced is given its ids
 SIDE = TextSide(WhitespaceTokenizer(), Vocabulary([f"w{number % 7}x{number}" for number in range(SIZE - 4)]))
 KINDS: dict[str, Callable[[Seq2Seq], Seq2Seq]] = {
@@ -45,6 +46,8 @@ def network(*words: str) -> Seq2Seq:
     made = build_network(settings, source_size=SIZE, target_size=SIZE, shared=False).eval()
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
+    for table in made.output.buffers():
+        table.copy_(torch.randint(SIZE, table.shape) if table.dtype == torch.int64 else torch.rand(table.shape) / 32)
     return made
 
 
@@ -116,7 +119,7 @@ def test_decoding_is_that_of_a_model_in_which_all_other_ids_are_impossible(words
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("words", [(), ("output=tied",)])
+@pytest.mark.parametrize("words", [(), ("output=tied",), *((f"output={name}",) for name in READING)])
 def test_scores_are_the_columns_of_the_whole_networks(words: tuple[str, ...], kind: str) -> None:
     full, ids, batch = KINDS[kind](network(*words)), torch.tensor([0, 1, 2, 3, 5, 8, 13, 21, 34]), whole_batch()
     narrowed = NarrowedNetwork(full, ids)
@@ -187,6 +190,6 @@ def test_the_ids_are_special_frequent_or_translations_and_filled_up_by_frequency
     assert Shortlist(known, share=(len(wanted) + 1) / SIZE, alignment=alignment).ids(padded) is not None
 
 
-@pytest.mark.parametrize("id_", [UNK, BOS, 13])
+@pytest.mark.parametrize("id_", [UNK, BOS, 13, SIZE + 3])
 def test_an_id_without_an_entry_asks_for_the_whole_vocabulary(id_: int) -> None:
     assert Shortlist(lexicon(), share=2.0).ids(np.asarray([[4, EOS, PAD], [5, id_, EOS]])) is None

@@ -2,14 +2,18 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from s2s_lab.faults import RequestError
+from s2s_lab.models.embeddings import shared
 from s2s_lab.models.embeddings.token import TokenEmbedding
 from s2s_lab.models.outputs import cross_entropy
+from s2s_lab.models.outputs.adaptive import AdaptiveOutput
 from s2s_lab.models.outputs.base import Output, linear_among
 from s2s_lab.models.outputs.cross_entropy import aligned, linear_cross_entropy, pieces
 from s2s_lab.models.outputs.linear import LinearOutput
+from s2s_lab.models.outputs.mixture import MixtureOutput
 from s2s_lab.models.outputs.tied import TiedOutput
 
 TOKENS, SIZE, VOCAB = 13, 4, 7
@@ -149,3 +153,89 @@ def test_rows_of_a_weight_without_a_bias():
     features, weight, _ = operands()
     ids = torch.tensor([1, 5])
     torch.testing.assert_close(linear_among(weight, None, ids)(features), (features @ weight.t())[:, ids])
+
+
+def test_tied_output_over_a_shared_embedding_ties_three_ways():
+    source, target = shared.build(
+        source_vocabulary_size=VOCAB,
+        target_vocabulary_size=VOCAB,
+        shared_vocabulary=True,
+        padding_id=0,
+        embedding_size=SIZE,
+    )
+    output = TiedOutput(feature_size=SIZE, vocabulary_size=VOCAB, target_embedding=target)
+    assert output.weight is source.weight is target.weight
+
+
+def unfitted(size: int, vocabulary: int) -> dict:
+    embedding = TokenEmbedding(vocabulary_size=vocabulary, embedding_size=size)
+    return {"feature_size": size, "vocabulary_size": vocabulary, "target_embedding": embedding}
+
+
+def test_adaptive_equals_torchs_in_value_and_gradient():
+    size, vocabulary = 8, 20
+    output = AdaptiveOutput(**unfitted(size, vocabulary), shares=[0.2, 0.5], divisor=2).double()
+    reference = nn.AdaptiveLogSoftmaxWithLoss(size, vocabulary, [4, 10], div_value=2.0, head_bias=True).double()
+    reference.load_state_dict(
+        {name.replace("tails", "tail"): value for name, value in output.state_dict().items()}, strict=True
+    )
+    features = torch.randn(TOKENS, size, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(output.log_probs(features), reference.log_prob(features))
+    for targets in (torch.randint(vocabulary, (TOKENS,)), torch.full((TOKENS,), 3)):  # the second fills no cluster
+        loss, nll = output.loss(features, targets)
+        found, expected = reference(features, targets)
+        torch.testing.assert_close(loss, -found.sum())
+        torch.testing.assert_close(loss, TOKENS * expected)
+        torch.testing.assert_close(nll, loss.detach())
+        mine = torch.autograd.grad(loss, (features, *output.parameters()))
+        theirs = torch.autograd.grad(-found.sum(), (features, *reference.parameters()), materialize_grads=True)
+        by_name = dict(zip((name for name, _ in reference.named_parameters()), theirs[1:], strict=True))
+        torch.testing.assert_close(mine[0], theirs[0])
+        for (name, _), gradient in zip(output.named_parameters(), mine[1:], strict=True):
+            torch.testing.assert_close(gradient, by_name[name.replace("tails", "tail")])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"shares": []}, r"output\.shares is \[\], expected ascending numbers between 0 and 1"),
+        ({"shares": [0.5, 0.2]}, "ascending"),
+        ({"shares": [0.5, 1.0]}, "between 0 and 1"),
+        ({"shares": ["x"]}, "numbers"),
+        ({"divisor": 0}, r"output\.divisor is 0, expected a whole number above 0"),
+    ],
+)
+def test_impossible_clusters_are_refused(settings, reason):
+    with pytest.raises(RequestError, match=reason):
+        AdaptiveOutput(**unfitted(SIZE, VOCAB), **settings)
+
+
+def test_clusters_that_begin_at_the_same_id_are_one():
+    output = AdaptiveOutput(**unfitted(SIZE, VOCAB), shares=[0.01, 0.02, 0.98, 0.99])
+    assert output.bounds == (1, VOCAB - 1, VOCAB)
+    torch.testing.assert_close(output.scores(torch.randn(2, SIZE)).exp().sum(1), torch.ones(2))
+
+
+def test_mixture_equals_the_papers_equations():
+    output = MixtureOutput(**unfitted(SIZE, VOCAB), softmaxes=3).double()
+    features = torch.randn(TOKENS, SIZE, dtype=torch.float64)
+    found = output.log_probs(features).exp()
+    for feature, probabilities in zip(features, found, strict=True):
+        priors = (output.prior.weight @ feature).exp()
+        expected = torch.zeros(VOCAB, dtype=torch.float64)
+        for place in range(3):
+            rows = slice(place * SIZE, (place + 1) * SIZE)
+            latent = torch.tanh(output.latent.weight[rows] @ feature + output.latent.bias[rows])
+            powers = (output.projection.weight @ latent + output.projection.bias).exp()
+            expected += priors[place] / priors.sum() * powers / powers.sum()
+        torch.testing.assert_close(probabilities, expected)
+
+
+def test_a_mixture_of_one_is_no_mixture_and_one_of_several_passes_the_rank_of_its_features():
+    features = torch.randn(50, 2, dtype=torch.float64)
+    for softmaxes, full in ((1, False), (4, True)):
+        output = MixtureOutput(**unfitted(2, 30), softmaxes=softmaxes).double()
+        for parameter in output.parameters():
+            nn.init.normal_(parameter)
+        rank = torch.linalg.matrix_rank(output.log_probs(features), rtol=1e-9)
+        assert (rank > 2 + 2) == full  # one softmax: the features, the bias, and the normalizing constant

@@ -2,7 +2,10 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
+
+from s2s_lab.models.encoders.base import EncoderOutput
 
 StateSizes = tuple[tuple[int, ...], ...]
 NestedState = tuple[tuple[Tensor, ...], ...]
@@ -14,12 +17,19 @@ class Bridge(nn.Module, ABC):
     Args:
         encoder_state_sizes: for each encoder layer, the width of each part of its state.
         decoder_state_sizes: the same of the decoder.
+        memory_size: width of a memory entry.
     """
 
-    def __init__(self, *, encoder_state_sizes: StateSizes, decoder_state_sizes: StateSizes) -> None:
+    def __init__(
+        self, *, encoder_state_sizes: StateSizes, decoder_state_sizes: StateSizes, memory_size: int = 0
+    ) -> None:
         super().__init__()
         self.encoder_state_sizes = encoder_state_sizes
         self.decoder_state_sizes = decoder_state_sizes
+
+    def begin(self, encoded: EncoderOutput) -> NestedState:
+        """Give the decoder's first state for what an encoder made; see `forward`."""
+        return self(encoded.final_state, encoded.summary)
 
     @abstractmethod
     def forward(self, encoder_final_state: NestedState, summary: Tensor) -> NestedState:
@@ -32,3 +42,44 @@ class Bridge(nn.Module, ABC):
         Returns:
             For each decoder layer, parts (batch, size) of `decoder_state_sizes`.
         """
+
+
+class PoolingBridge(Bridge):
+    """Each part of each decoder layer starts at its own projection tanh(W p + b) of the memory, pooled into p.
+
+    Args:
+        encoder_state_sizes: for each encoder layer, the width of each part of its state.
+        decoder_state_sizes: the same of the decoder.
+        memory_size: width of a memory entry.
+    """
+
+    def __init__(self, *, encoder_state_sizes: StateSizes, decoder_state_sizes: StateSizes, memory_size: int) -> None:
+        super().__init__(encoder_state_sizes=encoder_state_sizes, decoder_state_sizes=decoder_state_sizes)
+        self.projections = nn.ModuleList(
+            nn.ModuleList(nn.Linear(memory_size, size) for size in layer) for layer in decoder_state_sizes
+        )
+
+    @abstractmethod
+    def pool(self, memory: Tensor, mask: Tensor) -> Tensor:
+        """Pool a memory.
+
+        Args:
+            memory: (batch, source_len, memory_size).
+            mask: (batch, source_len) bool, True where real, at least once in each row.
+
+        Returns:
+            (batch, memory_size).
+        """
+
+    def begin(self, encoded: EncoderOutput) -> NestedState:
+        """Pool the memory and project it; see Bridge."""
+        if not self.decoder_state_sizes:
+            return ()
+        return self(encoded.final_state, self.pool(encoded.memory, encoded.memory_mask))
+
+    def forward(self, encoder_final_state: NestedState, summary: Tensor) -> NestedState:
+        """Project the pooled memory, which is given as the summary; see Bridge."""
+        return tuple(
+            tuple(torch.tanh(projection(summary)) for projection in layer)  # type: ignore[union-attr]
+            for layer in self.projections
+        )

@@ -14,12 +14,15 @@ class CopyBridge(Bridge):
     Args:
         encoder_state_sizes: for each encoder layer, the width of each part of its state.
         decoder_state_sizes: the same of the decoder.
+        memory_size: unused.
 
     Raises:
         RequestError: the two differ.
     """
 
-    def __init__(self, *, encoder_state_sizes: StateSizes, decoder_state_sizes: StateSizes) -> None:
+    def __init__(
+        self, *, encoder_state_sizes: StateSizes, decoder_state_sizes: StateSizes, memory_size: int = 0
+    ) -> None:
         super().__init__(encoder_state_sizes=encoder_state_sizes, decoder_state_sizes=decoder_state_sizes)
         if encoder_state_sizes != decoder_state_sizes:
             raise RequestError(

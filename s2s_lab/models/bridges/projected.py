@@ -16,6 +16,7 @@ class ProjectedBridge(Bridge):
     Args:
         encoder_state_sizes: for each encoder layer, the width of each part of its state.
         decoder_state_sizes: the same of the decoder.
+        memory_size: unused.
         nonlinearity: f, "tanh" or "identity".
 
     Raises:
@@ -23,7 +24,12 @@ class ProjectedBridge(Bridge):
     """
 
     def __init__(
-        self, *, encoder_state_sizes: StateSizes, decoder_state_sizes: StateSizes, nonlinearity: str = "tanh"
+        self,
+        *,
+        encoder_state_sizes: StateSizes,
+        decoder_state_sizes: StateSizes,
+        memory_size: int = 0,
+        nonlinearity: str = "tanh",
     ) -> None:
         super().__init__(encoder_state_sizes=encoder_state_sizes, decoder_state_sizes=decoder_state_sizes)
         require_choice("bridge.nonlinearity", nonlinearity, ("tanh", "identity"))

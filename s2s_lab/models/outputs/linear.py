@@ -15,9 +15,19 @@ class LinearOutput(Output):
         feature_size: width of the features.
         vocabulary_size: number of target ids.
         target_embedding: unused.
+        source_vocabulary_size: unused.
+        memory_size: unused.
     """
 
-    def __init__(self, *, feature_size: int, vocabulary_size: int, target_embedding: nn.Module) -> None:
+    def __init__(
+        self,
+        *,
+        feature_size: int,
+        vocabulary_size: int,
+        target_embedding: nn.Module,
+        source_vocabulary_size: int = 0,
+        memory_size: int = 0,
+    ) -> None:
         super().__init__(feature_size=feature_size, vocabulary_size=vocabulary_size)
         self.projection = nn.Linear(feature_size, vocabulary_size)
 

@@ -15,18 +15,30 @@ from s2s_lab.models.outputs.cross_entropy import linear_cross_entropy
 class TiedOutput(Output):
     """scores = E features + b, E being the table of the target's embedding.
 
+    Where source and target share one embedding, this is the paper's three-way tying.
+
     Paper: Press and Wolf 2017, arXiv 1608.05859. Deviation: with a bias.
 
     Args:
         feature_size: width of the features.
         vocabulary_size: number of target ids.
         target_embedding: the embedding that shares its table.
+        source_vocabulary_size: unused.
+        memory_size: unused.
 
     Raises:
         RequestError: features and embedding differ in width.
     """
 
-    def __init__(self, *, feature_size: int, vocabulary_size: int, target_embedding: TokenEmbedding) -> None:
+    def __init__(
+        self,
+        *,
+        feature_size: int,
+        vocabulary_size: int,
+        target_embedding: TokenEmbedding,
+        source_vocabulary_size: int = 0,
+        memory_size: int = 0,
+    ) -> None:
         super().__init__(feature_size=feature_size, vocabulary_size=vocabulary_size)
         if target_embedding.weight.shape != (vocabulary_size, feature_size):
             raise RequestError(

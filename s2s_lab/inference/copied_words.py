@@ -1,0 +1,96 @@
+"""Source words that no vocabulary holds, between text and the ids beyond the vocabularies that stand for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from s2s_lab.data.vocabulary import EOS, UNK
+from s2s_lab.decoding.base import Hypothesis
+from s2s_lab.inference.text import TextSide
+
+
+@dataclass(frozen=True)
+class UnknownWords:
+    """Numbers words in the order in which they are first met.
+
+    Attributes:
+        numbers: by word.
+        words: by number.
+    """
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+
+    def number(self, word: str) -> int:
+        """The number of a word, a new one for a new word."""
+        if word not in self.numbers:
+            self.numbers[word] = len(self.words)
+            self.words.append(word)
+        return self.numbers[word]
+
+
+@dataclass(frozen=True)
+class CopyingSource(TextSide):
+    """A source side that gives each unknown word an id of its own: the vocabulary's size and the word's number."""
+
+    unknown: UnknownWords
+
+    def ids(self, line: str) -> list[int]:
+        """Ids of a line of text, eos at the end; see the class."""
+        tokens, size = self.tokenizer.tokenize(line), len(self.vocabulary)
+        ids = [
+            size + self.unknown.number(token) if id_ == UNK else id_
+            for id_, token in zip(self.vocabulary.encode(tokens), tokens, strict=True)
+        ]
+        return [*ids, EOS]
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Tokens of ids, special tokens left out; unknown words as they are."""
+        return _tokens(self, ids, self.unknown)
+
+
+@dataclass(frozen=True)
+class CopiedTarget(TextSide):
+    """A target side that reads ids beyond its vocabulary as the unknown words of the source."""
+
+    unknown: UnknownWords
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Tokens of ids, special tokens left out; copied words as they are."""
+        return _tokens(self, ids, self.unknown)
+
+
+def _tokens(side: TextSide, ids: Sequence[int], unknown: UnknownWords) -> list[str]:
+    size = len(side.vocabulary)
+    found: list[str] = []
+    for id_ in ids:
+        found += [unknown.words[id_ - size]] if id_ >= size else side.vocabulary.decode([id_])
+    return found
+
+
+def copying_sides(source: TextSide, target: TextSide) -> tuple[TextSide, TextSide]:
+    """The sides of a model that copies unknown words: they number these words together."""
+    unknown = UnknownWords()
+    return (
+        CopyingSource(source.tokenizer, source.vocabulary, unknown),
+        CopiedTarget(target.tokenizer, target.vocabulary, unknown),
+    )
+
+
+def numbered(sentences: Sequence[Sequence[Hypothesis]], prepared: Any, size: int) -> list[list[Hypothesis]]:
+    """Give hypotheses with the numbers of unknown words in place of these words' places in their batch.
+
+    Args:
+        sentences: n-best lists, in which the id `size` + j stands for the j-th unknown word of the batch.
+        prepared: what the output prepared; its `words` (batch, unknown words of the batch) are their numbers, each row
+            the same.
+        size: of the target vocabulary.
+    """
+    numbers = prepared.words[0].tolist() if len(prepared.words) else []
+    return [
+        [
+            replace(item, ids=tuple(id_ if id_ < size else size + numbers[id_ - size] for id_ in item.ids))
+            for item in nbest
+        ]
+        for nbest in sentences
+    ]

@@ -1,0 +1,104 @@
+"""Words that no vocabulary holds are copied from the source into the output."""
+
+import pytest
+import torch
+
+from s2s_lab.assemble import translation
+from s2s_lab.assemble.inference import build_strategy, load_model
+from s2s_lab.data.vocabulary import BOS, EOS, UNK
+from s2s_lab.inference.decode import decode
+from s2s_lab.inference.frozen import length_sorted_batches
+from s2s_lab.inference.score import score_targets
+from s2s_lab.records.run_folder import RunFolder
+from tests.assemble.test_experiment import run
+from tests.assemble.test_init import corpus
+
+SHORT = {"_target_": "s2s_lab.decoding.greedy.GreedySearch", "max_length": 4, "min_length": 2}
+LINES = ["a Xa b", "Yb", "c d a Xa Zz"]
+
+
+@pytest.fixture(scope="module")
+def pointing(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("pointing")
+    return run(
+        folder / "run", *corpus(folder / "texts", "first"), "attention=dot", "decoder=attend_last",
+        "output=pointer_generator",
+    )  # fmt: skip
+
+
+def loaded(pointing: RunFolder):
+    model = load_model(pointing.path, device=torch.device("cpu"), precision="float64")
+    with torch.no_grad():
+        model.network.output.gate.bias.fill_(-50.0)  # it copies alone
+    return model
+
+
+def test_each_unknown_word_has_an_id_that_both_sides_read(pointing: RunFolder) -> None:
+    model = loaded(pointing)
+    first, second = model.source.ids(LINES[0]), model.source.ids(LINES[2])
+    size = len(model.source.vocabulary)
+    assert first[1] == second[3] == size and second[4] == size + 1 and first[-1] == EOS
+    assert model.source.line(second) == LINES[2]
+    assert model.target.line([len(model.target.vocabulary) + 1, UNK]) == "Zz <unk>"
+    assert model.target.ids("a Xa") == [*model.target.ids("a")[:1], UNK, EOS]
+
+
+@pytest.mark.parametrize("sentences", [1, 3])
+def test_what_only_copies_says_nothing_but_source_words(sentences: int, pointing: RunFolder) -> None:
+    model = loaded(pointing)
+    ids = [model.source.ids(line) for line in LINES]
+    strategy = build_strategy(SHORT)
+    decoded = decode(
+        model.network, strategy, length_sorted_batches(ids, sentences=sentences), device=torch.device("cpu")
+    )
+    for line, best in zip(LINES, decoded.best, strict=True):
+        words = model.target.tokens(best.ids)
+        assert words and set(words) <= set(line.split())
+    assert [model.target.line(best.ids) for best in decoded.best][1].split()[0] == "Yb"
+
+
+def test_unknown_words_share_what_unk_has_without_them(pointing: RunFolder) -> None:
+    model = load_model(pointing.path, device=torch.device("cpu"), precision="float64")
+    network = model.network
+    ids = torch.tensor([model.source.ids(LINES[2])])
+    lengths = torch.tensor([ids.shape[1]])
+    size = len(model.target.vocabulary)
+    with torch.inference_mode():
+        probabilities = []
+        for values in (ids, ids.masked_fill(ids >= len(model.source.vocabulary), UNK)):
+            memory, state = network.start(((values, lengths),))
+            scores, state, weights = network.step(torch.tensor([BOS]), state, memory)
+            probabilities.append(scores.exp()[0])
+            fed, _, _ = network.step(torch.tensor([size if values is ids else UNK]), state, memory)
+            probabilities.append(fed.exp()[0, 4:size])
+    own, after, together, after_unk = probabilities
+    assert own.shape == (size + 2,) and together.shape == (size,)
+    torch.testing.assert_close(own[UNK] + own[size:].sum(), together[UNK])
+    torch.testing.assert_close(own.sum(), torch.ones((), dtype=torch.float64))
+    torch.testing.assert_close(after, after_unk)  # a copied word is fed back as unk
+    assert weights is not None
+
+
+def test_references_are_scored_as_in_training(pointing: RunFolder) -> None:
+    model = loaded(pointing)
+    targets = [model.target.ids("a b")]
+    found = [
+        score_targets(model.network, length_sorted_batches([ids], targets, sentences=1), device=torch.device("cpu"))
+        for line in ["a Xa b", "a Xb b"]
+        for ids in [model.source.ids(line)]
+    ]
+    assert found[0] == found[1]
+
+
+def test_translating_shows_them(pointing: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translation, "load_model", lambda *_, **__: loaded(pointing))
+    settings = {
+        "run": str(pointing.path), "accelerator": "cpu", "num_threads": 1, "matmul_precision": "highest",
+        "precision": "float32", "nbest": 1, "max_source_length": None, "shortlist": False, "attention_file": None,
+        "batch_sentences": 2,
+        "decoding": SHORT,
+    }  # fmt: skip
+    texts = [text for (text,), _ in translation.translate_lines(LINES, settings)]
+    assert texts[1].split()[:2] == ["Yb", "Yb"]
+    for line, text in zip(LINES, texts, strict=True):
+        assert text and set(text.split()) <= set(line.split())
