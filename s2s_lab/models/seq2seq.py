@@ -56,7 +56,8 @@ class Seq2Seq(nn.Module):
         output: features to scores.
 
     Raises:
-        RequestError: the output reads the attention's weights, and the attention gives none.
+        RequestError: the output reads the attention's weights, and the attention gives none; or it reads the memory,
+            which the encoder shortens.
     """
 
     def __init__(
@@ -80,6 +81,11 @@ class Seq2Seq(nn.Module):
         self.encoder = encoder
         self.bridge = bridge
         reduction = encoder.reduction
+        if reduction > 1 and output.reads_memory:
+            raise RequestError(
+                f"{type(output).__name__} reads a memory entry for each source position, but {type(encoder).__name__} "
+                f"gives one for {reduction}"
+            )
         self.decoder: Decoder = decoder
         if reduction > 1:
             self.decoder = SpreadingDecoder(decoder=decoder, reduction=reduction)

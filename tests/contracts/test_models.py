@@ -269,6 +269,8 @@ def refusal(parts: dict[str, Any]) -> str | None:
         and make("attention", attention).func.constant
     ):
         return f"{make('output', output).func.__name__} reads the attention's weights"
+    if output == "copynet" and encoder and encoder[0] == "pyramidal":
+        return "CopyNetOutput reads a memory entry for each source position"
     if output == "tied" and decoder and decoder[1].get("readout") == "none":
         return "output=tied needs features as wide as the embedding"
     return None
@@ -464,7 +466,7 @@ def test_every_option_starts_with_a_line_that_says_what_it_is():
             assert first.startswith("# ") and first.endswith("."), f"{group}/{name}"
 
 
-READING_NOTHING = AXES | {"encoder": [("nothing", {})], "cell": ["gru"]}
+READING_NOTHING = AXES | {"encoder": [("nothing", {})], "cell": ["gru"], "output": ["linear"]}
 
 
 @pytest.mark.parametrize("parts", covering(READING_NOTHING, no_network), ids=name_of)

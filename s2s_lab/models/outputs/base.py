@@ -27,6 +27,7 @@ class Output(nn.Module, ABC):
     Attributes:
         reads_source: whether `read` adds something to the features.
         reads_weights: whether it needs the attention's weights for that.
+        reads_memory: whether it needs a memory entry for each source position for that.
         copies_unknown: whether source ids may lie beyond the source's vocabulary in eval mode, each for an unknown word
             that can be copied; then `prepare` gives the field `words` (batch, unknown words of the batch), their ids
             less the vocabulary's size, and as many scores follow those of the target's vocabulary.
@@ -36,6 +37,7 @@ class Output(nn.Module, ABC):
 
     reads_source = False
     reads_weights = False
+    reads_memory = False
     copies_unknown = False
     learned: tuple[str, ...] = ()
 

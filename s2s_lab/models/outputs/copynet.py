@@ -44,6 +44,8 @@ class CopyNetOutput(CopyingOutput):
         unknown_id: of unknown words, on both sides.
     """
 
+    reads_memory = True
+
     def __init__(
         self,
         *,
