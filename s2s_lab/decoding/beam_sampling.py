@@ -11,11 +11,12 @@ from s2s_lab.decoding import noise
 from s2s_lab.decoding.base import Found
 from s2s_lab.decoding.beam import BeamSearch, BeamState
 from s2s_lab.decoding.checks import positive, whole_number
+from s2s_lab.decoding.symbol_noise import SymbolNoise
 from s2s_lab.decoding.task import StepFunction, Task
 
 
 @dataclass(kw_only=True, eq=False)
-class BeamSampling(BeamSearch):
+class BeamSampling(SymbolNoise, BeamSearch):
     """Beam search among 2 x size candidates that are drawn without replacement from all continuations of a sentence.
 
     A continuation's chance is proportional to its whole probability to the power of 1 / temperature; what is drawn is
@@ -60,7 +61,7 @@ class BeamSampling(BeamSearch):
         def keyed(previous_ids: Tensor, state: Any, memory: Any) -> tuple[Tensor, Any, Tensor | None]:
             *before, keys = state
             scores, after, weights = step(previous_ids, tuple(before) if wrapped else before[0], memory)
-            searching._keys = keys = noise.child_keys(keys, previous_ids)
+            searching._keys = keys = noise.child_keys(keys, searching.symbols(previous_ids))
             return scores, (*after, keys) if wrapped else (after, keys), weights
 
         keys = noise.sample_keys(self.seed, task.sentence_index, 1).squeeze(1)
@@ -89,7 +90,7 @@ class BeamSampling(BeamSearch):
         sums = (log_probs.view(batch, width, vocab) + live.unsqueeze(2)).double()
         best = sums.amax((1, 2), keepdim=True)
         sharpened = (sums - best.masked_fill(best == -torch.inf, 0.0)) / self.temperature
-        perturbed = (sharpened + noise.gumbel(self._keys.view(batch, width), 0, vocab)).flatten(1)
+        perturbed = (sharpened + self.perturbation(self._keys.view(batch, width), vocab)).flatten(1)
         places = perturbed.topk(min(2 * self.size, width * vocab), -1).indices
         left_out = torch.ones_like(perturbed, dtype=torch.bool).scatter_(1, places, False)
         return log_probs.masked_fill(left_out.view(-1, vocab), -torch.inf)

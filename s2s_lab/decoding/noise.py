@@ -81,16 +81,15 @@ def child_keys(keys: Tensor, ids: Tensor) -> Tensor:
     return mix(keys + ids)
 
 
-def gumbel(keys: Tensor, first: int, count: int) -> Tensor:
+def gumbel(keys: Tensor, places: Tensor) -> Tensor:
     """Draws numbers of the standard Gumbel distribution for each key.
 
     Args:
         keys: any shape, int64, as `sample_keys` or `child_keys` gives them.
-        first: the first place; a number is a function of key and place alone.
-        count: places from there on.
+        places: (count,) int64; a number is a function of key and place alone.
 
     Returns:
         The shape of the keys with one dimension more, float64, finite.
     """
-    numbers = uniform(keys.unsqueeze(-1) + torch.arange(first, first + count, device=keys.device), 0)
+    numbers = uniform(keys.unsqueeze(-1) + places, 0)
     return numbers.clamp_(min=2.0**-54).log_().neg_().log_().neg_()

@@ -12,6 +12,7 @@ from s2s_lab.decoding.base import DecodingStrategy, Found
 from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
+from s2s_lab.decoding.symbol_noise import SymbolNoise
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.decoding.without_replacement import condition_maximum
 
@@ -43,7 +44,7 @@ class Beam(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class StochasticBeam(DecodingStrategy):
+class StochasticBeam(SymbolNoise, DecodingStrategy):
     """Draws `num_samples` different outputs for each sentence, in the order of drawing without replacement.
 
     The distribution is that of `Sampling`: the model's without forbidden symbols, sharpened by the temperature and
@@ -121,7 +122,8 @@ class StochasticBeam(DecodingStrategy):
     def _start(self, task: Task) -> Beam:
         """Starts with the one empty hypothesis of each sentence."""
         keys = noise.sample_keys(self.seed, task.sentence_index, 1)
-        perturbed = noise.gumbel(keys, -1, 1).squeeze(2)  # places from 0 on are those of the first symbols
+        root = keys.new_tensor([-1])  # places from 0 on are those of the first symbols
+        perturbed = noise.gumbel(keys, root).squeeze(2)
         return Beam(
             perturbed=perturbed,
             drawn=torch.zeros_like(perturbed),
@@ -152,7 +154,7 @@ class StochasticBeam(DecodingStrategy):
         batch, width = beam.ids.shape
         children = min(size + 1, vocab)
         drawn = beam.drawn.view(-1, 1) + _sharpened(log_probs.double(), self.temperature)
-        values, ids = (drawn + noise.gumbel(beam.keys.flatten(), 0, vocab)).topk(children, -1)
+        values, ids = (drawn + self.perturbation(beam.keys.flatten(), vocab)).topk(children, -1)
         values = condition_maximum(values, beam.perturbed.view(-1, 1))
         finished = beam.finished.view(-1, 1)
         values = values.masked_fill(finished, -torch.inf)  # a finished one is its own only child
@@ -173,7 +175,7 @@ class StochasticBeam(DecodingStrategy):
             perturbed=perturbed,
             drawn=drawn.gather(1, places),
             log_probs=own.gather(1, places),
-            keys=noise.child_keys(beam.keys.gather(1, parents), ids),
+            keys=noise.child_keys(beam.keys.gather(1, parents), self.symbols(ids)),
             ids=ids,
             finished=finished,
             threshold=torch.maximum(beam.threshold, values[:, size]),

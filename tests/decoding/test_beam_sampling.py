@@ -45,7 +45,7 @@ def drawn(children: list[list[Entry]], strategy: BeamSampling, sentence: int) ->
         key = noise.sample_keys(strategy.seed, torch.tensor([sentence]), 1)[0]
         for symbol in (2, *entry.ids[:-1]):
             key = noise.child_keys(key, torch.tensor([symbol]))
-        number = float(noise.gumbel(key, entry.ids[-1], 1))
+        number = float(noise.gumbel(key, torch.tensor([entry.ids[-1]])))
         perturbed.append((entry.value / strategy.temperature + number, entry))
     chosen = sorted(perturbed, key=lambda pair: -pair[0])[: 2 * strategy.size]
     return sorted((entry for _, entry in chosen), key=lambda entry: -entry.value)

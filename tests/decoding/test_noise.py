@@ -47,16 +47,18 @@ def test_a_sentence_keeps_its_numbers_in_any_batch_and_a_sample_in_any_number() 
 
 def test_gumbel_numbers_are_finite_standard_and_a_function_of_key_and_place() -> None:
     keys = sample_keys(3, torch.arange(300), 2)
-    numbers = gumbel(keys, 0, 9)
+    numbers = gumbel(keys, torch.arange(9))
     assert numbers.shape == (300, 2, 9) and bool(torch.isfinite(numbers).all())
     assert stats.kstest(numbers.flatten().numpy(), "gumbel_r").pvalue > 0.001
-    assert torch.equal(gumbel(keys[7:9], 4, 2), numbers[7:9, :, 4:6])
+    assert torch.equal(gumbel(keys[7:9], torch.arange(4, 6)), numbers[7:9, :, 4:6])
 
 
 def test_the_noise_of_a_childs_children_has_nothing_to_do_with_its_own_or_its_siblings() -> None:
     keys = sample_keys(3, torch.arange(2000), 1)
-    own = gumbel(keys, 0, 4)
-    children = torch.stack([gumbel(child_keys(keys, torch.full_like(keys, id)), 0, 4) for id in range(4)], -1)
+    own = gumbel(keys, torch.arange(4))
+    children = torch.stack(
+        [gumbel(child_keys(keys, torch.full_like(keys, id)), torch.arange(4)) for id in range(4)], -1
+    )
     table = np.concatenate((own.reshape(2000, -1).numpy(), children.reshape(2000, -1).numpy()), 1)
     correlations = np.corrcoef(table.T) - np.eye(20)
     assert np.abs(correlations).max() < 0.1

@@ -231,6 +231,7 @@ def test_in_training_a_decoder_steps_through_the_same_masks_as_it_goes_in_one(wo
     network = build_network(settings, source_size=9, target_size=9, shared=False)
     sources, targets = torch.randint(1, 9, (ROWS, 4)), torch.randint(1, 9, (ROWS, LENGTH))
     memory, start = network.start(((sources, torch.full((ROWS,), 4)),))
+    memory = memory.decoder
     embedded = network.target_embedding(targets)
     torch.manual_seed(3)
     features, _ = network.decoder(embedded, start, memory)
