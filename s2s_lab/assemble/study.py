@@ -11,6 +11,7 @@ from s2s_lab.assemble.configuration import compose_each, plain
 from s2s_lab.assemble.inference import build_strategy
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.job import NOT_OF_THE_JOB, check_parts, freeze
+from s2s_lab.assemble.together import with_parts
 from s2s_lab.faults import RequestError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.nearest import one_of
@@ -140,8 +141,8 @@ class StudyComposer:
 
     def _signature(self, name: str) -> str:
         settings = self._settings[name]
-        exact = {"exact": True} if settings.get("oracle_length") else {}
-        return build_strategy(settings["decoding"], settings.get("constraint")).signature(**exact)
+        strategy = build_strategy(settings["decoding"], settings.get("constraint"))
+        return with_parts(strategy.signature(exact=settings.get("oracle_length", False)), settings)
 
     def _asked(self, name: str, job: FrozenJob) -> Asked:
         settings, corpus = self._settings[name], job.settings["data"]["corpus"]

@@ -11,8 +11,13 @@ NOT_OF_THE_RESULT = (
     "runs", "paths", "split", "decoding", "metrics", "oracle_length", "batch_sentences", "attention_sentences",
     "accelerator", "matmul_precision", "num_threads", "repeats", "trace_sentences", "encoded_megabytes", "again",
     "label", "grid", "table", "wandb", "wandb_project", "wandb_entity",
+    "together", "together_weights", "together_mean", "language_model", "language_model_weight", "rerank", "wait_k",
+    "prefixes_file", "required_file", "forbidden_file",
 )  # fmt: skip
 """Settings of an evaluation that are compared in another way, or that change only its speed or what is kept of it."""
+
+DEMANDS = ("prefixes_file", "required_file", "forbidden_file")
+"""Settings that name what outputs must hold; a record has the digest of each."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ def _is_asked(facts: Mapping[str, Any], asked: Asked) -> bool:
     if (facts["split"], facts.get("signature")) != (asked.split, asked.signature):
         return False
     if facts.get("configuration") != settings["decoding"]:
+        return False
+    if {key for key in facts.get("demands") or {} if key in DEMANDS} != {key for key in DEMANDS if settings.get(key)}:
         return False
     others = [key for key in settings if key not in NOT_OF_THE_RESULT]
     if not all(_agrees(facts.get(key), settings[key]) for key in others):

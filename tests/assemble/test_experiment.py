@@ -57,10 +57,16 @@ OPTIONS = [
 ]
 
 
+TIED = ("transformer_tiny", "vaswani_2017")  # models whose embeddings serve both sides and the output
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_trains(group: str, option: str, tmp_path: Path) -> None:
-    fast = ["decoding.budget=10"] if option in ("exact", "best_first") else []
-    made = run(tmp_path, f"{group}={option}", *fast)
+    more = {
+        **{key: ["decoding.budget=10"] for key in ("exact", "best_first")},
+        **{key: ["embedding.embedding_size=8", "data.vocabulary.shared=true"] for key in TIED},
+    }
+    made = run(tmp_path, f"{group}={option}", *more.get(option, []))
     facts = made.read()
     assert facts["status"] == "finished" and facts["steps"] == 4
     assert len(curve(made, "train/loss")) == 4

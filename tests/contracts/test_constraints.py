@@ -16,6 +16,7 @@ from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.constraints.base import Constraint
 from s2s_lab.decoding.task import Demands
 from s2s_lab.faults import RequestError
+from tests.contracts.test_decoding import Alike
 from tests.decoding.brute_force import EOS, SPECIAL, TinyModel
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -73,7 +74,10 @@ def soft(name: str) -> bool:
 def strategy(option: str, *names: str) -> DecodingStrategy:
     settings = {**SPECIAL, "max_length": LIMIT, "constraints": tuple(map(constraint, names))}
     widths = {key: 3 for key in ("size", "num_hypotheses", "num_samples") if key in STRATEGIES[option]}
-    return instantiate(STRATEGIES[option] | widths)(**settings)
+    node = STRATEGIES[option] | widths
+    if node.pop("utility", None) is not None:
+        settings["utility"] = Alike()
+    return instantiate(node)(**settings)
 
 
 def decoded(option: str, model: TinyModel, *names: str) -> list[list[Hypothesis]]:

@@ -19,6 +19,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(plan=read_plan(), corpus=synthetic_corpus(scratch, 1, PAIRS), scratch=scratch, threads=1)
 
 
+TIED = ("transformer_tiny", "vaswani_2017")  # models whose embeddings serve both sides and the output
+
+
 def tiny_words(bench: Bench, workload: str, *words: str) -> list[str]:
     """Words of 4 steps of a tiny network on 60 pairs in batches of 16: one epoch."""
-    return [*bench.words(bench.plan.workloads[workload]), *TINY, *LIMITS, *words]
+    tied = ["embedding.embedding_size=8", "data.vocabulary.shared=true"] if workload in TIED else []
+    return [*bench.words(bench.plan.workloads[workload]), *TINY, *LIMITS, *tied, *words]

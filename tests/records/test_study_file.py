@@ -73,9 +73,7 @@ def test_claims_are_complete(tmp_path: Path) -> None:
         ("grid", "beam"),
     ]
     assert [needed.row for needed in needed_by(claims["trend"])] == ["best", "later"]
-    along = read(tmp_path, GOOD.replace("rows: [best, later]", "row: best, evaluations: [greedy, beam]")).claims[
-        "trend"
-    ]
+    along = read(tmp_path, GOOD.replace("rows: [best, later]", "row: best, evaluations: [greedy, beam]"))
     needed = needed_by(along.claims["trend"])
     assert [(each.row, each.evaluation) for each in needed] == [("best", "greedy"), ("best", "beam")]
 

@@ -22,6 +22,7 @@ class NoEncoder(Encoder):
         hidden_size: width of a memory entry.
         num_layers: layers of the final state.
         bidirectional: unused: both directions together have `hidden_size`.
+        dropout: unused: there is nothing to leave out.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class NoEncoder(Encoder):
         hidden_size: int = 1,
         num_layers: int = 1,
         bidirectional: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         require_positive("encoder.hidden_size", hidden_size)
