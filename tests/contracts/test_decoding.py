@@ -300,7 +300,7 @@ def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
         assert [hypothesis.score for hypothesis in found] == pytest.approx([entry[0] for entry in best], abs=1e-9)
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS if option not in RANKS_IN_PYTHON])  # built with them
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option not in RANKS_IN_PYTHON | FORCED])
 def test_under_a_constraint_that_forbids_log_probabilities_stay_the_models_own(option: str) -> None:
     toy, strategy = Trigrams(vocab=12), build_wide(option, 3, max_length=6)
     strategy.constraints = (NoRepeat(size=1),)
