@@ -2,7 +2,7 @@
 
 import hashlib
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,10 @@ from s2s_lab.assemble.shortlist import facts_of
 from s2s_lab.assemble.split_texts import section
 from s2s_lab.assemble.together import runs_of, with_parts
 from s2s_lab.assemble.workbench import Workbench
+from s2s_lab.decoding.base import DecodingStrategy
+from s2s_lab.decoding.task import Demands
 from s2s_lab.inference.decode import Decoded, decode
-from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
+from s2s_lab.inference.frozen import length_sorted_batches
 from s2s_lab.inference.unknown_words import wording
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
@@ -27,6 +29,9 @@ from s2s_lab.metrics.search_errors import SearchErrors
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.evaluation import write_evaluation
 from s2s_lab.records.run_folder import RunFolder
+
+SCORE_FACTS = ("name", "value", "signature", "higher_is_better")
+"""What scores.json holds of a score."""
 
 
 class Evaluated(NamedTuple):
@@ -41,6 +46,20 @@ class Evaluated(NamedTuple):
     folder: Path
     facts: dict[str, Any]
     anew: bool
+
+
+class _Search(NamedTuple):
+    """How a split is searched.
+
+    Attributes:
+        strategy: bound to the model's vocabulary.
+        demands: what is asked of the outputs of single sentences; None where nothing is.
+        exact_lengths: in tokens, of each output; None where they are free.
+    """
+
+    strategy: DecodingStrategy
+    demands: Demands | None
+    exact_lengths: list[int] | None
 
 
 def evaluate(
@@ -59,95 +78,47 @@ def evaluate(
         RunError: if the strategy finds no output.
     """
     bench = Workbench(run) if bench is None else bench
-    node, constraint = settings["decoding"], settings.get("constraint", {})
-    signature = build_strategy(node, constraint).signature(exact=settings.get("oracle_length", False))
-    metrics = metrics_of(run, settings)
-    split, sources, references, warnings, fingerprint = bench.texts(settings)
-    size, replacing = settings["batch_sentences"], settings.get("replace_unknown", False)
-    shortlist = bench.shortlist(settings, device)
-    facts = {
-        "split": split,
-        "strategy": signature.partition("|")[0],
-        "signature": with_parts(signature, settings),
-        "configuration": node,
-        "constraint": constraint,
-        "demands": digests_of(settings),
-        "replace_unknown": replacing,
-        "data_fingerprint": fingerprint,
-        "precision": settings["precision"],
-        "device": str(device),
-        "shortlist": facts_of(shortlist, size),
-        "conditions": conditions_of(run, settings, device),
-        **({"together": runs_of(settings)} if runs_of(settings) else {}),
-        **({"label": settings["label"]} if settings.get("label") else {}),
-    }
-    identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
-    identity |= {key: facts[key] for key in ("constraint", "demands", "replace_unknown") if facts[key]}
-    identity |= {} if shortlist is None else {"shortlist": facts["shortlist"]}
-    folder = run.evaluation(split, facts["strategy"], configuration_hash(identity))
-    former = None if settings.get("again") else recorded(folder, facts["conditions"], metrics, references)
+    facts = _facts(bench, settings, device)
+    metrics, texts = metrics_of(run, settings), bench.texts(settings)
+    folder = run.evaluation(facts["split"], facts["strategy"], configuration_hash(_identity(facts)))
+    former = None if settings.get("again") else recorded(folder, facts["conditions"], metrics, texts.references)
     if former is not None:
         return Evaluated(folder, former, anew=False)
-    model, together = bench.model(settings, device), bench.together(settings, device)
-    source_ids, target_ids = bench.ids(settings, device)
-    strategy = build_strategy(node, constraint, constraint_ids(constraint, model.target), model.target)
-    demands = demands_of(settings, model.target, strategy, target_ids)
-    kept = frozenset(range(min(len(sources), settings["attention_sentences"])))
-    weights_of = frozenset(range(len(sources))) if replacing else kept
-    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
-    lengths = [len(ids) - 1 for ids in target_ids] if settings.get("oracle_length") else None
-    passes = _passes(
-        lambda encodings: together.reranked(
-            decode(
-                together.network, strategy, batches_of(source_ids, sentences=size), device=device,
-                weights_of=weights_of, shortlist=shortlist, exact_lengths=lengths, demands=demands, encodings=encodings,
-            ),
-            sources,
-        ),
-        bench,
-        settings,
-    )  # fmt: skip
+    model, ids = bench.model(settings, device), bench.ids(settings, device)
+    search = _search(bench, settings, device)
+    passes = _passes(bench, settings, device, search)
     decoded = passes[0]
-    likelihoods = bench.likelihoods(settings, device)
-    text_of = wording(model.target, model.source.tokenizer.tokenize_many(sources) if replacing else None)
-    texts = [[text_of(index, item) for item in decoded.hypotheses[index]] for index in range(len(sources))]
-    hypotheses = [found[0] for found in texts]
-    scores = _scores(metrics, hypotheses, references, likelihoods, model)
-    scores = [score for score in scores if together.normalised or score.name != "perplexity"]
-    if shortlist is None:  # else the outputs' log-probabilities are those of fewer symbols
-        found = [best.log_prob for best in decoded.best]
-        scores.append(SearchErrors().score(found, [likelihoods[index][0] for index in sorted(likelihoods)]))
-    scores += scores_of_outputs(decoded, texts, references, metrics, own_log_probs=shortlist is None)
-    scores += together.scores(source_ids, decoded)
+    words = model.source.tokenizer.tokenize_many(texts.sources) if settings.get("replace_unknown") else None
+    text_of = wording(model.target, words)
+    outputs = [[text_of(index, item) for item in found] for index, found in sorted(decoded.hypotheses.items())]
+    scores = _scores(bench, settings, device, decoded, outputs, metrics)
+    hypotheses = [found[0] for found in outputs]
     facts |= {
-        "sentences": len(sources),
-        **_speed(passes, len(sources)),
-        "warnings": [*warnings, *quality_warnings(hypotheses, references)],
-        "scores": [
-            {
-                "name": score.name,
-                "value": score.value,
-                "signature": score.signature,
-                "higher_is_better": score.higher_is_better,
-            }
-            for score in scores
-        ],
+        "sentences": len(texts.sources),
+        **_speed(passes, len(texts.sources)),
+        "warnings": [*texts.warnings, *quality_warnings(hypotheses, texts.references)],
+        "scores": [{key: getattr(score, key) for key in SCORE_FACTS} for score in scores],
     }
-    traced = min(len(sources), settings.get("trace_sentences", 0)) if shortlist is None else 0
+    traced = 0 if settings["shortlist"] else settings.get("trace_sentences", 0)
     write_evaluation(
         folder,
         facts=facts,
-        sources=sources,
-        references=references,
+        sources=texts.sources,
+        references=texts.references,
         hypotheses=hypotheses,
-        nbest=nbest_lists(model, decoded, texts),
-        segments=segments(source_ids, target_ids, decoded, scores),
-        attention=alignments(model, source_ids, decoded, kept),
+        nbest=nbest_lists(model, decoded, outputs),
+        segments=segments(ids.sources, ids.targets, decoded, scores),
+        attention=alignments(model, ids.sources, decoded, _attended(settings, len(ids.sources))),
         beams=beams_of(
-            model, strategy, source_ids[:traced], network=together.network, exact_lengths=lengths, demands=demands
+            model,
+            search.strategy,
+            ids.sources[:traced],
+            network=bench.together(settings, device).network,
+            exact_lengths=search.exact_lengths,
+            demands=search.demands,
         ),
     )
-    run.update({"scores": {f"{split}/{folder.name}": {score.name: score.value for score in scores}}})
+    run.update({"scores": {f"{facts['split']}/{folder.name}": {score.name: score.value for score in scores}}})
     return Evaluated(folder, facts, anew=True)
 
 
@@ -160,10 +131,75 @@ def metrics_of(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]
     return build_metrics(settings["metrics"] or section(run.configuration(), "metrics"))
 
 
-def _passes(decode_all: Callable[[Any], Decoded], bench: Workbench, settings: Mapping[str, Any]) -> list[Decoded]:
+def _facts(bench: Workbench, settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """What scores.json tells of how an evaluation is made, known before anything is decoded."""
+    node, constraint = settings["decoding"], settings.get("constraint", {})
+    signature = build_strategy(node, constraint).signature(exact=settings.get("oracle_length", False))
+    texts = bench.texts(settings)
+    return {
+        "split": texts.split,
+        "strategy": signature.partition("|")[0],
+        "signature": with_parts(signature, settings),
+        "configuration": node,
+        "constraint": constraint,
+        "demands": digests_of(settings),
+        "replace_unknown": settings.get("replace_unknown", False),
+        "data_fingerprint": texts.fingerprint,
+        "precision": settings["precision"],
+        "device": str(device),
+        "shortlist": facts_of(bench.shortlist(settings, device), settings["batch_sentences"]),
+        "conditions": conditions_of(bench.run, settings, device),
+        **({"together": runs_of(settings)} if runs_of(settings) else {}),
+        **({"label": settings["label"]} if settings.get("label") else {}),
+    }
+
+
+def _identity(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the facts tells an evaluation of a split from others: the same gives the same folder."""
+    identity = {key: facts[key] for key in ("signature", "configuration", "precision", "data_fingerprint")}
+    identity |= {key: facts[key] for key in ("constraint", "demands", "replace_unknown") if facts[key]}
+    return identity | ({"shortlist": facts["shortlist"]} if facts["shortlist"] is not None else {})
+
+
+def _attended(settings: Mapping[str, Any], sentences: int) -> frozenset[int]:
+    """The sentences whose attention the record keeps."""
+    return frozenset(range(min(sentences, settings["attention_sentences"])))
+
+
+def _search(bench: Workbench, settings: Mapping[str, Any], device: torch.device) -> _Search:
+    """The strategy, bound to the model's vocabulary, and what is asked of the single outputs."""
+    target, targets = bench.model(settings, device).target, bench.ids(settings, device).targets
+    constraint = settings.get("constraint", {})
+    strategy = build_strategy(settings["decoding"], constraint, constraint_ids(constraint, target), target)
+    return _Search(
+        strategy,
+        demands_of(settings, target, strategy, targets),
+        [len(ids) - 1 for ids in targets] if settings.get("oracle_length") else None,
+    )
+
+
+def _passes(bench: Workbench, settings: Mapping[str, Any], device: torch.device, search: _Search) -> list[Decoded]:
     """What each of the passes gave; of several, each encodes anew, so that all measure the same."""
-    repeats = settings["repeats"]
-    return [decode_all(bench.encodings(settings) if repeats == 1 else None) for _ in range(repeats)]
+    together, shortlist = bench.together(settings, device), bench.shortlist(settings, device)
+    sources, repeats = bench.ids(settings, device).sources, settings["repeats"]
+    every = settings.get("replace_unknown", False)
+    weights_of = frozenset(range(len(sources))) if every else _attended(settings, len(sources))
+    batches_of = length_sorted_batches if shortlist is None else shortlist.batches
+    passes = []
+    for _ in range(repeats):
+        decoded = decode(
+            together.network,
+            search.strategy,
+            batches_of(sources, sentences=settings["batch_sentences"]),
+            device=device,
+            weights_of=weights_of,
+            shortlist=shortlist,
+            exact_lengths=search.exact_lengths,
+            demands=search.demands,
+            encodings=bench.encodings(settings) if repeats == 1 else None,
+        )
+        passes.append(together.reranked(decoded, bench.texts(settings).sources))
+    return passes
 
 
 def _speed(passes: Sequence[Decoded], sentences: int) -> dict[str, Any]:
@@ -181,19 +217,30 @@ def _speed(passes: Sequence[Decoded], sentences: int) -> dict[str, Any]:
 
 
 def _scores(
+    bench: Workbench,
+    settings: Mapping[str, Any],
+    device: torch.device,
+    decoded: Decoded,
+    outputs: Sequence[Sequence[str]],
     metrics: Mapping[str, Metric],
-    hypotheses: Sequence[str],
-    references: Sequence[tuple[str, ...]],
-    likelihoods: Mapping[int, tuple[float, int]],
-    model: FrozenModel,
 ) -> list[Score]:
-    order = sorted(likelihoods)
-    vocabulary = hashlib.sha256("\n".join(model.target.vocabulary.tokens).encode()).hexdigest()[:12]
-    return [
-        *(metric.score(hypotheses, references) for metric in metrics.values()),
-        perplexity(
-            [likelihoods[index][0] for index in order],
-            [likelihoods[index][1] for index in order],
-            vocabulary=vocabulary,
-        ),
-    ]
+    """The scores of the best outputs, of the references' probabilities and of the lists of outputs."""
+    together, references = bench.together(settings, device), bench.texts(settings).references
+    likelihoods = bench.likelihoods(settings, device)
+    in_order = [likelihoods[index] for index in sorted(likelihoods)]
+    scores = [metric.score([found[0] for found in outputs], references) for metric in metrics.values()]
+    if together.normalised:
+        tokens = "\n".join(bench.model(settings, device).target.vocabulary.tokens)
+        scores.append(
+            perplexity(
+                [log_prob for log_prob, _ in in_order],
+                [length for _, length in in_order],
+                vocabulary=hashlib.sha256(tokens.encode()).hexdigest()[:12],
+            )
+        )
+    own = not settings["shortlist"]  # else the outputs' log-probabilities are those of fewer symbols
+    if own:
+        found = [best.log_prob for best in decoded.best]
+        scores.append(SearchErrors().score(found, [log_prob for log_prob, _ in in_order]))
+    scores += scores_of_outputs(decoded, outputs, references, metrics, own_log_probs=own)
+    return scores + together.scores(bench.ids(settings, device).sources, decoded)
