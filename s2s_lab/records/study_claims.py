@@ -12,17 +12,33 @@ from s2s_lab.records.shape import Exactly, Maybe, check_shape
 
 NUMBER = (int, float)
 SIDES = ("equal", "at_least", "at_most")
+BOUND_SIDES = ("at_least", "at_most")
 DIRECTIONS = ("rises", "falls", "peaks")
 SHOWN = Maybe(says=str, source=str)
 ACROSS = Maybe(evaluation=str, across_data=bool)
 ALONG = {"rows": [str], "row": str, "evaluations": [str]}
 SHAPES = {
     "value": Exactly(row=str, score=str, published=NUMBER, others=Maybe(evaluation=str, side=str, tolerance=NUMBER)),
+    "bound": Exactly(row=str, score=str, limit=NUMBER, side=str, others=Maybe(evaluation=str)),
+    "not_worse": Exactly(row=str, than=str, score=str, margin=NUMBER, others=ACROSS),
     "order": Exactly(better=Exactly(row=str), worse=Exactly(row=str), score=str, others=ACROSS),
     "trend": Exactly(direction=str, score=str, others=Maybe(**ALONG, evaluation=str, across_data=bool)),
 }
 KEYS = {
     "value": ("kind", "row", "score", "published", "evaluation", "side", "tolerance", "says", "source"),
+    "bound": ("kind", "row", "score", "limit", "side", "evaluation", "published", "says", "source"),
+    "not_worse": (
+        "kind",
+        "row",
+        "than",
+        "score",
+        "margin",
+        "evaluation",
+        "across_data",
+        "published",
+        "says",
+        "source",
+    ),
     "order": ("kind", "better", "worse", "score", "evaluation", "across_data", "published", "says", "source"),
     "trend": (
         "kind",
@@ -89,10 +105,12 @@ def check_claims(
 
 
 def needed_by(claim: Mapping[str, Any]) -> list[Needed]:
-    """Give what a checked claim is about: one of a value, two of an order, each of a trend."""
+    """Give what a checked claim is about: one of a value or bound, two of a comparison, each of a trend."""
     evaluation = claim["evaluation"]
-    if claim["kind"] == "value":
+    if claim["kind"] in ("value", "bound"):
         return [Needed(claim["row"], evaluation)]
+    if claim["kind"] == "not_worse":
+        return [Needed(claim["row"], evaluation), Needed(claim["than"], evaluation)]
     if claim["kind"] == "order":
         return [Needed(side["row"], side["evaluation"]) for side in (claim["better"], claim["worse"])]
     if "evaluations" in claim:
@@ -119,6 +137,17 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
     published = claim.get("published")
     if not (published is None or isinstance(published, str | int | float)):
         raise RequestError(f"{where}.published is {published!r}, expected a number or text")
+    if kind == "bound":
+        one_of(claim["side"], BOUND_SIDES, f"{where}.side: {claim['side']}", "a side")
+        _check_number(claim["limit"], f"{where}.limit")
+        return complete
+    if kind == "not_worse":
+        _check_number(claim["margin"], f"{where}.margin")
+        if claim["margin"] <= 0:
+            raise RequestError(f"{where}.margin is {claim['margin']:g}, expected a number above 0")
+        if claim["row"] == claim["than"]:
+            raise RequestError(f"{where}: row and than are the same, {claim['row']}")
+        return complete
     if kind == "order":
         for side in ("better", "worse"):
             check_shape(claim[side], Maybe(evaluation=str), f"{where}.{side}")

@@ -12,12 +12,23 @@ from s2s_lab.metrics.significance import holm, paired_bootstrap
 from s2s_lab.reports.measurements import Measured as Measured
 from s2s_lab.reports.measurements import Measurements, NotMeasuredError, check_comparable, seed_means
 from s2s_lab.reports.numbers import unit_of
-from s2s_lab.reports.rulings import Decision, Order, Ruling, mean_text, order_ruling, trend_ruling, value_ruling
+from s2s_lab.reports.rulings import (
+    Decision,
+    Order,
+    Ruling,
+    Side,
+    margin_ruling,
+    mean_text,
+    order_ruling,
+    trend_ruling,
+    value_ruling,
+)
 
 SAMPLES = 10_000
 TEST_SEED = 20040725
 SIDES = {"equal": "", "at_least": "≥ ", "at_most": "≤ "}
 DIRECTIONS = ("rises", "falls", "peaks")
+KINDS = ("value", "bound", "not_worse", "order", "trend")
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,7 @@ class Verdict:
 
     Attributes:
         claim: Its id in the study.
-        kind: "value", "order" or "trend".
+        kind: One of `KINDS`.
         says: The claim in words.
         source: Where the paper makes it.
         published: The paper's number with its side and tolerance, if it has one.
@@ -52,9 +63,11 @@ def judge(
 ) -> list[Verdict]:
     """Give the verdict on every claim of a study.
 
-    The rules are those of `value_ruling`, `order_ruling` and `trend_ruling`. A `row` that names a block stands for all
-    of its rows: its value for a seed is the mean over the rows, from the seeds that all of them have. Order claims that
-    are still open count in Holm's correction with p = 1, so that a later measurement never weakens a verdict.
+    The rules are those of `value_ruling`, `margin_ruling`, `order_ruling` and `trend_ruling`; a `bound` is a value
+    whose limit is the study's own reading of the paper's words, not a number of the paper. A `row` that names a block
+    stands for all of its rows: its value for a seed is the mean over the rows, from the seeds that all of them have.
+    Order claims that are still open count in Holm's correction with p = 1, so that a later measurement never weakens a
+    verdict.
 
     Args:
         claims: By id, as in study.yaml. `evaluation` and `score` may be left out where a row was measured under one
@@ -81,7 +94,7 @@ def judge(
                     raise outcome
                 ours, ruling = f"{mean_text(outcome.better)} against {mean_text(outcome.worse)}", order_ruling(outcome)
             else:
-                ours, ruling = (_value if kind == "value" else _trend)(claim, settings, found)
+                ours, ruling = JUDGES[kind](claim, settings, found)
         except NotMeasuredError as missing:
             ours, ruling = "", Ruling("open", str(missing))
         texts = (str(settings.get("says") or ""), str(settings.get("source") or ""), _published(settings))
@@ -91,8 +104,8 @@ def judge(
 
 def _kind(claim: str, settings: Mapping[str, Any]) -> str:
     kind = settings.get("kind")
-    if kind not in ("value", "order", "trend"):
-        raise RequestError(f"claim {claim}: kind is {kind!r}; expected value, order or trend")
+    if kind not in KINDS:
+        raise RequestError(f"claim {claim}: kind is {kind!r}; expected {', '.join(KINDS)}")
     return kind
 
 
@@ -111,12 +124,41 @@ def _value(claim: str, settings: Mapping[str, Any], found: Measurements) -> tupl
     tolerance = _number(claim, settings, "tolerance") if side == "equal" or "tolerance" in settings else 0.0
     if tolerance < 0:
         raise RequestError(f"claim {claim}: tolerance is {tolerance}; expected 0 or more")
+    return _within(claim, settings, found, published, tolerance, side)
+
+
+def _bound(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:
+    side = settings.get("side")
+    if side not in SIDES or side == "equal":
+        raise RequestError(f"claim {claim}: side is {side!r}; expected at_least or at_most")
+    return _within(claim, settings, found, _number(claim, settings, "limit"), 0.0, side)
+
+
+def _within(
+    claim: str, settings: Mapping[str, Any], found: Measurements, value: float, tolerance: float, side: Side
+) -> tuple[str, Ruling]:
     items = found.find(claim, _row(claim, settings), settings.get("evaluation"), settings.get("score"))
     check_comparable(claim, items)
     values = seed_means(items)
     unit = unit_of(items[0].signature)
     bounds = (unit.low, math.inf if unit.high is None else unit.high)
-    return f"{mean_text(values)} ({_seeds_text(len(values))})", value_ruling(values, published, tolerance, side, bounds)
+    return f"{mean_text(values)} ({_seeds_text(len(values))})", value_ruling(values, value, tolerance, side, bounds)
+
+
+def _not_worse(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:
+    margin, than = _number(claim, settings, "margin"), settings.get("than")
+    if margin <= 0:
+        raise RequestError(f"claim {claim}: margin is {margin}; expected a number above 0")
+    if not isinstance(than, str) or not than:
+        raise RequestError(f"claim {claim}: than is {than!r}; expected the name of a row")
+    evaluation, score = settings.get("evaluation"), settings.get("score")
+    sides = [found.find(claim, row, evaluation, score) for row in (_row(claim, settings), than)]
+    check_comparable(claim, [item for side in sides for item in side], across_data=bool(settings.get("across_data")))
+    ours, other = (seed_means(side) for side in sides)
+    ruling = margin_ruling(
+        ours, other, margin, higher_is_better=sides[0][0].higher_is_better, same_models=_same_models(*sides)
+    )
+    return f"{mean_text(ours)} against {mean_text(other)}", ruling
 
 
 def _trend(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:
@@ -138,6 +180,10 @@ def _trend(claim: str, settings: Mapping[str, Any], found: Measurements) -> tupl
     same = all(_same_models(found_of[0], each) for each in found_of[1:])
     ruling = trend_ruling(scores, direction, higher_is_better=items[0].higher_is_better, same_models=same)
     return ", ".join(mean_text(values) for values in scores.values()), ruling
+
+
+JUDGES = {"value": _value, "bound": _bound, "not_worse": _not_worse, "trend": _trend}
+"""By kind; orders are corrected together."""
 
 
 def _order(claim: str, settings: Mapping[str, Any], found: Measurements) -> Order | NotMeasuredError:

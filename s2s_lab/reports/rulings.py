@@ -83,6 +83,44 @@ def value_ruling(
     return Ruling("inconclusive", f"{ours} lies partly outside {accepted}", more)
 
 
+def margin_ruling(
+    values: Sequence[float],
+    than: Sequence[float],
+    margin: float,
+    *,
+    higher_is_better: bool = True,
+    same_models: bool = False,
+) -> Ruling:
+    """Rule whether one row is not worse than another by a margin or more: a test of non-inferiority over seeds.
+
+    Reproduced when the 95 % interval of the difference (Welch's; of two decodings of the same models the paired one)
+    lies above minus the margin, better being positive; not reproduced when it lies below; else inconclusive. A
+    difference that is not significant is no evidence of equality: that the interval excludes the margin is.
+
+    Args:
+        values: Over seeds, of the row that is claimed to be no worse.
+        than: The same of the other.
+        margin: In the scores' unit, above 0.
+        higher_is_better: Of the score.
+        same_models: Whether both are of the same trained models, seed by seed.
+    """
+    if min(len(values), len(than)) < 2:
+        return Ruling("inconclusive", "one seed of a row tells nothing about the spread", 1)
+    test, power = _tests(same_models)
+    sign = 1 if higher_is_better else -1
+    shifted = [sign * value + margin for value in values]
+    found = test(shifted, [sign * value for value in than])
+    low, high = found.low - margin, found.high - margin
+    ours = f"the difference, better being positive, is {_range_text(low, high)}"
+    digits = digits_for([low, high, margin])
+    if found.low > 0:
+        return Ruling("reproduced", f"{ours}, above -{decimal(margin, digits)}")
+    if found.high < 0:
+        return Ruling("not reproduced", f"{ours}, below -{decimal(margin, digits)}")
+    more = power(shifted, [sign * value for value in than]) if found.difference > 0 else None
+    return Ruling("inconclusive", f"{ours}, on both sides of -{decimal(margin, digits)}", 1 if more == 0 else more)
+
+
 @dataclass(frozen=True)
 class Order:
     """What speaks for an order of two rows.

@@ -34,6 +34,8 @@ claims:
   least: {kind: value, row: grid, score: bleu, evaluation: beam, published: 1, side: at_least}
   order: {kind: order, better: {row: best}, worse: {row: grid, evaluation: beam}, score: bleu}
   trend: {kind: trend, rows: [best, later], direction: rises, score: bleu}
+  bound: {kind: bound, row: best, score: search_errors, limit: 5, side: at_most}
+  harmless: {kind: not_worse, row: best, than: later, margin: 1.5, score: bleu, evaluation: beam}
 """
 
 
@@ -73,6 +75,11 @@ def test_claims_are_complete(tmp_path: Path) -> None:
         ("grid", "beam"),
     ]
     assert [needed.row for needed in needed_by(claims["trend"])] == ["best", "later"]
+    assert [(needed.row, needed.evaluation) for needed in needed_by(claims["bound"])] == [("best", "greedy")]
+    assert [(needed.row, needed.evaluation) for needed in needed_by(claims["harmless"])] == [
+        ("best", "beam"),
+        ("later", "beam"),
+    ]
     along = read(tmp_path, GOOD.replace("rows: [best, later]", "row: best, evaluations: [greedy, beam]"))
     needed = needed_by(along.claims["trend"])
     assert [(each.row, each.evaluation) for each in needed] == [("best", "greedy"), ("best", "beam")]
@@ -136,6 +143,13 @@ FAULTS = [
     ("rows: [best, later]", "row: best, evaluations: [beam, beam]", "claims.trend.evaluations: at least 2 different"),
     ("rows: [best, later]", "row: best, evaluations: [beam, bean]", "claims.trend: bean is not an evaluation"),
     ("direction: rises", "direction: peaks", "claims.trend.rows: at least 3 different rows"),
+    ("limit: 5, side: at_most", "limit: 5, side: equal", "claims.bound.side: equal is not a side"),
+    ("limit: 5, side: at_most", "side: at_most", "claims.bound: limit is missing"),
+    ("limit: 5", "limit: .inf", "claims.bound.limit is inf, expected a finite number"),
+    ("margin: 1.5", "margin: 0", "claims.harmless.margin is 0, expected a number above 0"),
+    ("margin: 1.5", "published: 1", "claims.harmless: margin is missing"),
+    ("than: later", "than: best", "claims.harmless: row and than are the same, best"),
+    ("than: later", "than: latter", "claims.harmless: latter is not a row or block of this study; did you mean later?"),
     ("worse: {row: grid, evaluation: beam}", "worse: {row: best}", "better and worse are the same, best"),
     ("worse: {row: grid, evaluation: beam}", "worse: {row: grid}", "does not get the evaluation greedy"),
     ("worse: {row: grid, evaluation: beam}", "worse: {rows: grid}", "did you mean row?"),

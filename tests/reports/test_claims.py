@@ -69,6 +69,50 @@ def test_a_value_is_judged_by_where_its_interval_lies(side: str) -> None:
     assert seen == {"reproduced", "not reproduced", "inconclusive"}
 
 
+def test_a_bound_is_a_value_on_one_side_of_its_limit() -> None:
+    generator = np.random.default_rng(5)
+    for side in ("at_least", "at_most"):
+        for _ in range(50):
+            values = generator.normal(50, generator.uniform(0.1, 2), size=generator.integers(1, 6)).tolist()
+            claim = {"kind": "bound", "row": "a", "score": "exact_match", "limit": generator.uniform(48, 52)}
+            (verdict,) = judge({"it": claim | {"side": side}}, [row("a", values)])
+            same = value_of(values, published=claim["limit"], side=side)
+            assert (verdict.verdict, verdict.reason, verdict.ours) == (same.verdict, same.reason, same.ours)
+            assert verdict.published is None, "the limit is the study's, no number of a paper"
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_not_worse_is_a_test_of_non_inferiority(higher: bool) -> None:
+    generator = np.random.default_rng(6)
+    seen = set()
+    for _ in range(200):
+        a = generator.normal(50, generator.uniform(0.1, 1), size=generator.integers(2, 6))
+        b = generator.normal(50, generator.uniform(0.1, 1), size=generator.integers(2, 6)) + generator.uniform(-3, 3)
+        margin = generator.uniform(0.2, 2)
+        claim = {"kind": "not_worse", "row": "a", "than": "b", "margin": margin, "score": "exact_match"}
+        rows = [row(name, values.tolist(), higher_is_better=higher) for name, values in (("a", a), ("b", b))]
+        (verdict,) = judge({"it": claim}, rows)
+        gain = (a, b) if higher else (b, a)
+        interval = scipy.stats.ttest_ind(*gain, equal_var=False).confidence_interval(0.95)
+        expected = "reproduced" if interval.low > -margin else "not reproduced" if interval.high < -margin else None
+        assert verdict.verdict == (expected or "inconclusive"), verdict.reason
+        assert verdict.more_seeds is None or expected is None
+        seen.add(verdict.verdict)
+    assert seen == {"reproduced", "not reproduced", "inconclusive"}
+
+
+def test_edges_of_not_worse() -> None:
+    claim = {"kind": "not_worse", "row": "a", "than": "b", "margin": 1.0, "score": "exact_match"}
+    (alone,) = judge({"it": claim}, [row("a", [50.0]), row("b", [50.0, 51.0])])
+    assert (alone.verdict, alone.more_seeds) == ("inconclusive", 1)
+    (open_one,) = judge({"it": claim}, [row("a", [50.0, 51.0])])
+    assert open_one.verdict == "open" and "b" in open_one.reason
+    (spread,) = judge({"it": claim}, [row("a", [48.0, 52.0]), row("b", [48.0, 52.0])])
+    assert spread.verdict == "inconclusive" and spread.more_seeds, "equal means, of unknown difference"
+    with pytest.raises(RequestError, match="different signatures"):
+        judge({"it": claim}, [row("a", [1.0, 2.0]), row("b", [1.0, 2.0], signature=CHANGES[0][0]["signature"])])
+
+
 def test_more_seeds_of_the_same_spread_decide_a_value() -> None:
     values = [49.0, 50.0, 52.0]
     verdict = value_of(values, published=50, tolerance=2)
@@ -262,6 +306,11 @@ def test_other_data_is_allowed_where_the_claim_says_so_and_judged_by_the_seeds()
         ({"kind": "value", "row": "a", "published": 1, "tolerance": -1}, "tolerance is -1.0"),
         ({"kind": "value", "row": "a", "published": 1, "side": "above"}, "side is 'above'"),
         ({"kind": "value", "published": 1, "tolerance": 1}, "row is None"),
+        ({"kind": "bound", "row": "a", "side": "at_most"}, "limit is None"),
+        ({"kind": "bound", "row": "a", "limit": 1, "side": "equal"}, "side is 'equal'"),
+        ({"kind": "not_worse", "row": "a", "than": "b"}, "margin is None"),
+        ({"kind": "not_worse", "row": "a", "than": "b", "margin": 0}, "margin is 0"),
+        ({"kind": "not_worse", "row": "a", "margin": 1}, "than is None"),
         ({"kind": "order", "better": {"row": "a"}}, "worse is None"),
         ({"kind": "trend", "rows": ["a"], "direction": "rises"}, "at least 2"),
         ({"kind": "trend", "rows": ["a", "a"], "direction": "rises"}, "different rows"),
