@@ -36,6 +36,7 @@ LATER_KEYS = {
         "try_largest_batch": False,
         "skip_bad_batches": 0,
         "max_minutes": None,
+        "average_last": None,
     },
     "data": {"replacement": False, "vocabulary_from": None},
     "teacher_forcing": {"coin": "token"},

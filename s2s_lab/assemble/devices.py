@@ -24,6 +24,11 @@ def check_devices(settings: Mapping[str, Any]) -> None:
     on_gpu = settings["accelerator"] == "gpu" or (settings["accelerator"] == "auto" and found > 0)
     if strategy == "fsdp" and not (on_gpu and found):
         raise RequestError(f"trainer.strategy=fsdp needs CUDA devices; this machine has {gpus}")
+    if strategy == "fsdp" and settings.get("average_last") is not None:
+        raise RequestError(
+            f"trainer.average_last={settings['average_last']}: null is expected with trainer.strategy=fsdp, where no "
+            "rank has whole weights"
+        )
     if strategy == "hogwild" and (on_gpu or nodes > 1):
         raise RequestError(
             "trainer.strategy=hogwild shares one machine's memory: trainer.accelerator=cpu and trainer.num_nodes=1 "

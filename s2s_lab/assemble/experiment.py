@@ -39,6 +39,7 @@ from s2s_lab.training.callbacks.examples import ExampleLogging
 from s2s_lab.training.callbacks.finite_weights import FiniteWeights
 from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.callbacks.progress import TrainingProgress
+from s2s_lab.training.callbacks.recent_weights import RecentWeights, put_weights
 from s2s_lab.training.callbacks.rehearsal import Rehearsal
 from s2s_lab.training.callbacks.run_record import RunRecord
 from s2s_lab.training.callbacks.time_limit import TimeLimit
@@ -112,6 +113,10 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     watching: list[pl.Callback] = [current, FiniteWeights()]
     if settings["trainer"]["try_largest_batch"]:
         watching.append(Rehearsal(rows=batches.largest(), split=prepared.splits["train"], current=current))
+    recent = None
+    if settings["trainer"]["average_last"] is not None:
+        recent = RecentWeights(count=settings["trainer"]["average_last"], folder=folder, datamodule=datamodule)
+        watching.append(recent)
     trainer = _trainer(settings, folder, module, datamodule, watching)
     with current.explaining():
         try:
@@ -122,7 +127,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         raise KeyboardInterrupt
     if settings["trainer"]["strategy"] == "fsdp":  # the network trained lies in pieces on all ranks
         frozen = dataclasses.replace(frozen, network=_network(settings, prepared))
-    _finish(folder, frozen, trainer)
+    _finish(folder, frozen, trainer, None if recent is None else recent.mean())
 
 
 def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
@@ -350,16 +355,21 @@ def _start_record(
     folder.write_word_counts(prepared.word_counts)
 
 
-def _finish(folder: RunFolder, frozen: FrozenModel, trainer: pl.Trainer) -> None:
-    """Writes the model of the best checkpoint, hands it to the trackers, and marks the run finished."""
+def _finish(
+    folder: RunFolder, frozen: FrozenModel, trainer: pl.Trainer, average: Mapping[str, torch.Tensor] | None
+) -> None:
+    """Writes the model (of the best checkpoint if no average), hands it to the trackers, marks the run finished."""
     if not trainer.is_global_zero:
         return
-    best = read_checkpoint(folder.checkpoints / BEST)["state_dict"]
-    prefix = "network."
-    frozen.network.load_state_dict({key[len(prefix) :]: best[key] for key in best if key.startswith(prefix)})
+    if average is None:
+        best = read_checkpoint(folder.checkpoints / BEST)["state_dict"]
+        prefix = "network."
+        frozen.network.load_state_dict({key[len(prefix) :]: best[key] for key in best if key.startswith(prefix)})
+    else:
+        put_weights(frozen.network, average)
     save_model(frozen, folder.model)
     facts = folder.finish("finished")
     for logger in trainer.loggers:
         if isinstance(logger, KeepsModels):
-            kept = ("seed", "parameters", "seconds", "steps", "tokens_per_second", "best")
-            logger.keep_model(folder.model, {key: facts[key] for key in kept})
+            kept = ("seed", "parameters", "seconds", "steps", "tokens_per_second", "best", "average")
+            logger.keep_model(folder.model, {key: facts[key] for key in kept if key in facts})

@@ -98,6 +98,7 @@ class Trainer:
     log_every: int
     skip_bad_batches: int
     try_largest_batch: bool
+    average_last: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -240,6 +241,7 @@ LEAST = {
     "trainer.num_threads": 1,
     "trainer.log_every": 1,
     "trainer.skip_bad_batches": 0,
+    "trainer.average_last": 1,
     "batch_sentences": 1,
     "attention_sentences": 0,
     "nbest": 1,
@@ -261,6 +263,7 @@ MOST = {
     **dict.fromkeys(
         ("trainer.max_steps", "trainer.max_epochs", "trainer.max_minutes", "trainer.validate_every",
          "trainer.validation_sentences", "trainer.patience", "trainer.accumulate", "trainer.log_every",
+         "trainer.average_last",
          "callbacks.examples", "callbacks.attention_pictures", "data.batch.max_sentences", "data.batch.max_tokens",
          "batch_sentences", "attention_sentences", "nbest", "trace_sentences", "encoded_megabytes"),
         2**53,

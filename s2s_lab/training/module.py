@@ -200,17 +200,21 @@ class Seq2SeqModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs loss, perplexity and the sample's scores, and lets schedules that wait for them move."""
-        mean = self.validation_nll.compute() / self.validation_tokens.compute()
-        self.validation_nll.reset()
-        self.validation_tokens.reset()
-        values = {"validation/loss": mean, "validation/perplexity": mean.exp()}
-        scores, self.examples = self.sample.score()
-        values.update({f"validation/{name}": torch.tensor(value) for name, value in scores.items()})
+        values = self.validation_values()
         # Every rank has the same values; the largest of them is any of them.
         logged = {name: value.to(self.device, torch.float32) for name, value in values.items()}
         self.log_dict(logged, sync_dist=True, reduce_fx="max")
         for scheduler in self.validation_schedulers:
             scheduler.step(float(values[self.monitor]))
+
+    def validation_values(self) -> dict[str, torch.Tensor]:
+        """Gives loss, perplexity and the sample's scores of the batches seen by all ranks, and forgets the sums."""
+        mean = self.validation_nll.compute() / self.validation_tokens.compute()
+        self.validation_nll.reset()
+        self.validation_tokens.reset()
+        values = {"validation/loss": mean, "validation/perplexity": mean.exp()}
+        scores, self.examples = self.sample.score()
+        return {**values, **{f"validation/{name}": torch.tensor(value) for name, value in scores.items()}}
 
     # Checkpoints.
 

@@ -22,6 +22,11 @@ def settings(*words: str) -> dict:
         (2, ["trainer.devices=3"], "trainer.devices=3: this machine has 2 CUDA devices"),
         (0, ["trainer=fsdp"], "trainer.strategy=fsdp needs CUDA devices; this machine has no CUDA device"),
         (2, ["trainer=fsdp", "trainer.accelerator=cpu"], "trainer.strategy=fsdp needs CUDA devices"),
+        (
+            2,
+            ["trainer=fsdp", "trainer.average_last=3"],
+            "trainer.average_last=3: null is expected with trainer.strategy=fsdp",
+        ),
         (2, ["trainer=hogwild", "trainer.accelerator=gpu"], "trainer.strategy=hogwild shares one machine's memory"),
         (0, ["trainer=hogwild", "trainer.num_nodes=2"], "trainer.num_nodes=1 are expected"),
     ],
@@ -66,6 +71,7 @@ def test_ranks_share_the_cores_unless_told_otherwise() -> None:
     ("word", "message"),
     [
         ("trainer.num_nodes=0", r"trainer\.num_nodes=0: at least 1"),
+        ("trainer.average_last=0", r"^trainer\.average_last=0: at least 1 is expected$"),
         ("trainer.averaging_period=0", r"trainer\.averaging_period=0: at least 1"),
         ("trainer.strategy=dpp", r"trainer\.strategy='dpp': .* did you mean ddp\?"),
     ],
