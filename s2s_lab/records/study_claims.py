@@ -20,7 +20,7 @@ ALONG = {"rows": [str], "row": str, "evaluations": [str]}
 SHAPES = {
     "value": Exactly(row=str, score=str, published=NUMBER, others=Maybe(evaluation=str, side=str, tolerance=NUMBER)),
     "bound": Exactly(row=str, score=str, limit=NUMBER, side=str, others=Maybe(evaluation=str)),
-    "not_worse": Exactly(row=str, than=str, score=str, margin=NUMBER, others=ACROSS),
+    "not_worse": Exactly(row=str, than=Exactly(row=str), score=str, margin=NUMBER, others=ACROSS),
     "order": Exactly(better=Exactly(row=str), worse=Exactly(row=str), score=str, others=ACROSS),
     "trend": Exactly(direction=str, score=str, others=Maybe(**ALONG, evaluation=str, across_data=bool)),
 }
@@ -93,9 +93,9 @@ def check_claims(
         kind = one_of(claim.get("kind"), KEYS, f"{where}.kind: {claim.get('kind')!r}", "a kind of claim")
         for key in claim:
             one_of(key, KEYS[kind], f"{where}.{key}", f"a key of a claim of the kind {kind}")
-        for side in ("better", "worse"):
+        for side in ("better", "worse", "than"):
             for key in claim[side] if isinstance(claim.get(side), Mapping) else ():
-                one_of(key, ("row", "evaluation"), f"{where}.{side}.{key}", "a key of one side of an order")
+                one_of(key, ("row", "evaluation"), f"{where}.{side}.{key}", "a key of one side of a comparison")
         check_shape(claim, SHAPES[kind], where)
         check_shape(claim, SHOWN, where)
         checked[name] = _complete(claim, kind, evaluations[0], where)
@@ -110,7 +110,7 @@ def needed_by(claim: Mapping[str, Any]) -> list[Needed]:
     if claim["kind"] in ("value", "bound"):
         return [Needed(claim["row"], evaluation)]
     if claim["kind"] == "not_worse":
-        return [Needed(claim["row"], evaluation), Needed(claim["than"], evaluation)]
+        return [Needed(claim["row"], evaluation), Needed(claim["than"]["row"], claim["than"]["evaluation"])]
     if claim["kind"] == "order":
         return [Needed(side["row"], side["evaluation"]) for side in (claim["better"], claim["worse"])]
     if "evaluations" in claim:
@@ -145,13 +145,13 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
         _check_number(claim["margin"], f"{where}.margin")
         if claim["margin"] <= 0:
             raise RequestError(f"{where}.margin is {claim['margin']:g}, expected a number above 0")
-        if claim["row"] == claim["than"]:
+        complete["than"] = _side(claim["than"], complete, f"{where}.than")
+        if complete["than"] == {"row": claim["row"], "evaluation": complete["evaluation"]}:
             raise RequestError(f"{where}: row and than are the same, {claim['row']}")
         return complete
     if kind == "order":
         for side in ("better", "worse"):
-            check_shape(claim[side], Maybe(evaluation=str), f"{where}.{side}")
-            complete[side] = {**claim[side], "evaluation": claim[side].get("evaluation") or complete["evaluation"]}
+            complete[side] = _side(claim[side], complete, f"{where}.{side}")
         if complete["better"] == complete["worse"]:
             raise RequestError(f"{where}: better and worse are the same, {claim['better']['row']}")
         return complete
@@ -162,6 +162,12 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
     if len(given[along]) < least or len(set(given[along])) < len(given[along]):
         raise RequestError(f"{where}.{along}: at least {least} different {along} are expected")
     return complete
+
+
+def _side(given: Mapping[str, Any], claim: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Give one side of a comparison, with the claim's evaluation where it names none."""
+    check_shape(given, Maybe(evaluation=str), where)
+    return {**given, "evaluation": given.get("evaluation") or claim["evaluation"]}
 
 
 def _check_number(value: float, where: str) -> None:

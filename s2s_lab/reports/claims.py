@@ -149,10 +149,8 @@ def _not_worse(claim: str, settings: Mapping[str, Any], found: Measurements) -> 
     margin, than = _number(claim, settings, "margin"), settings.get("than")
     if margin <= 0:
         raise RequestError(f"claim {claim}: margin is {margin}; expected a number above 0")
-    if not isinstance(than, str) or not than:
-        raise RequestError(f"claim {claim}: than is {than!r}; expected the name of a row")
-    evaluation, score = settings.get("evaluation"), settings.get("score")
-    sides = [found.find(claim, row, evaluation, score) for row in (_row(claim, settings), than)]
+    one = {"row": _row(claim, settings)}
+    sides = [_side(claim, name, own, settings, found) for name, own in (("row", one), ("than", than))]
     check_comparable(claim, [item for side in sides for item in side], across_data=bool(settings.get("across_data")))
     ours, other = (seed_means(side) for side in sides)
     ruling = margin_ruling(
@@ -190,12 +188,8 @@ def _order(claim: str, settings: Mapping[str, Any], found: Measurements) -> Orde
     """Test the two sides, without correction."""
     sides = []
     for side in ("better", "worse"):
-        own = settings.get(side)
-        if not isinstance(own, Mapping) or not set(own) <= {"row", "evaluation"}:
-            raise RequestError(f"claim {claim}: {side} is {own!r}; expected row and perhaps evaluation")
-        evaluation = own.get("evaluation", settings.get("evaluation"))
         try:
-            sides.append(found.find(claim, _row(claim, own), evaluation, settings.get("score")))
+            sides.append(_side(claim, side, settings.get(side), settings, found))
         except NotMeasuredError as missing:
             return missing
     better, worse = sides
@@ -211,6 +205,14 @@ def _order(claim: str, settings: Mapping[str, Any], found: Measurements) -> Orde
         paired=paired,
         same_models=same,
     )
+
+
+def _side(claim: str, name: str, own: Any, settings: Mapping[str, Any], found: Measurements) -> Sequence[Measured]:
+    """Find what one side of a comparison names."""
+    if not isinstance(own, Mapping) or not set(own) <= {"row", "evaluation"}:
+        raise RequestError(f"claim {claim}: {name} is {own!r}; expected row and perhaps evaluation")
+    evaluation = own.get("evaluation", settings.get("evaluation"))
+    return found.find(claim, _row(claim, own), evaluation, settings.get("score"))
 
 
 def _same_models(one: Sequence[Measured], other: Sequence[Measured]) -> bool:

@@ -35,7 +35,7 @@ claims:
   order: {kind: order, better: {row: best}, worse: {row: grid, evaluation: beam}, score: bleu}
   trend: {kind: trend, rows: [best, later], direction: rises, score: bleu}
   bound: {kind: bound, row: best, score: search_errors, limit: 5, side: at_most}
-  harmless: {kind: not_worse, row: best, than: later, margin: 1.5, score: bleu, evaluation: beam}
+  harmless: {kind: not_worse, row: best, than: {row: later}, margin: 1.5, score: bleu, evaluation: beam}
 """
 
 
@@ -148,8 +148,8 @@ FAULTS = [
     ("limit: 5", "limit: .inf", "claims.bound.limit is inf, expected a finite number"),
     ("margin: 1.5", "margin: 0", "claims.harmless.margin is 0, expected a number above 0"),
     ("margin: 1.5", "published: 1", "claims.harmless: margin is missing"),
-    ("than: later", "than: best", "claims.harmless: row and than are the same, best"),
-    ("than: later", "than: latter", "claims.harmless: latter is not a row or block of this study; did you mean later?"),
+    ("than: {row: later}", "than: {row: best}", "claims.harmless: row and than are the same, best"),
+    ("than: {row: later}", "than: {row: latter}", "claims.harmless: latter is not a row or block of this study; did"),
     ("worse: {row: grid, evaluation: beam}", "worse: {row: best}", "better and worse are the same, best"),
     ("worse: {row: grid, evaluation: beam}", "worse: {row: grid}", "does not get the evaluation greedy"),
     ("worse: {row: grid, evaluation: beam}", "worse: {rows: grid}", "did you mean row?"),

@@ -89,7 +89,7 @@ def test_not_worse_is_a_test_of_non_inferiority(higher: bool) -> None:
         a = generator.normal(50, generator.uniform(0.1, 1), size=generator.integers(2, 6))
         b = generator.normal(50, generator.uniform(0.1, 1), size=generator.integers(2, 6)) + generator.uniform(-3, 3)
         margin = generator.uniform(0.2, 2)
-        claim = {"kind": "not_worse", "row": "a", "than": "b", "margin": margin, "score": "exact_match"}
+        claim = {"kind": "not_worse", "row": "a", "than": {"row": "b"}, "margin": margin, "score": "exact_match"}
         rows = [row(name, values.tolist(), higher_is_better=higher) for name, values in (("a", a), ("b", b))]
         (verdict,) = judge({"it": claim}, rows)
         gain = (a, b) if higher else (b, a)
@@ -102,7 +102,11 @@ def test_not_worse_is_a_test_of_non_inferiority(higher: bool) -> None:
 
 
 def test_edges_of_not_worse() -> None:
-    claim = {"kind": "not_worse", "row": "a", "than": "b", "margin": 1.0, "score": "exact_match"}
+    claim = {"kind": "not_worse", "row": "a", "than": {"row": "b"}, "margin": 1.0, "score": "exact_match"}
+    decoded = [row("a", [50.0, 60.0, 70.0], evaluation=name) for name in ("greedy", "beam")]
+    same = {"row": "a", "evaluation": "beam", "than": {"row": "a", "evaluation": "greedy"}}
+    (paired,) = judge({"it": claim | same}, decoded)
+    assert paired.verdict == "reproduced", "the same models, decoded alike: no spread of the differences"
     (alone,) = judge({"it": claim}, [row("a", [50.0]), row("b", [50.0, 51.0])])
     assert (alone.verdict, alone.more_seeds) == ("inconclusive", 1)
     (open_one,) = judge({"it": claim}, [row("a", [50.0, 51.0])])
@@ -309,7 +313,7 @@ def test_other_data_is_allowed_where_the_claim_says_so_and_judged_by_the_seeds()
         ({"kind": "bound", "row": "a", "side": "at_most"}, "limit is None"),
         ({"kind": "bound", "row": "a", "limit": 1, "side": "equal"}, "side is 'equal'"),
         ({"kind": "not_worse", "row": "a", "than": "b"}, "margin is None"),
-        ({"kind": "not_worse", "row": "a", "than": "b", "margin": 0}, "margin is 0"),
+        ({"kind": "not_worse", "row": "a", "than": {"row": "b"}, "margin": 0}, "margin is 0"),
         ({"kind": "not_worse", "row": "a", "margin": 1}, "than is None"),
         ({"kind": "order", "better": {"row": "a"}}, "worse is None"),
         ({"kind": "trend", "rows": ["a"], "direction": "rises"}, "at least 2"),
