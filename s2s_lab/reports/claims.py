@@ -142,7 +142,8 @@ def _within(
     values = seed_means(items)
     unit = unit_of(items[0].signature)
     bounds = (unit.low, math.inf if unit.high is None else unit.high)
-    return f"{mean_text(values)} ({_seeds_text(len(values))})", value_ruling(values, value, tolerance, side, bounds)
+    ours = f"{mean_text(values)}{unit.suffix} ({_seeds_text(len(values))})"
+    return ours, value_ruling(values, value, tolerance, side, bounds)
 
 
 def _not_worse(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:

@@ -153,7 +153,7 @@ def test_a_block_is_the_mean_of_its_rows_over_the_seeds_that_all_have() -> None:
     claim = {"kind": "value", "row": "srn", "published": 30, "tolerance": 1, "score": "exact_match"}
     rows = [row("srn[a=1]", [10.0, 12.0, 90.0]), row("srn[a=2]", [50.0, 48.0]), row("srn_other", [7.0, 7.0])]
     (verdict,) = judge({"it": claim}, rows)
-    assert verdict.verdict == "reproduced" and verdict.ours == "30.00 ± 0.00 (2 seeds)"
+    assert verdict.verdict == "reproduced" and verdict.ours == "30.00 ± 0.00 % (2 seeds)"
     (verdict,) = judge({"it": claim}, rows, rows=["srn[a=1]", "srn[a=2]", "srn[a=3]"])
     assert (verdict.verdict, verdict.reason, verdict.ours) == ("open", "not measured yet: srn[a=3]", "")
     (verdict,) = judge({"it": claim}, [rows[0], row("srn[a=2]", [5.0], seeds=(9,))])
