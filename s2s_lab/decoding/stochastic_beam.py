@@ -202,7 +202,8 @@ def _found(history: History, eos: int) -> Found:
     perturbed, drawn, log_probs, finished = (part.gather(0, last).squeeze(0) for part in ends)
     threshold = threshold.gather(0, last[:, :, 0]).squeeze(0)
     places = torch.arange(ids.size(2), device=ids.device).expand_as(ids[0])
-    symbols, before = walk_back(ids, parents, active.unsqueeze(2), places)
+    path = walk_back(parents, active.unsqueeze(2), places)
+    symbols = ids.gather(2, path[1:])
     within = torch.arange(len(ids), device=ids.device).view(-1, 1, 1) < taken.unsqueeze(1)
     going = ((symbols == eos).cumsum(0) == 0) & within
     return Found(
@@ -211,6 +212,6 @@ def _found(history: History, eos: int) -> Found:
         log_probs=log_probs,
         scores=perturbed,
         finished=finished,
-        weights=weights_of(shown[0], before) if shown else None,
+        weights=weights_of(shown[0], path[:-1]) if shown else None,
         drawn=torch.stack((drawn, threshold.unsqueeze(1).expand_as(drawn)), -1),
     )
