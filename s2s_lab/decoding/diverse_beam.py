@@ -12,7 +12,7 @@ from s2s_lab.decoding.base import Found
 from s2s_lab.decoding.beam import BeamSearch
 from s2s_lab.decoding.beam_state import BeamRecord, BeamState
 from s2s_lab.decoding.candidates import top
-from s2s_lab.decoding.checks import whole_number
+from s2s_lab.decoding.checks import at_least, whole_number
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
 from s2s_lab.decoding.task import StepFunction, Task
@@ -88,9 +88,7 @@ class DiverseBeamSearch(BeamSearch):
         """Checks the options and makes the searches of the groups."""
         super().__post_init__()
         whole_number("groups", self.groups, 1)
-        proper = not isinstance(self.strength, bool) and isinstance(self.strength, int | float)
-        if not proper or not 0 <= self.strength < float("inf"):
-            raise RequestError(f"decoding.strength is {self.strength!r}, expected a number of at least 0")
+        at_least("strength", self.strength, 0)
         if self.groups > self.size:
             raise RequestError(f"decoding.groups is {self.groups}, expected at most decoding.size ({self.size})")
         sizes = [self.size // self.groups + (group < self.size % self.groups) for group in range(self.groups)]
