@@ -9,7 +9,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import AttentionState, Prepared
 from s2s_lab.models.cells.base import State
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
 
 
@@ -62,9 +62,7 @@ class ConditionalDecoder(Decoder):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         context_size = self.attention.context_size
         if not context_size:

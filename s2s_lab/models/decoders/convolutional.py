@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_positive, require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
 from s2s_lab.models.encoders.base import EncoderOutput
 from s2s_lab.models.layers.convolution import HALF_VARIANCE, GatedConvolution, NormalisedLinear
@@ -96,10 +96,8 @@ class ConvolutionalDecoder(Decoder):
         max_length: int = 1024,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_positive("decoder.kernel_size", kernel_size)
-        require_dropout("decoder.dropout", dropout)
         require_positions("decoder", positions)
         self.positions = Positions(kind=positions, size=input_size, max_length=max_length, part="decoder")
         self.dropout = nn.Dropout(dropout)
