@@ -14,7 +14,7 @@ from s2s_lab.decoding.beam_state import BeamRecord, BeamState
 from s2s_lab.decoding.candidates import top
 from s2s_lab.decoding.checks import at_least, whole_number
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
+from s2s_lab.decoding.state import look_due, select_rows, staying
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.faults import RequestError
 
@@ -128,15 +128,13 @@ class DiverseBeamSearch(BeamSearch):
             history.record(*taken, *shown)
             parents = taken.live_codes.div(vocab, rounding_mode="floor")
             rows = parents + torch.arange(0, len(parents) * width, width, device=device).unsqueeze(1)
-            if look_due(t, on_accelerator):
-                done = torch.stack([beam.done for beam in groups.beams]).all(0)
-                num_done = int(done.sum())
-                if num_done == len(rows):
+            looking = look_due(t, on_accelerator)
+            kept = staying(torch.stack([beam.done for beam in groups.beams]).all(0)) if looking else None
+            if kept is not None:
+                if len(kept) == 0:
                     break
-                if leaving_pays(num_done, len(rows)):
-                    kept = (~done).nonzero().squeeze(1)
-                    history.keep(kept)
-                    rows, memory, groups = select_rows((rows, memory, groups), kept)
+                history.keep(kept)
+                rows, memory, groups = select_rows((rows, memory, groups), kept)
             state, ids, ends = select_rows(state, rows.flatten()), groups.ids, groups.beams[0].limits
         return self._found(history, limits, vocab)
 
