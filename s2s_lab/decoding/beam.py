@@ -48,7 +48,7 @@ class BeamSearch(DecodingStrategy):
     A variant gives `candidates`, where it chooses differently among the continuations, or `advance`, where it makes
     another step of them; what it keeps for that begins in `start` and lives in `BeamState.of_variant`.
 
-    Paper: Graves 2012, arXiv 1211.3711, section 2.5; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
+    Paper: Graves 2012, arXiv 1211.3711; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
     Deviation: there a finished hypothesis gives up its place in the beam.
 
     Attributes:

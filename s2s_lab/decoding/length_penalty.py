@@ -68,7 +68,7 @@ class NoPenalty(LengthPenalty):
 class Average(LengthPenalty):
     """The score is the mean log-probability of a symbol.
 
-    Paper: Cho, van Merriënboer, Bahdanau, Bengio 2014, arXiv 1409.1259, section 4.2.1 (scores divided by length).
+    Paper: Cho, van Merriënboer, Bahdanau, Bengio 2014, arXiv 1409.1259 (scores divided by length).
     """
 
     name = "average"
@@ -85,7 +85,7 @@ class Average(LengthPenalty):
 class WordReward(LengthPenalty):
     """The score is the log-probability plus `reward` for each symbol: the word penalty of statistical translation.
 
-    Paper: He, He, Wu, Wang 2016, "Improved Neural Machine Translation with SMT Features", AAAI, section 3.2. Deviation:
+    Paper: He, He, Wu, Wang 2016, "Improved Neural Machine Translation with SMT Features", AAAI. Deviation:
     the weight is given, not tuned.
 
     Args:

@@ -32,7 +32,7 @@ class ConditionalDecoder(Decoder):
 
     Layers above the lowest are plain cells that read the output below; the readout takes the topmost.
 
-    Paper: Sennrich et al. 2017, arXiv 1703.04357, section 2.1 (the conditional GRU with attention). Deviations: any
+    Paper: Sennrich et al. 2017, arXiv 1703.04357, section 2 (the conditional GRU with attention). Deviations: any
     cell; biases in the readout as in the code of Nematus.
 
     Args:

@@ -62,7 +62,7 @@ class ConvolutionalDecoder(Decoder):
     not scaled. The bridged state is added to g of the first token; bridge=zero, which changes nothing, is the paper's.
     The weights given are the layers' mean.
 
-    Paper: Gehring et al. 2017, arXiv 1705.03122, sections 3.2 to 3.5, equations 1 and 2, weight normalisation on every
+    Paper: Gehring et al. 2017, arXiv 1705.03122, sections 3.2 to 3.5, weight normalisation on every
     linear map and convolution. Deviations: see ConvolutionalEncoder; a projection U of the context.
 
     Args:

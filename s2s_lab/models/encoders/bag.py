@@ -12,7 +12,7 @@ class BagEncoder(Encoder):
 
     Final state and summary are the mean of the memory. Without positions the order of the source changes nothing.
 
-    Paper: Iyyer et al. 2015, Deep Unordered Composition Rivals Syntactic Methods for Text Classification, section 3.
+    Paper: Iyyer et al. 2015, Deep Unordered Composition Rivals Syntactic Methods for Text Classification.
     Deviation: the layers come before the mean, so that the memory has one entry for each token.
 
     Args:

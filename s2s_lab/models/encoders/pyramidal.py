@@ -19,7 +19,7 @@ class PyramidalEncoder(Encoder):
     The memory has one entry for 2^(num_layers - 1) tokens. Of an odd number the last one is paired with zeros. The
     summary is the top layer's final output, directions concatenated.
 
-    Paper: Chan et al. 2016, arXiv 1508.01211, section 3.1, equation 5. Deviation: any cell.
+    Paper: Chan et al. 2016, arXiv 1508.01211, section 3.1. Deviation: any cell.
 
     Args:
         input_size: width of an embedded token.
