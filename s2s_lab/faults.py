@@ -30,3 +30,8 @@ class RankLostError(RunError):
 
     Entry points exit with code 3.
     """
+
+
+def was_told(error: BaseException) -> bool:
+    """Says whether the process that met an error has printed why."""
+    return isinstance(error, RequestError | RunError) and error.told

@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> None:
     Args:
         words: of the command line; this process's own by default.
     """
-    from s2s_lab.faults import RankLostError, RequestError, RunError
+    from s2s_lab.faults import RankLostError, RequestError, RunError, was_told
     from s2s_lab.records.disk_faults import disk_fault
     from s2s_lab.records.run_folder import RunFolder
     from s2s_lab.sweeps.process import run_job
@@ -75,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> None:
         known = disk_fault(error, folder.path) or (error if isinstance(error, RequestError | RunError) else None)
         line = " ".join(str(known or f"{type(error).__name__}: {error}; see {folder.error_file}").split())
         lost = isinstance(known, RankLostError)
-        if not getattr(error, "told", False) and (not watched or (not rank and not lost)):
+        if not was_told(error) and (not watched or (not rank and not lost)):
             print(f"s2s-train: {line}", file=sys.stderr)
         refused = isinstance(known, RequestError)
         status = (

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from s2s_lab.faults import RequestError, RunError
+from s2s_lab.faults import RequestError, RunError, was_told
 
 
 def run_command(
@@ -101,7 +101,7 @@ def _run(
             known = isinstance(error, RequestError | RunError | KeyboardInterrupt | BrokenPipeError)
             fault = error if known else RunError(f"{type(error).__name__}: {error}")
             faults.append(fault)
-            told = isinstance(fault, KeyboardInterrupt | BrokenPipeError) or getattr(fault, "told", False)
+            told = isinstance(fault, KeyboardInterrupt | BrokenPipeError) or was_told(fault)
             if len(jobs) > 1 and not told:
                 print(f"{program}: {one_line(fault)}", file=sys.stderr, flush=True)
 
@@ -123,7 +123,7 @@ def _run(
 
 
 def _end(program: str, error: BaseException, code: int) -> NoReturn:
-    if not getattr(error, "told", False):
+    if not was_told(error):
         print(f"{program}: {one_line(error)}", file=sys.stderr)
     sys.exit(code)
 

@@ -21,6 +21,7 @@ from s2s_lab.assemble.inference import CHOSEN_KEYS, MODEL_KEYS, build_metrics, b
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
 from s2s_lab.assemble.preparation import prepare_data
+from s2s_lab.assemble.resumption import check_unchanged, checkpoint_to_resume
 from s2s_lab.assemble.tables import fill_tables
 from s2s_lab.assemble.vectors import fill_embeddings
 from s2s_lab.data.prepare import PreparedData
@@ -43,7 +44,7 @@ from s2s_lab.training.callbacks.recent_weights import RecentWeights, put_weights
 from s2s_lab.training.callbacks.rehearsal import Rehearsal
 from s2s_lab.training.callbacks.run_record import RunRecord
 from s2s_lab.training.callbacks.time_limit import TimeLimit
-from s2s_lab.training.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_checkpoint
+from s2s_lab.training.checkpoint_io import BEST, AtomicCheckpointIO, read_checkpoint
 from s2s_lab.training.datamodule import Seq2SeqDataModule
 from s2s_lab.training.epoch_loop import StepwiseEpochLoop
 from s2s_lab.training.log_file import LogFile
@@ -75,9 +76,10 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     check_devices(settings["trainer"])
     _configure_process(settings["trainer"], folder)
     pl.seed_everything(settings["seed"], verbose=False)
-    checkpoint = _checkpoint(folder, settings["trainer"]["strategy"]) if resume else None
+    checkpoint = None
     if resume:
-        _check_data(settings, accept_changed_data)
+        checkpoint = checkpoint_to_resume(folder, settings["trainer"]["strategy"], _say)
+        check_unchanged(settings, accept_changed_data, _say)
     prepared, corpus = prepare_data(settings)
     network = _network(settings, prepared)
     fill_tables(network.output, prepared)
@@ -92,16 +94,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         shared=settings["data"]["vocabulary"]["shared"],
     )
     sample = _sample(settings, prepared, corpus, frozen)
-    datamodule = Seq2SeqDataModule(
-        prepared=prepared,
-        **settings["data"]["batch"],
-        seed=settings["seed"],
-        sample=np.asarray(sorted(sample.sources)),
-        num_workers=settings["data"]["num_workers"],
-        accept_changed_data=accept_changed_data,
-        accumulate=settings["trainer"]["accumulate"],
-        replacement=settings["data"]["replacement"],
-    )
+    datamodule = _datamodule(settings, prepared, sample, accept_changed_data)
     batches = datamodule.training_batches
     total_steps = _total_steps(settings["trainer"], len(batches))
     module = _module(settings, network, sample, total_steps)
@@ -139,40 +132,25 @@ def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
     )
 
 
-def _checkpoint(folder: RunFolder, strategy: str) -> Path | None:
-    """The checkpoint to go on from; says which newer ones are damaged."""
-    path, exact, faults = newest_good(folder.checkpoints)
-    for fault in faults:
-        _say(f"{fault}; {f'{path.name} is used instead' if path else 'there is no earlier one'}")
-    if path is None:
-        _say("no checkpoint was written yet: the training begins at its first step")
-    elif not exact:
-        _say(f"{path}: written by an earlier version; the training goes on from it, but not exactly")
-    elif strategy in ("local_sgd", "hogwild"):
-        _say(
-            f"trainer.strategy={strategy}: every rank has an optimizer of its own, of which rank 0's state was kept; "
-            "the training goes on, but not exactly"
-        )
-    return path
+def _datamodule(
+    settings: Mapping[str, Any], prepared: PreparedData, sample: Sample, accept_changed_data: bool
+) -> Seq2SeqDataModule:
+    return Seq2SeqDataModule(
+        prepared=prepared,
+        **settings["data"]["batch"],
+        seed=settings["seed"],
+        sample=np.asarray(sorted(sample.sources)),
+        num_workers=settings["data"]["num_workers"],
+        accept_changed_data=accept_changed_data,
+        accumulate=settings["trainer"]["accumulate"],
+        replacement=settings["data"]["replacement"],
+    )
 
 
 def _say(line: str) -> None:
     if rank_zero_only.rank == 0:
         log.warning(line)
         print(f"s2s-train: {line}", file=sys.stderr, flush=True)
-
-
-def _check_data(settings: Mapping[str, Any], accept_changed: bool) -> None:
-    """Refuses to go on in data that were changed since the start, unless told."""
-    now, then = build(settings["data"]["corpus"], "data.corpus").fingerprint(), settings["job"]["corpus_fingerprint"]
-    if now == then:
-        return
-    if not accept_changed:
-        raise RequestError(
-            "the files of the corpus were changed since the training began, so it cannot go on as it was; "
-            "accept_changed_data=true goes on with them, init=RUN starts anew from its weights"
-        )
-    _say("the files of the corpus were changed since the training began; it goes on with them as told")
 
 
 def _configure_process(settings: Mapping[str, Any], folder: RunFolder) -> None:

@@ -6,25 +6,23 @@ import torch
 from torch import Tensor
 
 
-def walk_back(ids: Tensor, parents: Tensor, moves: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+def walk_back(parents: Tensor, moves: Tensor, places: Tensor) -> Tensor:
     """Follows the back-pointers of all hypotheses at once, from the last step to the first.
 
     Args:
-        ids: (steps, batch, width) int64, the symbols that each step added.
-        parents: (steps, batch, width) int64, the places before the step that they were added to.
+        parents: (steps, batch, width) int64, the places before each step that its places continue.
         moves: (steps, batch, n or 1) bool, whether a step belongs to a hypothesis.
         places: (batch, n) int64, of the hypotheses after their last step.
 
     Returns:
-        The symbols, and the places that each step continued, each (steps, batch, n); at a step that does not belong to
-        a hypothesis the symbol means nothing and the place is that of its end.
+        (steps + 1, batch, n) int64, the places before each step, and those after the last one; at a step that does not
+        belong to a hypothesis the place is that of its end.
     """
-    symbols, before = [], []
-    for t in range(len(ids) - 1, -1, -1):
-        symbols.append(ids[t].gather(1, places))
-        places = torch.where(moves[t], parents[t].gather(1, places), places)
-        before.append(places)
-    return torch.stack(symbols[::-1]), torch.stack(before[::-1])
+    path = [places]
+    for t in range(len(parents) - 1, -1, -1):
+        path.append(torch.where(moves[t], parents[t].gather(1, path[-1]), path[-1]))
+    path.reverse()
+    return torch.stack(path)
 
 
 def weights_of(attention: Tensor, before: Tensor) -> Tensor:
@@ -32,7 +30,7 @@ def weights_of(attention: Tensor, before: Tensor) -> Tensor:
 
     Args:
         attention: (steps, batch, width, source_len), by the places before each step.
-        before: (steps, batch, n) int64, as `walk_back` gives them.
+        before: (steps, batch, n) int64, the hypotheses' places before each step.
 
     Returns:
         (batch, n, steps, source_len).

@@ -14,7 +14,7 @@ from s2s_lab.decoding.candidates import best_of_sentences
 from s2s_lab.decoding.checks import whole_number
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.length_penalty import LengthPenalty, NoPenalty
-from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
+from s2s_lab.decoding.state import look_due, select_rows, staying
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.faults import RequestError
 
@@ -48,7 +48,7 @@ class BeamSearch(DecodingStrategy):
     A variant gives `candidates`, where it chooses differently among the continuations, or `advance`, where it makes
     another step of them; what it keeps for that begins in `start` and lives in `BeamState.of_variant`.
 
-    Paper: Graves 2012, arXiv 1211.3711, section 2.5; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
+    Paper: Graves 2012, arXiv 1211.3711; Sutskever, Vinyals, Le 2014, arXiv 1409.3215, section 3.2.
     Deviation: there a finished hypothesis gives up its place in the beam.
 
     Attributes:
@@ -122,14 +122,12 @@ class BeamSearch(DecodingStrategy):
             history.record(*record.present())
             parents = live_codes.div(vocab, rounding_mode="floor")
             rows = parents + torch.arange(0, len(parents) * width, width, device=device).unsqueeze(1)
-            if look_due(t, on_accelerator):
-                num_done = int(beam.done.sum())
-                if num_done == len(rows):
+            kept = staying(beam.done) if look_due(t, on_accelerator) else None
+            if kept is not None:
+                if len(kept) == 0:
                     break
-                if leaving_pays(num_done, len(rows)):
-                    kept = (~beam.done).nonzero().squeeze(1)
-                    history.keep(kept)
-                    rows, memory, beam = rows.index_select(0, kept), select_rows(memory, kept), beam.staying(kept)
+                history.keep(kept)
+                rows, memory, beam = rows.index_select(0, kept), select_rows(memory, kept), beam.staying(kept)
             state = select_rows(state, rows.flatten())
         assert record is not None  # every limit is at least 1
         record = record.filled(history.stack())

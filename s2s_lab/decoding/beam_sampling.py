@@ -9,7 +9,8 @@ from torch import Tensor
 
 from s2s_lab.decoding import noise
 from s2s_lab.decoding.base import Found
-from s2s_lab.decoding.beam import BeamSearch, BeamState
+from s2s_lab.decoding.beam import BeamSearch
+from s2s_lab.decoding.beam_state import BeamState
 from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.symbol_noise import SymbolNoise
 from s2s_lab.decoding.task import StepFunction, Task

@@ -21,9 +21,8 @@ class BestFirstSearch(TreeSearch):
     more than that where an end that the beam's candidates crowd out is better. `optimal` then holds only where what was
     shut out is no more probable either.
 
-    Paper: Meister, Vieira, Cotterell 2020, arXiv 2007.03909, algorithm 2 (best-first beam search, with width) and
-    section 2 (A* without a heuristic, without width). Deviation: every end of an opened prefix is taken, so it does
-    not count for the width.
+    Paper: Meister, Vieira, Cotterell 2020, arXiv 2007.03909 (best-first beam search, with width; A* without a
+    heuristic, without width). Deviation: every end of an opened prefix is taken, so it does not count for the width.
 
     Attributes:
         width: prefixes of a length that are opened, at least 1; None for all.

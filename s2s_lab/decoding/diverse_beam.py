@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from s2s_lab.decoding.ancestry import walk_back, weights_of
+from s2s_lab.decoding.backpointers import best_ends, laid_out
 from s2s_lab.decoding.base import Found
-from s2s_lab.decoding.beam import TRACKING_RULES, BeamSearch, BeamState
+from s2s_lab.decoding.beam import BeamSearch
+from s2s_lab.decoding.beam_state import BeamRecord, BeamState
 from s2s_lab.decoding.candidates import top
-from s2s_lab.decoding.checks import whole_number
+from s2s_lab.decoding.checks import at_least, whole_number
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
+from s2s_lab.decoding.state import look_due, select_rows, staying
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.faults import RequestError
 
@@ -86,9 +88,7 @@ class DiverseBeamSearch(BeamSearch):
         """Checks the options and makes the searches of the groups."""
         super().__post_init__()
         whole_number("groups", self.groups, 1)
-        proper = not isinstance(self.strength, bool) and isinstance(self.strength, int | float)
-        if not proper or not 0 <= self.strength < float("inf"):
-            raise RequestError(f"decoding.strength is {self.strength!r}, expected a number of at least 0")
+        at_least("strength", self.strength, 0)
         if self.groups > self.size:
             raise RequestError(f"decoding.groups is {self.groups}, expected at most decoding.size ({self.size})")
         sizes = [self.size // self.groups + (group < self.size % self.groups) for group in range(self.groups)]
@@ -128,35 +128,20 @@ class DiverseBeamSearch(BeamSearch):
             history.record(*taken, *shown)
             parents = taken.live_codes.div(vocab, rounding_mode="floor")
             rows = parents + torch.arange(0, len(parents) * width, width, device=device).unsqueeze(1)
-            if look_due(t, on_accelerator):
-                done = torch.stack([beam.done for beam in groups.beams]).all(0)
-                num_done = int(done.sum())
-                if num_done == len(rows):
+            looking = look_due(t, on_accelerator)
+            kept = staying(torch.stack([beam.done for beam in groups.beams]).all(0)) if looking else None
+            if kept is not None:
+                if len(kept) == 0:
                     break
-                if leaving_pays(num_done, len(rows)):
-                    kept = (~done).nonzero().squeeze(1)
-                    history.keep(kept)
-                    rows, memory, groups = select_rows((rows, memory, groups), kept)
+                history.keep(kept)
+                rows, memory, groups = select_rows((rows, memory, groups), kept)
             state, ids, ends = select_rows(state, rows.flatten()), groups.ids, groups.beams[0].limits
         return self._found(history, limits, vocab)
 
     def _begin(self, limits: Tensor, log_probs: Tensor) -> Groups:
         """Starts every group with the one empty hypothesis of each sentence."""
-        nothing = log_probs.new_zeros((len(limits), 1))
-        beams = []
-        for search in self._searches:
-            tracked = search.num_hypotheses if self.stopping in TRACKING_RULES else 0
-            beams.append(
-                BeamState(
-                    live=nothing,
-                    ids=limits,
-                    limits=limits,
-                    count=torch.zeros_like(limits),
-                    kept=nothing.new_full((len(limits), tracked), -torch.inf),
-                    done=torch.zeros_like(limits, dtype=torch.bool),
-                )
-            )
-        return Groups(tuple(beams), nothing, limits.unsqueeze(1))
+        beams = tuple(search.start(limits, log_probs) for search in self._searches)
+        return Groups(beams, beams[0].live, limits.unsqueeze(1))
 
     def _advance(self, groups: Groups, log_probs: Tensor, t: int, limits_near: bool) -> tuple[Groups, Taken]:
         """Makes one step of all groups, each knowing what the ones before it chose.
@@ -204,8 +189,8 @@ class DiverseBeamSearch(BeamSearch):
         scores, order = top(scores, scores.size(1))
         log_probs, lengths, finished, places = (p.gather(1, order) for p in (log_probs, lengths, finished, places))
         steps = torch.arange(len(taken.live), device=limits.device).view(-1, 1, 1)
-        parents = taken.live_codes.div(vocab, rounding_mode="floor")
-        symbols, before = walk_back(taken.live_codes.remainder(vocab), parents, steps < lengths, places)
+        path = walk_back(taken.live_codes.div(vocab, rounding_mode="floor"), steps < lengths, places)
+        symbols = taken.live_codes.gather(2, path[1:]).remainder(vocab)
         known = symbols.masked_fill(steps >= lengths, -1).permute(1, 2, 0)  # (batch, hypotheses, steps)
         same = (known.unsqueeze(1) == known.unsqueeze(2)).all(-1) & (finished.unsqueeze(1) == finished.unsqueeze(2))
         again = (same.tril(-1) & (scores > -torch.inf).unsqueeze(1)).any(-1)
@@ -216,7 +201,7 @@ class DiverseBeamSearch(BeamSearch):
             log_probs=log_probs.gather(1, order),
             scores=scores,
             finished=finished.gather(1, order),
-            weights=weights_of(shown[0], before.gather(2, order.expand(len(steps), -1, -1))) if shown else None,
+            weights=weights_of(shown[0], path[:-1].gather(2, order.expand(len(steps), -1, -1))) if shown else None,
         )
 
     def _ends(self, taken: Taken, group: int, limits: Tensor, vocab: int) -> tuple[Tensor, ...]:
@@ -229,20 +214,9 @@ class DiverseBeamSearch(BeamSearch):
         search, start = self._searches[group], self._starts[group]
         own = slice(start, start + search.size)
         active = taken.active[:, :, group]
-        count = active.sum(0)  # steps that the group took, its last one included
-        steps, batch = active.shape
-        last = (count - 1).view(1, batch, 1).expand(1, batch, search.size)
-        cut = taken.live[:, :, own].gather(0, last).squeeze(0).masked_fill((count < limits).unsqueeze(1), -torch.inf)
-        ending = taken.ending[:, :, own].masked_fill(~active.unsqueeze(2), -torch.inf).transpose(0, 1).flatten(1)
-        lengths = torch.arange(1, steps + 1, device=limits.device).repeat_interleave(search.size).expand(batch, -1)
-        lengths = torch.cat((lengths, count.unsqueeze(1).expand(batch, search.size)), 1)
-        scores = self.length_penalty.score(torch.cat((ending, cut), 1), lengths)
-        scores, chosen = top(scores, search.num_hypotheses)
-        finished = chosen < ending.size(1)
-        ending_own = taken.ending_own[:, :, own].transpose(0, 1).flatten(1)
-        cut_own = taken.live_own[:, :, own].gather(0, last).squeeze(0)
-        parents = taken.codes[:, :, own].transpose(0, 1).flatten(1).div(vocab, rounding_mode="floor")
-        places = torch.arange(start, start + search.size, device=limits.device).expand(batch, -1)
-        log_probs = torch.cat((ending_own, cut_own), 1).gather(1, chosen)
-        places = torch.cat((parents, places), 1).gather(1, chosen)
-        return scores, log_probs, lengths.gather(1, chosen) - finished.long(), finished, places
+        ending, ending_own, codes, live, live_own, live_codes = (part[:, :, own] for part in taken[1:])
+        record = BeamRecord(active, ending, codes, live, live_codes)
+        ends = best_ends(record, limits, self.length_penalty, search.num_hypotheses, vocab)
+        log_probs = laid_out(ending_own, live_own, active).gather(1, ends.places)
+        places = torch.where(ends.finished, ends.slots, ends.slots + start)  # an eos names its parent among all places
+        return ends.scores, log_probs, ends.lengths - ends.finished.long(), ends.finished, places

@@ -12,7 +12,7 @@ class ExactSearch(TreeSearch):
     Its memory is that of one path: the states of the prefixes opened last at each length, and their children that beat
     the bound.
 
-    Paper: Stahlberg, Byrne 2019, arXiv 1908.10090, section 3. Deviation: the first bound is a beam search's (there the
+    Paper: Stahlberg, Byrne 2019, arXiv 1908.10090. Deviation: the first bound is a beam search's (there the
     paper's experiments take one too), several prefixes of a length may be opened at once, and outputs cut at the length
     limit compete.
     """

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from s2s_lab.faults import RequestError
+from s2s_lab.decoding.checks import at_least
 
 
 class LengthPenalty(ABC):
@@ -68,7 +68,7 @@ class NoPenalty(LengthPenalty):
 class Average(LengthPenalty):
     """The score is the mean log-probability of a symbol.
 
-    Paper: Cho, van Merriënboer, Bahdanau, Bengio 2014, arXiv 1409.1259, section 4.2.1 (scores divided by length).
+    Paper: Cho, van Merriënboer, Bahdanau, Bengio 2014, arXiv 1409.1259 (scores divided by length).
     """
 
     name = "average"
@@ -85,7 +85,7 @@ class Average(LengthPenalty):
 class WordReward(LengthPenalty):
     """The score is the log-probability plus `reward` for each symbol: the word penalty of statistical translation.
 
-    Paper: He, He, Wu, Wang 2016, "Improved Neural Machine Translation with SMT Features", AAAI, section 3.2. Deviation:
+    Paper: He, He, Wu, Wang 2016, "Improved Neural Machine Translation with SMT Features", AAAI. Deviation:
     the weight is given, not tuned.
 
     Args:
@@ -96,9 +96,7 @@ class WordReward(LengthPenalty):
     """
 
     def __init__(self, *, reward: float = 1.0) -> None:
-        if isinstance(reward, bool) or not isinstance(reward, int | float) or not 0 <= reward < float("inf"):
-            raise RequestError(f"decoding.length_penalty.reward is {reward!r}, expected a number of at least 0")
-        self.reward = reward
+        self.reward = at_least("reward", reward, 0, place="decoding.length_penalty")
         self.name = f"word_reward:{reward:g}"
 
     def score(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
@@ -119,9 +117,7 @@ class GNMT(LengthPenalty):
     """
 
     def __init__(self, *, alpha: float = 0.6) -> None:
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha < float("inf"):
-            raise RequestError(f"decoding.length_penalty.alpha is {alpha!r}, expected a number of at least 0")
-        self.alpha = alpha
+        self.alpha = at_least("alpha", alpha, 0, place="decoding.length_penalty")
         self.name = f"gnmt:{alpha:g}"
 
     def score(self, log_prob: Tensor, length: Tensor | int) -> Tensor:

@@ -1,6 +1,7 @@
 """Minimum Bayes risk: of several outputs the one that the others, as the model's own references, like best."""
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, Self
@@ -127,7 +128,7 @@ class MinimumRisk(DecodingStrategy):
         """Builds a strategy that works under the limits and constraints of this one."""
         if isinstance(node, DecodingStrategy):
             return node
-        own = set(getattr(node, "keywords", {})) & set(HANDED_DOWN)
+        own = set(node.keywords) & set(HANDED_DOWN) if isinstance(node, functools.partial) else set()
         if own:
             name = min(own)
             raise RequestError(f"decoding.{key}.{name} is set, expected decoding.{name}, which holds for it too")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import leaving_pays, look_due, repeat_rows, select_rows
+from s2s_lab.decoding.state import look_due, repeat_rows, select_rows, staying
 from s2s_lab.decoding.task import StepFunction
 
 
@@ -54,13 +54,10 @@ def rescore(
         dtype = torch.float64 if scores.dtype == torch.float64 else torch.float32
         found = scores.log_softmax(-1, dtype=dtype).gather(1, previous.unsqueeze(1)).squeeze(1)
         history.record(*(part.unflatten(0, (-1, width)) for part in (found, *shown)))
-        gone = left <= t + 1
-        if (
-            look_due(t, on_accelerator)
-            and leaving_pays(num_gone := int(gone.sum()), len(gone))
-            and num_gone < len(gone)
-        ):
-            kept = (~gone).nonzero().squeeze(1)
+        kept = staying(left <= t + 1) if look_due(t, on_accelerator) else None
+        if kept is not None:
+            if len(kept) == 0:
+                break
             history.keep(kept)
             memory, left, targets = select_rows((memory, left, targets), kept)
             rows = (kept.unsqueeze(1) * width + torch.arange(width, device=kept.device)).flatten()

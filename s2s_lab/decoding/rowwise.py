@@ -8,7 +8,7 @@ from torch import Tensor
 
 from s2s_lab.decoding.base import DecodingStrategy, Found
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import leaving_pays, look_due, repeat_rows, select_rows
+from s2s_lab.decoding.state import look_due, repeat_rows, select_rows, staying
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.decoding.trace import Candidate, Fate, Trace
 
@@ -74,12 +74,10 @@ class RowwiseSearch(DecodingStrategy):
                 done |= (ends <= t + 1).unsqueeze(1)
             if not look_due(t, on_accelerator):
                 continue
-            gone = done if width == 1 else done.all(1)
-            num_gone = int(gone.sum())
-            if num_gone == len(gone):
-                break
-            if leaving_pays(num_gone, len(gone)):
-                kept = (~gone.view(-1)).nonzero().squeeze(1)
+            kept = staying(done.squeeze(1) if width == 1 else done.all(1))
+            if kept is not None:
+                if len(kept) == 0:
+                    break
                 history.keep(kept)
                 memory, ends, keys, done = select_rows((memory, ends, keys, done), kept)
                 rows = (kept.unsqueeze(1) * width + torch.arange(width, device=device)).flatten()

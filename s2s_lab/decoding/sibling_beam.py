@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from s2s_lab.decoding import filters
-from s2s_lab.decoding.beam import TRACKING_RULES, BeamSearch, BeamState
+from s2s_lab.decoding.beam import TRACKING_RULES, BeamSearch
+from s2s_lab.decoding.beam_state import BeamState
 from s2s_lab.decoding.candidates import top
-from s2s_lab.faults import RequestError
+from s2s_lab.decoding.checks import at_least
 
 
 @dataclass(kw_only=True, eq=False)
@@ -20,7 +21,7 @@ class SiblingBeamSearch(BeamSearch):
     continuations are chosen and is not carried on: log-probabilities, scores, length penalties and stopping rules are
     those of `BeamSearch`, and gamma 0 is that search.
 
-    Paper: Li, Monroe, Jurafsky 2016, arXiv 1611.08562, section 3, with one gamma for all sentences. Deviation: finished
+    Paper: Li, Monroe, Jurafsky 2016, arXiv 1611.08562, with one gamma for all sentences. Deviation: finished
     hypotheses leave the beam and are ranked as in `BeamSearch`.
 
     Attributes:
@@ -38,12 +39,7 @@ class SiblingBeamSearch(BeamSearch):
     def __post_init__(self) -> None:
         """Checks the options."""
         super().__post_init__()
-        if (
-            isinstance(self.gamma, bool)
-            or not isinstance(self.gamma, int | float)
-            or not 0 <= self.gamma < float("inf")
-        ):
-            raise RequestError(f"decoding.gamma is {self.gamma!r}, expected a number of at least 0")
+        at_least("gamma", self.gamma, 0)
 
     def options(self) -> tuple[str, ...]:
         """Returns those of beam search and gamma."""

@@ -92,6 +92,18 @@ def leaving_pays(num_finished: int, num_sentences: int) -> bool:
     return num_finished > 0 and num_finished * LEAVING_SHARE >= num_sentences
 
 
+def staying(done: Tensor) -> Tensor | None:
+    """Says, by the rule of `leaving_pays`, which sentences stay in the batch; the host waits for the device.
+
+    Args:
+        done: (batch,) bool, at least one sentence; which of them have ended.
+
+    Returns:
+        Places (staying,) int64, none once all have ended; None while nobody leaves.
+    """
+    return (~done).nonzero().squeeze(1) if leaving_pays(int(done.sum()), len(done)) else None
+
+
 def look_due(step: int, on_accelerator: bool) -> bool:
     """Says whether the host should look after this step (from 0) at which sentences are finished."""
     return not on_accelerator or step % STEPS_BETWEEN_LOOKS == STEPS_BETWEEN_LOOKS - 1

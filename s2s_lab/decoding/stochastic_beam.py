@@ -11,7 +11,7 @@ from s2s_lab.decoding.ancestry import walk_back, weights_of
 from s2s_lab.decoding.base import DecodingStrategy, Found
 from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import leaving_pays, look_due, select_rows
+from s2s_lab.decoding.state import look_due, select_rows, staying
 from s2s_lab.decoding.symbol_noise import SymbolNoise
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.decoding.without_replacement import condition_maximum
@@ -107,15 +107,12 @@ class StochasticBeam(SymbolNoise, DecodingStrategy):
             ends = (beam.perturbed, beam.drawn, beam.log_probs, beam.finished)
             history.record(active, parents, beam.ids, beam.threshold, *ends, *shown)
             rows = parents + torch.arange(0, len(parents) * width, width, device=device).unsqueeze(1)
-            if look_due(t, on_accelerator):
-                num_done = int(beam.done.sum())
-                if num_done == len(rows):
+            kept = staying(beam.done) if look_due(t, on_accelerator) else None
+            if kept is not None:
+                if len(kept) == 0:
                     break
-                if leaving_pays(num_done, len(rows)):
-                    kept = (~beam.done).nonzero().squeeze(1)
-                    history.keep(kept)
-                    rows, memory = rows.index_select(0, kept), select_rows(memory, kept)
-                    beam = select_rows(beam, kept)
+                history.keep(kept)
+                rows, memory, beam = select_rows((rows, memory, beam), kept)
             state = select_rows(state, rows.flatten())
         return _found(history, self.eos)
 
@@ -202,7 +199,8 @@ def _found(history: History, eos: int) -> Found:
     perturbed, drawn, log_probs, finished = (part.gather(0, last).squeeze(0) for part in ends)
     threshold = threshold.gather(0, last[:, :, 0]).squeeze(0)
     places = torch.arange(ids.size(2), device=ids.device).expand_as(ids[0])
-    symbols, before = walk_back(ids, parents, active.unsqueeze(2), places)
+    path = walk_back(parents, active.unsqueeze(2), places)
+    symbols = ids.gather(2, path[1:])
     within = torch.arange(len(ids), device=ids.device).view(-1, 1, 1) < taken.unsqueeze(1)
     going = ((symbols == eos).cumsum(0) == 0) & within
     return Found(
@@ -211,6 +209,6 @@ def _found(history: History, eos: int) -> Found:
         log_probs=log_probs,
         scores=perturbed,
         finished=finished,
-        weights=weights_of(shown[0], before) if shown else None,
+        weights=weights_of(shown[0], path[:-1]) if shown else None,
         drawn=torch.stack((drawn, threshold.unsqueeze(1).expand_as(drawn)), -1),
     )

@@ -49,7 +49,7 @@ def condition_maximum(perturbed: Tensor, parents: Tensor) -> Tensor:
 def inclusion_probabilities(log_probs: Tensor, threshold: Tensor) -> Tensor:
     """Gives the probability that a perturbed log-probability passes a threshold.
 
-    Paper: Kool, van Hoof, Welling 2019, arXiv 1903.06059, section 4.2: q(kappa) = 1 - exp(-exp(log p - kappa)).
+    Paper: Kool, van Hoof, Welling 2019, arXiv 1903.06059: q(kappa) = 1 - exp(-exp(log p - kappa)).
     Deviation: none.
 
     Args:
@@ -83,7 +83,7 @@ def estimate(values: Tensor, log_probs: Tensor, threshold: Tensor, *, normalised
     The sum of p / q(kappa) x value over the drawn outputs is unbiased; divided by the sum of p / q(kappa) it is biased
     but varies less.
 
-    Paper: Kool, van Hoof, Welling 2019, arXiv 1903.06059, section 4.2. Deviation: there kappa is read off a wider beam;
+    Paper: Kool, van Hoof, Welling 2019, arXiv 1903.06059. Deviation: there kappa is read off a wider beam;
     here the search gives it beside all of its outputs.
 
     Args:

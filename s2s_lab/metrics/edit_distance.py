@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_lab.metrics.base import Metric, References, ratio, write_signature
+from s2s_lab.metrics.base import References, ratio, write_signature
 from s2s_lab.metrics.levenshtein import levenshtein
-from s2s_lab.metrics.units import Unit, case_field, check_unit, divide
+from s2s_lab.metrics.units import UnitMetric, case_field
 
 
-class EditDistance(Metric):
+class EditDistance(UnitMetric):
     """Mean number of insertions, deletions and substitutions for each sentence, to its nearest reference.
 
     Statistics: [edits, 1].
@@ -17,7 +17,7 @@ class EditDistance(Metric):
     Args:
         unit: "word" or "character".
         lowercase: Compare lower-cased text.
-        name: What the score is called in tables.
+        name: What the score is called in tables; None for what it is.
 
     Raises:
         RequestError: Unknown unit.
@@ -26,18 +26,12 @@ class EditDistance(Metric):
     kind = "edit_distance"
     higher_is_better = False
 
-    def __init__(self, *, unit: Unit = "word", lowercase: bool = False, name: str = "edit_distance") -> None:
-        check_unit(unit, name=name)
-        self.unit: Unit = unit
-        self.lowercase = lowercase
-        self.name = name
-
     def count(self, hypotheses: Sequence[str], references: References) -> np.ndarray:
         """See Metric."""
         rows = np.ones((len(hypotheses), 2))
         for row, hypothesis, accepted in zip(rows, hypotheses, references, strict=True):
-            tokens = divide(hypothesis, unit=self.unit, lowercase=self.lowercase)
-            wanted = [divide(reference, unit=self.unit, lowercase=self.lowercase) for reference in accepted]
+            tokens = self.divide(hypothesis)
+            wanted = [self.divide(reference) for reference in accepted]
             row[0] = min(levenshtein(tokens, reference) for reference in wanted)
         return rows
 

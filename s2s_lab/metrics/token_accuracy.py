@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_lab.metrics.base import Metric, References, ratio, write_signature
-from s2s_lab.metrics.units import Unit, case_field, check_unit, divide
+from s2s_lab.metrics.base import References, ratio, write_signature
+from s2s_lab.metrics.units import UnitMetric, case_field
 
 
-class TokenAccuracy(Metric):
+class TokenAccuracy(UnitMetric):
     """Share, 0 to 1, of positions at which hypothesis and reference have the same word, over the longer of the two.
 
     Counting the longer one makes words missing and words too many both cost, so that 1 means an exact match of the
@@ -18,7 +18,7 @@ class TokenAccuracy(Metric):
     Args:
         unit: "word" or "character".
         lowercase: Compare lower-cased text.
-        name: What the score is called in tables.
+        name: What the score is called in tables; None for what it is.
 
     Raises:
         RequestError: Unknown unit.
@@ -27,21 +27,15 @@ class TokenAccuracy(Metric):
     kind = "token_accuracy"
     higher_is_better = True
 
-    def __init__(self, *, unit: Unit = "word", lowercase: bool = False, name: str = "token_accuracy") -> None:
-        check_unit(unit, name=name)
-        self.unit: Unit = unit
-        self.lowercase = lowercase
-        self.name = name
-
     def count(self, hypotheses: Sequence[str], references: References) -> np.ndarray:
         """See Metric."""
         return np.array([self._best(*pair) for pair in zip(hypotheses, references, strict=True)], dtype=np.float64)
 
     def _best(self, hypothesis: str, accepted: Sequence[str]) -> tuple[int, int]:
-        tokens = divide(hypothesis, unit=self.unit, lowercase=self.lowercase)
+        tokens = self.divide(hypothesis)
         rows: list[tuple[int, int]] = []
         for reference in accepted:
-            wanted = divide(reference, unit=self.unit, lowercase=self.lowercase)
+            wanted = self.divide(reference)
             equal = sum(token == other for token, other in zip(tokens, wanted, strict=False))
             rows.append((equal, max(len(tokens), len(wanted))))
         return max(rows, key=lambda row: (row[0] / row[1] if row[1] else 1.0, row[1]))

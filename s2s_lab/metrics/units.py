@@ -3,6 +3,7 @@
 from typing import Literal
 
 from s2s_lab.faults import RequestError
+from s2s_lab.metrics.base import Metric
 
 Unit = Literal["word", "character"]
 
@@ -26,3 +27,26 @@ def divide(line: str, *, unit: Unit = "word", lowercase: bool = False) -> list[s
 def case_field(lowercase: bool) -> str:
     """Name the treatment of case as sacrebleu's signatures do."""
     return "lc" if lowercase else "mixed"
+
+
+class UnitMetric(Metric):
+    """A metric of lines that are divided into units.
+
+    Args:
+        unit: "word" or "character".
+        lowercase: Compare lower-cased text.
+        name: What the score is called in tables; None for what it is.
+
+    Raises:
+        RequestError: Unknown unit.
+    """
+
+    def __init__(self, *, unit: Unit = "word", lowercase: bool = False, name: str | None = None) -> None:
+        self.name = self.kind if name is None else name
+        check_unit(unit, name=self.name)
+        self.unit: Unit = unit
+        self.lowercase = lowercase
+
+    def divide(self, line: str) -> list[str]:
+        """Divide a line as asked for; see the function `divide`."""
+        return divide(line, unit=self.unit, lowercase=self.lowercase)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_lab.metrics.base import Metric, References, ratio, write_signature
+from s2s_lab.metrics.base import References, ratio, write_signature
 from s2s_lab.metrics.levenshtein import levenshtein
-from s2s_lab.metrics.units import Unit, case_field, check_unit, divide
+from s2s_lab.metrics.units import UnitMetric, case_field
 
 
-class WordErrorRate(Metric):
+class WordErrorRate(UnitMetric):
     """Edits over reference length, summed over the corpus; 0 is perfect, above 1 is possible.
 
     Of several references the nearest counts, the longer one among equally near. References that are empty throughout
@@ -18,7 +18,7 @@ class WordErrorRate(Metric):
     Args:
         unit: "word" (phones separated by spaces are words) or "character".
         lowercase: Compare lower-cased text.
-        name: What the score is called in tables.
+        name: What the score is called in tables; None for what it is.
 
     Raises:
         RequestError: Unknown unit.
@@ -27,19 +27,13 @@ class WordErrorRate(Metric):
     kind = "word_error_rate"
     higher_is_better = False
 
-    def __init__(self, *, unit: Unit = "word", lowercase: bool = False, name: str = "word_error_rate") -> None:
-        check_unit(unit, name=name)
-        self.unit: Unit = unit
-        self.lowercase = lowercase
-        self.name = name
-
     def count(self, hypotheses: Sequence[str], references: References) -> np.ndarray:
         """See Metric."""
         return np.array([self._nearest(*pair) for pair in zip(hypotheses, references, strict=True)], dtype=np.float64)
 
     def _nearest(self, hypothesis: str, accepted: Sequence[str]) -> tuple[int, int]:
-        tokens = divide(hypothesis, unit=self.unit, lowercase=self.lowercase)
-        wanted = [divide(reference, unit=self.unit, lowercase=self.lowercase) for reference in accepted]
+        tokens = self.divide(hypothesis)
+        wanted = [self.divide(reference) for reference in accepted]
         rows = [(levenshtein(tokens, reference), len(reference)) for reference in wanted]
         return min(rows, key=lambda row: (row[0], -row[1]))
 

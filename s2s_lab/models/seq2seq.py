@@ -10,6 +10,7 @@ from s2s_lab.models.attentions.base import Prepared, num_sentences
 from s2s_lab.models.bridges.base import Bridge
 from s2s_lab.models.decoders.base import Decoder, DecoderState
 from s2s_lab.models.decoders.spreading import SpreadingDecoder
+from s2s_lab.models.embeddings.base import Embedding
 from s2s_lab.models.encoders.base import Encoder
 from s2s_lab.models.outputs.base import Output, PreparedSource
 
@@ -63,8 +64,8 @@ class Seq2Seq(nn.Module):
     def __init__(
         self,
         *,
-        source_embedding: nn.Module,
-        target_embedding: nn.Module,
+        source_embedding: Embedding,
+        target_embedding: Embedding,
         encoder: Encoder,
         bridge: Bridge,
         decoder: Decoder,
@@ -200,7 +201,7 @@ class Seq2Seq(nn.Module):
         encoded = self.encoder(self.source_embedding(known), lengths)
         prepared = self.decoder.prepare(encoded)
         state = self.decoder.initial_state(self.bridge.begin(encoded), prepared)
-        if getattr(self.target_embedding, "positional", False):
+        if self.target_embedding.positional:
             state = PositionedState(state, torch.zeros(len(values), device=values.device))
         return Memory(prepared, self.output.prepare(values, encoded)), state
 

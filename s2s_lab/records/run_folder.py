@@ -1,9 +1,8 @@
-"""The run folder: made once for each run, its facts in run.json, and where everything else of a run lies."""
+"""The run folder: made once for each run, its facts in run.json, and what else its files hold."""
 
 import contextlib
 import fcntl
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from s2s_lab.records.alone import alone_in
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.durable import plain, read_json, sync_folder, write_durably, write_json
 from s2s_lab.records.plain_yaml import read_yaml
+from s2s_lab.records.run_files import RunFiles, path_part
 from s2s_lab.records.shape import Each, Exactly, Maybe, check_shape
 
 SCHEMA = 1
@@ -45,15 +45,8 @@ PLANNED = Exactly(evaluations=[dict])
 """evaluations.yaml."""
 
 
-class RunFolder:
-    """One run's folder; holds only its path, so that it may be handed to other processes.
-
-    Attributes:
-        path: The folder.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+class RunFolder(RunFiles):
+    """One run's folder; holds only its path, so that it may be handed to other processes."""
 
     @classmethod
     def create(cls, root: Path, name: str) -> "RunFolder":
@@ -92,80 +85,6 @@ class RunFolder:
             raise RequestError(f"{path}: not a run folder (run.json is missing)")
         folder.read()
         return folder
-
-    # Where things lie.
-
-    @property
-    def run_file(self) -> Path:
-        """run.json: the facts of the run."""
-        return self.path / "run.json"
-
-    @property
-    def configuration_file(self) -> Path:
-        """config.yaml: the whole resolved configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def metrics_csv(self) -> Path:
-        """metrics.csv: the learning curves."""
-        return self.path / "metrics.csv"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the last and the best checkpoint."""
-        return self.path / "checkpoints"
-
-    @property
-    def model(self) -> Path:
-        """The folder of the self-contained, pickle-free model."""
-        return self.path / "model"
-
-    @property
-    def word_counts_file(self) -> Path:
-        """word_counts.json: target words of the training split with their counts."""
-        return self.path / "word_counts.json"
-
-    @property
-    def planned_evaluations_file(self) -> Path:
-        """evaluations.yaml: what the run is to be evaluated on once it is trained."""
-        return self.path / "evaluations.yaml"
-
-    @property
-    def log_file(self) -> Path:
-        """log.txt: the log."""
-        return self.path / "log.txt"
-
-    @property
-    def error_file(self) -> Path:
-        """error.txt: the traceback of a failed job."""
-        return self.path / "error.txt"
-
-    @property
-    def evaluations(self) -> Path:
-        """The folder of all evaluations."""
-        return self.path / "evaluation"
-
-    def evaluation(self, split: str, strategy: str, key: str) -> Path:
-        """Give the folder of one evaluation.
-
-        Args:
-            split: The split's name.
-            strategy: The decoding strategy's name.
-            key: Hash of decoding, precision and data.
-
-        Raises:
-            RequestError: If a link in the run's folder leads out of it.
-        """
-        folder = self.evaluations / path_part(split) / f"{path_part(strategy)}-{path_part(key)}"
-        if not folder.resolve().is_relative_to(self.path.resolve()):
-            raise RequestError(f"{folder}: leads out of the run's folder, to {folder.resolve()}")
-        return folder
-
-    def evaluation_folders(self) -> list[Path]:
-        """Give the folders of the evaluations that are whole, by split and name."""
-        return sorted(file.parent for file in self.evaluations.glob("[!.]*/[!.]*/scores.json"))
-
-    # What they hold.
 
     def start(self, facts: Mapping[str, Any]) -> None:
         """Write the first run.json: schema, status running, the start (UTC now unless given) and the facts."""
@@ -356,11 +275,6 @@ def check_schema(facts: Mapping[str, Any], path: Path, known: int) -> None:
         raise RequestError(f"{path}: schema is {schema!r}, expected a number from 1 to {known}")
     if schema > known:
         raise RequestError(f"{path}: schema {schema} is newer than this s2s_lab reads ({known}); update s2s_lab")
-
-
-def path_part(text: str) -> str:
-    """Make a name safe as one part of a path: other characters than letters, digits and `._+-` become `_`."""
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", text).lstrip(".") or "_"
 
 
 def _walk(place: Path) -> Iterator[Path]:

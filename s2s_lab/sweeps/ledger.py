@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 from s2s_lab.faults import RequestError
 from s2s_lab.records.alone import alone_in
 from s2s_lab.records.durable import parse_json, plain
-from s2s_lab.records.run_folder import path_part, utc_now
+from s2s_lab.records.run_files import path_part
+from s2s_lab.records.run_folder import utc_now
 from s2s_lab.records.shape import Maybe, check_shape
 
 FILE = "ledger.jsonl"

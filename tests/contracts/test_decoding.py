@@ -222,7 +222,7 @@ def test_a_log_probability_is_that_of_rescoring_and_the_weights_are_those_of_the
     for sentence, found in enumerate(strategy.decode(**toy.arguments(padding=2), return_weights=True)):
         for hypothesis in found:
             log_prob, weights = toy.rescore(sentence, symbols(hypothesis))
-            assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-9)
+            assert hypothesis.log_prob == pytest.approx(log_prob, rel=1e-12)
             assert hypothesis.weights is not None
             assert hypothesis.weights.shape == (len(symbols(hypothesis)), int(toy.lengths[sentence]))
             torch.testing.assert_close(hypothesis.weights, weights)
@@ -297,7 +297,7 @@ def test_a_beam_as_wide_as_the_space_equals_brute_force(option: str) -> None:
                 space.append((float(score), ids, length < limit))
         best = sorted(space, reverse=True)[:5]
         assert outputs([found])[0] == [entry[1:] for entry in best]
-        assert [hypothesis.score for hypothesis in found] == pytest.approx([entry[0] for entry in best], abs=1e-9)
+        assert [hypothesis.score for hypothesis in found] == pytest.approx([entry[0] for entry in best], rel=1e-12)
 
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option not in RANKS_IN_PYTHON | FORCED])
@@ -307,7 +307,7 @@ def test_under_a_constraint_that_forbids_log_probabilities_stay_the_models_own(o
     for sentence, found in enumerate(strategy.decode(**toy.arguments())):
         for hypothesis in found:
             assert len(set(hypothesis.ids)) == len(hypothesis.ids)
-            assert hypothesis.log_prob == pytest.approx(toy.rescore(sentence, symbols(hypothesis))[0], abs=1e-9)
+            assert hypothesis.log_prob == pytest.approx(toy.rescore(sentence, symbols(hypothesis))[0], rel=1e-12)
 
 
 LENGTHS = torch.tensor([sentence % 5 for sentence in range(20)])
@@ -322,7 +322,7 @@ def test_exact_lengths_are_kept_and_log_probabilities_stay_the_models_own(option
         for hypothesis in found:
             assert hypothesis.finished and len(hypothesis.ids) == LENGTHS[sentence]
             assert not set(hypothesis.ids) & {0, 2, 3}
-            assert hypothesis.log_prob == pytest.approx(toy.rescore(sentence, symbols(hypothesis))[0], abs=1e-9)
+            assert hypothesis.log_prob == pytest.approx(toy.rescore(sentence, symbols(hypothesis))[0], rel=1e-12)
     shuffled = torch.randperm(20)
     given = toy.arguments(shuffled.tolist(), padding=3)
     by_order = strategy.decode(**given, exact_lengths=LENGTHS[shuffled])
@@ -347,7 +347,7 @@ def test_a_beam_as_wide_as_the_space_finds_the_best_outputs_of_exactly_a_length(
         space = [(toy.rescore(sentence, (*ids, 3))[0], ids) for ids in itertools.product((1, 4, 5), repeat=length)]
         best = sorted(space, reverse=True)[:3]
         assert [hypothesis.ids for hypothesis in found] == [ids for _, ids in best]
-        assert [hypothesis.log_prob for hypothesis in found] == pytest.approx([each[0] for each in best], abs=1e-9)
+        assert [hypothesis.log_prob for hypothesis in found] == pytest.approx([each[0] for each in best], rel=1e-12)
 
 
 def test_greedy_outputs_of_an_exact_length_take_the_best_symbol_that_does_not_end() -> None:

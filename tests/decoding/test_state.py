@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from s2s_lab.decoding.state import batch_size, leaving_pays, look_due, repeat_rows, select_rows
+from s2s_lab.decoding.state import batch_size, leaving_pays, look_due, repeat_rows, select_rows, staying
 
 
 class Pair(NamedTuple):
@@ -44,6 +44,16 @@ def test_a_leaf_that_is_no_tensor_is_named(leaf: object) -> None:
 def test_finished_sentences_leave_when_they_are_a_sixteenth() -> None:
     assert [n for n in range(33) if leaving_pays(n, 32)] == list(range(2, 33))
     assert leaving_pays(1, 16) and not leaving_pays(0, 16) and not leaving_pays(1, 17)
+
+
+@pytest.mark.parametrize("num_done", range(18))
+def test_those_who_are_not_done_stay_when_leaving_pays(num_done: int) -> None:
+    done = torch.arange(17) < num_done
+    kept = staying(done)
+    if not leaving_pays(num_done, 17):
+        assert kept is None
+    else:
+        assert kept is not None and kept.tolist() == list(range(num_done, 17))
 
 
 def test_the_host_looks_at_every_step_only_where_looking_is_free() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.durable import write_json
-from s2s_lab.records.run_folder import SCHEMA, RunFolder, find_runs, path_part, run_name
+from s2s_lab.records.run_files import path_part
+from s2s_lab.records.run_folder import SCHEMA, RunFolder, find_runs, run_name
 
 
 def started(root: Path, name: str = "run") -> RunFolder:

@@ -40,7 +40,7 @@ def module(built: torch.nn.Module, *, world_size: int = 1, smoothing: float = 0.
         gradient_clip=None,
         log_every=1000,
     )
-    made._trainer = SimpleNamespace(world_size=world_size, global_step=0)
+    made._trainer = SimpleNamespace(world_size=world_size, global_step=0, model=made)
     return made
 
 

@@ -46,6 +46,24 @@ def _decode(path: Path, number: int, raw: bytes) -> str:
         ) from error
 
 
+def values_of(node: Mapping[str, str | None] | None) -> dict[str, str]:
+    """What is given of a split's node: keys whose value is not None."""
+    return {key: value for key, value in (node or {}).items() if value is not None}
+
+
+def find_file(split: str, key: str, value: str, root: str | None) -> Path:
+    """The file that `data.SPLIT.KEY` names, relative to the current folder, or to `root`.
+
+    Raises:
+        RequestError: if there is no such file.
+    """
+    for folder in (Path(), *([Path(root)] if root else [])):
+        if (folder / value).is_file():
+            return (folder / value).absolute()
+    places = "the current folder" + (f" and paths.data={root}" if root else "; say paths.data=DIR for another")
+    raise RequestError(f"data.{split}.{key}={value}: no such file, looked for in {places}")
+
+
 def sha256_of(path: Path) -> str:
     """Hexadecimal sha256 of a file's bytes.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from s2s_lab.data.corpora.base import Corpus, Pair
-from s2s_lab.data.corpora.files import read_lines, sha256_of
+from s2s_lab.data.corpora.files import find_file, read_lines, sha256_of, values_of
 from s2s_lab.faults import RequestError
 
 
@@ -36,8 +36,8 @@ class MonolingualCorpus(Corpus):
         root: str | None = None,
         target: str = "target",
     ) -> None:
-        given = {"train": train, "validation": validation} | ({"test": test} if _values(test) else {})
-        self._files = {split: _find(split, _values(node), root) for split, node in given.items()}
+        given = {"train": train, "validation": validation} | ({"test": test} if values_of(test) else {})
+        self._files = {split: _find(split, values_of(node), root) for split, node in given.items()}
         if self._files["train"].samefile(self._files["validation"]):
             raise RequestError(
                 f"data.train and data.validation are the same file {self._files['train']}: two splits are expected"
@@ -57,15 +57,7 @@ class MonolingualCorpus(Corpus):
         return {f"{split}/{path.name}": sha256_of(path) for split, path in self._files.items()}
 
 
-def _values(node: Mapping[str, str | None] | None) -> dict[str, str]:
-    return {key: value for key, value in (node or {}).items() if value is not None}
-
-
 def _find(split: str, node: dict[str, str], root: str | None) -> Path:
     if set(node) != {"text"}:
         raise RequestError(f"data.{split}: text=FILE is expected, found {', '.join(sorted(node)) or 'nothing'}")
-    for folder in (Path(), *([Path(root)] if root else [])):
-        if (folder / node["text"]).is_file():
-            return (folder / node["text"]).absolute()
-    places = "the current folder" + (f" and paths.data={root}" if root else "; say paths.data=DIR for another")
-    raise RequestError(f"data.{split}.text={node['text']}: no such file, looked for in {places}")
+    return find_file(split, "text", node["text"], root)

@@ -1,9 +1,8 @@
 """Anybody's own pairs: two aligned text files for each split, plain or .gz, or one tab-separated file."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from s2s_lab.data.corpora.files import AlignedFiles, FileCorpus, TabSeparatedFile
+from s2s_lab.data.corpora.files import AlignedFiles, FileCorpus, TabSeparatedFile, find_file, values_of
 from s2s_lab.faults import RequestError
 
 FORM = "source=FILE and target=FILE, or tsv=FILE"
@@ -39,30 +38,18 @@ class ParallelCorpus(FileCorpus):
         source: str = "source",
         target: str = "target",
     ) -> None:
-        given = {"train": train, "validation": validation} | ({"test": test} if _values(test) else {})
-        files = {split: _files(split, _values(node), root) for split, node in given.items()}
+        given = {"train": train, "validation": validation} | ({"test": test} if values_of(test) else {})
+        files = {split: _files(split, values_of(node), root) for split, node in given.items()}
         for one, other in zip(files["train"].paths(), files["validation"].paths(), strict=False):
             if one.samefile(other):
                 raise RequestError(f"data.train and data.validation are the same file {one}: two splits are expected")
         super().__init__(files=files, source=source, target=target)
 
 
-def _values(node: Mapping[str, str | None] | None) -> dict[str, str]:
-    return {key: value for key, value in (node or {}).items() if value is not None}
-
-
 def _files(split: str, node: dict[str, str], root: str | None) -> AlignedFiles | TabSeparatedFile:
     if set(node) == {"tsv"}:
-        return TabSeparatedFile(_find(split, "tsv", node["tsv"], root))
+        return TabSeparatedFile(find_file(split, "tsv", node["tsv"], root))
     if set(node) == {"source", "target"}:
-        return AlignedFiles(*(_find(split, side, node[side], root) for side in ("source", "target")))
+        return AlignedFiles(*(find_file(split, side, node[side], root) for side in ("source", "target")))
     found = ", ".join(sorted(node)) or "nothing"
     raise RequestError(f"data.{split}: {FORM} is expected, found {found}")
-
-
-def _find(split: str, key: str, value: str, root: str | None) -> Path:
-    for folder in (Path(), *([Path(root)] if root else [])):
-        if (folder / value).is_file():
-            return (folder / value).absolute()
-    places = "the current folder" + (f" and paths.data={root}" if root else "; say paths.data=DIR for another")
-    raise RequestError(f"data.{split}.{key}={value}: no such file, looked for in {places}")

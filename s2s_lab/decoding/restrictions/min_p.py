@@ -11,7 +11,7 @@ from s2s_lab.decoding.restrictions.base import Restriction
 class MinP(Restriction):
     """Keeps the symbols at least p times as probable as the most probable one.
 
-    Paper: Nguyen et al. 2024, arXiv 2407.01082, section 3 (min-p). Deviation: none.
+    Paper: Nguyen et al. 2024, arXiv 2407.01082 (min-p). Deviation: none.
 
     Args:
         p: above 0 and at most 1.

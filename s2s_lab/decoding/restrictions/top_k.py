@@ -11,7 +11,7 @@ from s2s_lab.decoding.restrictions.base import Restriction
 class TopK(Restriction):
     """Keeps the k most probable symbols; the lower id wins a tie.
 
-    Paper: Fan, Lewis, Dauphin 2018, arXiv 1805.04833, section 5.4. Deviation: none.
+    Paper: Fan, Lewis, Dauphin 2018, arXiv 1805.04833. Deviation: none.
 
     Args:
         k: at least 1; more than there are symbols restricts nothing.

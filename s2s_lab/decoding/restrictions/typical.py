@@ -12,7 +12,7 @@ class Typical(Restriction):
 
     A tie goes to the lower id. The most probable symbol may be left out.
 
-    Paper: Meister, Pimentel, Wiher, Cotterell 2022, arXiv 2202.00666, section 4: the set that minimises the sum of
+    Paper: Meister, Pimentel, Wiher, Cotterell 2022, arXiv 2202.00666: the set that minimises the sum of
     |H + log p| among those of probability at least tau. Deviation: as in the authors' code the nearest symbols are
     added until tau is reached.
 

@@ -1,14 +1,10 @@
 """Additive attention, of Bahdanau et al."""
 
-from torch import Tensor, nn
-
-from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.attentions.normalizers.base import Normalizer
-from s2s_lab.models.attentions.tanh_energies import tanh_energies, tanh_keys
-from s2s_lab.models.checks import require_positive
+from s2s_lab.models.attentions.tanh_base import TanhAttention
 
 
-class AdditiveAttention(Attention):
+class AdditiveAttention(TanhAttention):
     """energy(q, m) = v . tanh(W q + U m).
 
     Paper: Bahdanau et al. 2015, arXiv 1409.0473, A.1.2; "concat" of Luong et al. 2015.
@@ -31,18 +27,10 @@ class AdditiveAttention(Attention):
         normalizer: Normalizer | None = None,
     ) -> None:
         super().__init__(
-            query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
+            query_size=query_size,
+            memory_size=memory_size,
+            summary_size=summary_size,
+            attention_size=attention_size,
+            bias=False,
+            normalizer=normalizer,
         )
-        size = query_size if attention_size is None else attention_size
-        require_positive("attention.attention_size", size)
-        self.query_projection = nn.Linear(query_size, size, bias=False)
-        self.memory_projection = nn.Linear(memory_size, size, bias=False)
-        self.energy_projection = nn.Linear(size, 1, bias=False)
-
-    def keys(self, memory: Tensor) -> Tensor:
-        """Give U m, as `tanh_energies` wants it; see Attention."""
-        return tanh_keys(self.memory_projection(memory))
-
-    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Give v . tanh(W q + U m); see Attention."""
-        return tanh_energies(self.query_projection(query), keys, self.energy_projection.weight)

@@ -6,13 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.attentions.normalizers.base import Normalizer
-from s2s_lab.models.attentions.tanh_energies import tanh_energies, tanh_keys
-from s2s_lab.models.checks import require_positive
+from s2s_lab.models.attentions.tanh_base import TanhAttention
 
 
-class WeightNormalisedAdditiveAttention(Attention):
+class WeightNormalisedAdditiveAttention(TanhAttention):
     """energy(q, m) = g v / |v| . tanh(W q + U m + b): the length of v is a parameter of its own.
 
     Paper: Salimans and Kingma 2016, arXiv 1602.07868, equation 2, on the energy of Bahdanau et al. 2015, arXiv
@@ -37,25 +35,20 @@ class WeightNormalisedAdditiveAttention(Attention):
         normalizer: Normalizer | None = None,
     ) -> None:
         super().__init__(
-            query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
+            query_size=query_size,
+            memory_size=memory_size,
+            summary_size=summary_size,
+            attention_size=attention_size,
+            bias=True,
+            normalizer=normalizer,
         )
-        size = query_size if attention_size is None else attention_size
-        require_positive("attention.attention_size", size)
-        self.query_projection = nn.Linear(query_size, size, bias=False)
-        self.memory_projection = nn.Linear(memory_size, size)
-        self.energy_projection = nn.Linear(size, 1, bias=False)
         self.gain = nn.Parameter(torch.empty(1))
-        nn.init.constant_(self.gain, 1.0 / math.sqrt(size))
+        self.initialize_biases()
 
     def initialize_biases(self) -> None:
         """Start g from 1 / sqrt(size); see Attention."""
         nn.init.constant_(self.gain, 1.0 / math.sqrt(self.energy_projection.in_features))
 
-    def keys(self, memory: Tensor) -> Tensor:
-        """Give U m + b, as `tanh_energies` wants it; see Attention."""
-        return tanh_keys(self.memory_projection(memory))
-
-    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Give g v / |v| . tanh(W q + U m + b); see Attention."""
-        direction = self.gain * functional.normalize(self.energy_projection.weight, dim=1)
-        return tanh_energies(self.query_projection(query), keys, direction)
+    def direction(self) -> Tensor:
+        """Give g v / |v| (1, size); see TanhAttention."""
+        return self.gain * functional.normalize(self.energy_projection.weight, dim=1)

@@ -2,11 +2,10 @@
 
 from torch import Tensor, nn
 
-from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.attentions.normalizers.base import Normalizer
 from s2s_lab.models.attentions.tanh_energies import tanh_energies, tanh_keys
-from s2s_lab.models.checks import require_positive
+from s2s_lab.models.checks import require_above_zero, require_positive
 
 
 class ConcatAttention(Attention):
@@ -16,7 +15,7 @@ class ConcatAttention(Attention):
     positions, which softmax, sparsemax and entmax take away again: its weights do not depend on the query, and every
     step gets the same context. It is here because texts print it.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, equation 8, "concat".
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "concat".
 
     Args:
         query_size: width of a query.
@@ -48,8 +47,7 @@ class ConcatAttention(Attention):
         super().__init__(
             query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
         )
-        if isinstance(inverse_temperature, bool) or not 0.0 < inverse_temperature < float("inf"):
-            raise RequestError(f"attention.inverse_temperature is {inverse_temperature!r}, expected a number above 0")
+        require_above_zero("attention.inverse_temperature", inverse_temperature)
         size = query_size if attention_size is None else attention_size
         require_positive("attention.attention_size", size)
         self.inverse_temperature = inverse_temperature

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Prepared, to_compute_type
 from s2s_lab.models.attentions.normalizers.base import Normalizer
 from s2s_lab.models.attentions.stateful import FeatureAttention, zeros_over
+from s2s_lab.models.checks import require_above_zero
 from s2s_lab.models.encoders.base import EncoderOutput
 
 
@@ -32,7 +32,7 @@ class CoverageAttention(FeatureAttention):
     """energy(q, m, c) = v . tanh(W q + U m + p c + b), c being the sum of the weights before, over the fertility.
 
     Paper: See et al. 2017, arXiv 1704.04368, equations 10 and 11 (no fertility, with a bias; their coverage loss is
-    objective=coverage); Tu et al. 2016, arXiv 1601.04811, equations 5 to 8, linguistic coverage (fertility, no bias):
+    objective=coverage); Tu et al. 2016, arXiv 1601.04811, linguistic coverage (fertility, no bias):
     a position's coverage grows by its weight / fertility, fertility = N sigmoid(u . m).
 
     Args:
@@ -68,8 +68,8 @@ class CoverageAttention(FeatureAttention):
             bias=bias,
             normalizer=normalizer,
         )
-        if fertility is not None and (isinstance(fertility, bool) or not 0.0 < fertility < float("inf")):
-            raise RequestError(f"attention.fertility is {fertility!r}, expected a number above 0, or null for none")
+        if fertility is not None:
+            require_above_zero("attention.fertility", fertility, ", or null for none")
         self.fertility = fertility
         self.fertility_projection = None if fertility is None else nn.Linear(memory_size, 1, bias=False)
 

@@ -31,7 +31,7 @@ class NeuralCoverageMemory(NamedTuple):
 class NeuralCoverageAttention(FeatureAttention):
     """energy(q, m, c) = v . tanh(W q + U m + P c), c' = GRU([weight; m; q], c) for each position.
 
-    Paper: Tu et al. 2016, arXiv 1601.04811, section 3.1.2, neural coverage; the gated unit of Cho et al. 2014, arXiv
+    Paper: Tu et al. 2016, arXiv 1601.04811, neural coverage; the gated unit of Cho et al. 2014, arXiv
     1406.1078, equations 5 to 8: the reset gate works before the product. Deviation: biases in the gates.
 
     Args:

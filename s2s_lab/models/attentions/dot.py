@@ -1,16 +1,16 @@
 """Dot-product attention, of Luong et al."""
 
-import torch
 from torch import Tensor
 
-from s2s_lab.models.attentions.base import Attention, require_equal_widths
+from s2s_lab.models.attentions.base import require_equal_widths
 from s2s_lab.models.attentions.normalizers.base import Normalizer
+from s2s_lab.models.attentions.products import ProductAttention
 
 
-class DotAttention(Attention):
+class DotAttention(ProductAttention):
     """energy(q, m) = q . m.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, equation 8, "dot".
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "dot".
 
     Args:
         query_size: width of a query.
@@ -33,7 +33,3 @@ class DotAttention(Attention):
     def keys(self, memory: Tensor) -> Tensor:
         """Give m; see Attention."""
         return memory
-
-    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Give q . m; see Attention."""
-        return torch.bmm(query.to(keys.dtype), keys.transpose(1, 2))

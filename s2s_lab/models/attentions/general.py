@@ -1,16 +1,15 @@
 """General (bilinear) attention, of Luong et al."""
 
-import torch
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import Attention
 from s2s_lab.models.attentions.normalizers.base import Normalizer
+from s2s_lab.models.attentions.products import ProductAttention
 
 
-class GeneralAttention(Attention):
+class GeneralAttention(ProductAttention):
     """energy(q, m) = q . W m.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, equation 8, "general".
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "general".
 
     Args:
         query_size: width of a query.
@@ -30,7 +29,3 @@ class GeneralAttention(Attention):
     def keys(self, memory: Tensor) -> Tensor:
         """Give W m; see Attention."""
         return self.memory_projection(memory)
-
-    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Give q . W m; see Attention."""
-        return torch.bmm(query.to(keys.dtype), keys.transpose(1, 2))

@@ -5,15 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import Attention
-from s2s_lab.models.attentions.energy import EnergyFactory, build_energy
+from s2s_lab.models.attentions.energy import EnergyFactory
 from s2s_lab.models.attentions.normalizers.base import Normalizer
-from s2s_lab.models.attentions.windows import WindowedMemory, offsets_from, prepare_windowed
-from s2s_lab.models.checks import require_positive
-from s2s_lab.models.encoders.base import EncoderOutput
+from s2s_lab.models.attentions.windows import WindowedAttention, offsets_from
 
 
-class LocalPredictiveAttention(Attention):
+class LocalPredictiveAttention(WindowedAttention):
     """weights = align(q, m within D of p) exp(-(s - p)^2 / (2 sigma^2)), p = S sigmoid(v . tanh(W q)), sigma = D / 2.
 
     s counts source positions from 1, S is their number. Positions further than D from p weigh exactly 0.
@@ -43,32 +40,16 @@ class LocalPredictiveAttention(Attention):
         normalizer: Normalizer | None = None,
     ) -> None:
         super().__init__(
-            query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
+            query_size=query_size,
+            memory_size=memory_size,
+            summary_size=summary_size,
+            energy=energy,
+            half_width=half_width,
+            normalizer=normalizer,
         )
-        require_positive("attention.half_width", half_width)
-        self.half_width = half_width
         self.renormalise = renormalise
-        self.energy = build_energy(
-            energy, query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
-        )
         self.position_projection = nn.Linear(query_size, query_size, bias=False)
         self.position_direction = nn.Linear(query_size, 1, bias=False)
-
-    def keys(self, memory: Tensor) -> Tensor:
-        """Give the energy's keys; see Attention."""
-        return self.energy.keys(memory)
-
-    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Give the energy's energies; see Attention."""
-        return self.energy.energies(query, keys)
-
-    def weigh(self, energies: Tensor, mask: Tensor) -> Tensor:
-        """Normalise as the energy's own attention does; see Attention."""
-        return self.energy.weigh(energies, mask)
-
-    def prepare(self, encoded: EncoderOutput) -> WindowedMemory:
-        """Keep the lengths too; see Attention."""
-        return prepare_windowed(self, encoded)
 
     def centers(self, query: Tensor, lengths: Tensor) -> Tensor:
         """Give the predicted positions p (batch, queries), counted from 1.

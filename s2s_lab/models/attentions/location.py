@@ -14,7 +14,7 @@ class LocationAttention(Attention):
     Of a source longer than `max_length` only the first `max_length` positions are attended to; the others weigh
     exactly 0.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, equation 9.
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "location".
 
     Args:
         query_size: width of a query.

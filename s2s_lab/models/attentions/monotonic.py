@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Prepared, to_compute_type
 from s2s_lab.models.attentions.stateful import StatefulAttention, zeros_over
-from s2s_lab.models.attentions.tanh_energies import tanh_energies, tanh_keys
-from s2s_lab.models.checks import require_positive
+from s2s_lab.models.attentions.tanh_base import TanhAttention
+from s2s_lab.models.checks import require_not_negative
 from s2s_lab.models.encoders.base import EncoderOutput
 
 
@@ -31,16 +30,16 @@ class MonotonicMemory(NamedTuple):
     last: Tensor
 
 
-class MonotonicAttention(StatefulAttention):
+class MonotonicAttention(TanhAttention, StatefulAttention):
     """Each step goes on from where the one before stopped, and stops at a position with probability sigmoid(energy).
 
     energy(q, m) = g v / |v| . tanh(W q + U m + b) + r. With stopping probabilities p and weights a of the step before,
     the new weights are p_j q_j, q_j = (1 - p_{j-1}) q_{j-1} + a_j: the expected alignment, in which gradients flow.
     With `hard` evaluation and decoding stop where p is above 1/2: one position weighs 1.
 
-    Paper: Raffel et al. 2017, arXiv 1704.00784, section 2.3 and 2.4, equations 9 to 16 of the recurrence in q. It is
-    computed in log2(source_len) parallel steps of products and sums alone: stable, where the paper's cumulative
-    products are divided by. Deviation: what passes the last position stops there, where the paper gives an empty
+    Paper: Raffel et al. 2017, arXiv 1704.00784, sections 2.3 and 2.4. The recurrence in q is computed in
+    log2(source_len) parallel steps of products and sums alone: stable, where the paper's cumulative products are
+    divided by. Deviation: what passes the last position stops there, where the paper gives an empty
     context, so that weights always sum to 1.
 
     Args:
@@ -67,17 +66,17 @@ class MonotonicAttention(StatefulAttention):
         noise: float = 1.0,
         first_offset: float = -1.0,
     ) -> None:
-        super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)
-        size = query_size if attention_size is None else attention_size
-        require_positive("attention.attention_size", size)
-        if isinstance(noise, bool) or not 0.0 <= noise < float("inf"):
-            raise RequestError(f"attention.noise is {noise!r}, expected a number of at least 0")
+        super().__init__(
+            query_size=query_size,
+            memory_size=memory_size,
+            summary_size=summary_size,
+            attention_size=attention_size,
+            bias=True,
+        )
+        require_not_negative("attention.noise", noise)
         self.hard = hard
         self.noise = noise
         self.first_offset = first_offset
-        self.query_projection = nn.Linear(query_size, size, bias=False)
-        self.memory_projection = nn.Linear(memory_size, size)
-        self.energy_projection = nn.Linear(size, 1, bias=False)
         self.gain = nn.Parameter(torch.empty(1))
         self.offset = nn.Parameter(torch.empty(1))
         self.initialize_biases()
@@ -87,14 +86,13 @@ class MonotonicAttention(StatefulAttention):
         nn.init.constant_(self.gain, 1.0 / math.sqrt(self.energy_projection.in_features))
         nn.init.constant_(self.offset, self.first_offset)
 
-    def keys(self, memory: Tensor) -> Tensor:
-        """Give U m + b, as `tanh_energies` wants it; see Attention."""
-        return tanh_keys(self.memory_projection(memory))
+    def direction(self) -> Tensor:
+        """Give g v / |v| (1, size); see TanhAttention."""
+        return self.gain * functional.normalize(self.energy_projection.weight, dim=1)
 
     def energies(self, query: Tensor, keys: Tensor) -> Tensor:
         """Give g v / |v| . tanh(W q + U m + b) + r, in float32 at least; see Attention."""
-        direction = self.gain * functional.normalize(self.energy_projection.weight, dim=1)
-        energies = tanh_energies(self.query_projection(query), keys, direction)
+        energies = super().energies(query, keys)
         return energies.to(torch.promote_types(energies.dtype, torch.float32)) + self.offset
 
     def prepare(self, encoded: EncoderOutput) -> MonotonicMemory:

@@ -2,14 +2,14 @@
 
 import math
 
-import torch
 from torch import Tensor
 
-from s2s_lab.models.attentions.base import Attention, require_equal_widths
+from s2s_lab.models.attentions.base import require_equal_widths
 from s2s_lab.models.attentions.normalizers.base import Normalizer
+from s2s_lab.models.attentions.products import ProductAttention
 
 
-class ScaledDotAttention(Attention):
+class ScaledDotAttention(ProductAttention):
     """energy(q, m) = q . m / sqrt(size).
 
     Paper: Vaswani et al. 2017, arXiv 1706.03762, equation 1, without its projections.
@@ -35,7 +35,3 @@ class ScaledDotAttention(Attention):
     def keys(self, memory: Tensor) -> Tensor:
         """Give m / sqrt(size): what no query changes; see Attention."""
         return memory / math.sqrt(self.memory_size)
-
-    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Give q . m / sqrt(size); see Attention."""
-        return torch.bmm(query.to(keys.dtype), keys.transpose(1, 2))

@@ -4,12 +4,11 @@ from abc import abstractmethod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared, by_sentence, num_sentences
-from s2s_lab.models.attentions.normalizers.base import Normalizer
-from s2s_lab.models.attentions.tanh_energies import tanh_energies, tanh_energies_with, tanh_keys
-from s2s_lab.models.checks import require_positive
+from s2s_lab.models.attentions.tanh_base import TanhAttention
+from s2s_lab.models.attentions.tanh_energies import tanh_energies_with
 
 
 class StatefulAttention(Attention):
@@ -57,47 +56,11 @@ class StatefulAttention(Attention):
         return torch.stack(contexts, dim=1), torch.stack(weights, dim=1)
 
 
-class FeatureAttention(StatefulAttention):
+class FeatureAttention(TanhAttention, StatefulAttention):
     """energy(q, m, f) = v . tanh(W q + U m + P f + b), f being what is known of each position from earlier steps.
 
-    Args:
-        query_size: width of a query.
-        memory_size: width of a memory entry.
-        summary_size: width of the encoder's summary.
-        feature_size: width of f.
-        attention_size: width of the sum under the tanh; None means `query_size`.
-        bias: whether there is a b.
-        normalizer: see Attention.
+    See TanhAttention for the arguments; there is a `feature_size`, the width of f. What `energies` gives is for f = 0.
     """
-
-    def __init__(
-        self,
-        *,
-        query_size: int,
-        memory_size: int,
-        summary_size: int,
-        feature_size: int,
-        attention_size: int | None,
-        bias: bool,
-        normalizer: Normalizer | None,
-    ) -> None:
-        super().__init__(
-            query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
-        )
-        size = query_size if attention_size is None else attention_size
-        require_positive("attention.attention_size", size)
-        self.query_projection = nn.Linear(query_size, size, bias=False)
-        self.memory_projection = nn.Linear(memory_size, size, bias=bias)
-        self.feature_projection = nn.Linear(feature_size, size, bias=False)
-        self.energy_projection = nn.Linear(size, 1, bias=False)
-
-    def keys(self, memory: Tensor) -> Tensor:
-        """Give U m + b, as `tanh_energies` wants it; see Attention."""
-        return tanh_keys(self.memory_projection(memory))
-
-    def energies(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Give v . tanh(W q + U m + b), f being 0; see Attention."""
-        return tanh_energies(self.query_projection(query), keys, self.energy_projection.weight)
 
     def energies_with(self, query: Tensor, keys: Tensor, features: Tensor) -> Tensor:
         """Give v . tanh(W q + U m + P f + b); see Attention.
@@ -112,7 +75,7 @@ class FeatureAttention(StatefulAttention):
             keys,
             features,
             self.feature_projection.weight,
-            self.energy_projection.weight,
+            self.direction(),
         )
 
 

@@ -1,13 +1,9 @@
 """The bridge that projects each encoder layer's final state for the decoder layer of the same height."""
 
-import torch
-from torch import Tensor, nn
-
-from s2s_lab.models.bridges.base import Bridge, NestedState, StateSizes
-from s2s_lab.models.checks import require_choice
+from s2s_lab.models.bridges.base import ProjectingBridge
 
 
-class PerLayerBridge(Bridge):
+class PerLayerBridge(ProjectingBridge):
     """Each part of a decoder layer starts at f(W h + b) of its encoder layer's part; layers are paired from the top.
 
     Where the encoder has fewer layers its lowest one serves the decoder's lower layers too; where it has more, its
@@ -26,37 +22,7 @@ class PerLayerBridge(Bridge):
         RequestError: `nonlinearity` is neither.
     """
 
-    def __init__(
-        self,
-        *,
-        encoder_state_sizes: StateSizes,
-        decoder_state_sizes: StateSizes,
-        memory_size: int = 0,
-        nonlinearity: str = "tanh",
-    ) -> None:
-        super().__init__(encoder_state_sizes=encoder_state_sizes, decoder_state_sizes=decoder_state_sizes)
-        require_choice("bridge.nonlinearity", nonlinearity, ("tanh", "identity"))
-        self.nonlinearity = torch.tanh if nonlinearity == "tanh" else nn.Identity()
-        above = len(encoder_state_sizes) - len(decoder_state_sizes)
-        self.pairs = tuple(
-            tuple((max(0, above + height), place if place < len(encoder_state_sizes[max(0, above + height)]) else 0)
-                  for place in range(len(layer)))
-            for height, layer in enumerate(decoder_state_sizes)
-        )  # fmt: skip
-        self.projections = nn.ModuleList(
-            nn.ModuleList(
-                nn.Linear(encoder_state_sizes[height][place], size)
-                for (height, place), size in zip(pairs, sizes, strict=True)
-            )
-            for pairs, sizes in zip(self.pairs, decoder_state_sizes, strict=True)
-        )
-
-    def forward(self, encoder_final_state: NestedState, summary: Tensor) -> NestedState:
-        """Project each layer's parts; see Bridge."""
-        return tuple(
-            tuple(
-                self.nonlinearity(projection(encoder_final_state[height][place]))
-                for projection, (height, place) in zip(layer, pairs, strict=True)  # type: ignore[arg-type]
-            )
-            for layer, pairs in zip(self.projections, self.pairs, strict=True)
-        )
+    def source(self, height: int, place: int) -> tuple[int, int]:
+        """Give the part of the same place, or the output, of the layer as far from the top; see ProjectingBridge."""
+        layer = max(0, height + len(self.encoder_state_sizes) - len(self.decoder_state_sizes))
+        return layer, place if place < len(self.encoder_state_sizes[layer]) else 0

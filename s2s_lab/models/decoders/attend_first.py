@@ -1,26 +1,12 @@
 """The decoder that attends before its cell steps, of Bahdanau et al."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import AttentionState, Prepared
+from s2s_lab.models.attentions.base import Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_choice, require_dropout, require_layers, require_positive
-from s2s_lab.models.decoders.base import AttentionFactory, Decoder
-
-
-class AttendFirstState(NamedTuple):
-    """What the next step needs.
-
-    Attributes:
-        cells: for each layer, parts (rows, size).
-        attention: what the attention keeps of the steps before.
-    """
-
-    cells: StackState
-    attention: AttentionState = ()
+from s2s_lab.models.checks import require_choice, require_positive, require_stack
+from s2s_lab.models.decoders.base import AttentionFactory, CellsState, Decoder
 
 
 class AttendFirstDecoder(Decoder):
@@ -66,9 +52,7 @@ class AttendFirstDecoder(Decoder):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_choice("decoder.readout", readout, ("maxout", "tanh", "none"))
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         context_size = self.attention.context_size
@@ -92,19 +76,17 @@ class AttendFirstDecoder(Decoder):
             pieces = 2 if readout == "maxout" else 1
             self.readout_projection = nn.Linear(hidden_size + input_size + context_size, pieces * self.feature_size)
 
-    def initial_state(self, bridged: StackState, prepared: Prepared) -> AttendFirstState:
+    def initial_state(self, bridged: StackState, prepared: Prepared) -> CellsState:
         """Start from the bridged state; see Decoder."""
-        return AttendFirstState(bridged, self.attention.initial_state(prepared))
+        return CellsState(bridged, self.attention.initial_state(prepared))
 
-    def step(
-        self, embedded: Tensor, state: AttendFirstState, prepared: Prepared
-    ) -> tuple[Tensor, AttendFirstState, Tensor | None]:
+    def step(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, CellsState, Tensor | None]:
         """Make one step; see Decoder."""
         context, weights, attention = self.attention.step(state.cells[-1][0], prepared, state.attention)
         output, cells = self.stack.step(torch.cat((embedded, context), dim=1), state.cells)
-        return self.features(output, embedded, context), AttendFirstState(cells, attention), weights
+        return self.features(output, embedded, context), CellsState(cells, attention), weights
 
-    def forward(self, embedded: Tensor, state: AttendFirstState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+    def forward(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
         """Make all steps, the cell's in one go where the context is constant; see Decoder."""
         if self.attention.constant:
             contexts, weights = self.attention(embedded, prepared)
@@ -113,7 +95,7 @@ class AttendFirstDecoder(Decoder):
             outputs, contexts, weights = self.unroll(embedded, state, prepared)
         return self.features(outputs, embedded, contexts), weights
 
-    def unroll(self, embedded: Tensor, state: AttendFirstState, prepared: Prepared) -> tuple[Tensor, Tensor, Tensor]:
+    def unroll(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, Tensor, Tensor]:
         """Make step after step; what depends on the tokens alone is computed for all steps at once.
 
         Returns:

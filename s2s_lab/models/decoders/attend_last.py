@@ -8,20 +8,8 @@ from torch import Tensor, nn
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import AttentionState, Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
-from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
-
-
-class AttendLastState(NamedTuple):
-    """What the next step needs without input feeding.
-
-    Attributes:
-        cells: for each layer, parts (rows, size).
-        attention: what the attention keeps of the steps before.
-    """
-
-    cells: StackState
-    attention: AttentionState = ()
+from s2s_lab.models.checks import require_stack
+from s2s_lab.models.decoders.base import AttentionFactory, CellsState, Decoder, attend_all, attentional_vector
 
 
 class FeedingState(NamedTuple):
@@ -78,9 +66,7 @@ class AttendLastDecoder(Decoder):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         if input_feeding and self.attention.constant:
             raise RequestError(
@@ -102,28 +88,28 @@ class AttendLastDecoder(Decoder):
         context_size = self.attention.context_size
         self.combination = nn.Linear(context_size + hidden_size, hidden_size) if context_size else None
 
-    def initial_state(self, bridged: StackState, prepared: Prepared) -> AttendLastState | FeedingState:
+    def initial_state(self, bridged: StackState, prepared: Prepared) -> CellsState | FeedingState:
         """Start from the bridged state, fed with zeros; see Decoder."""
         attention = self.attention.initial_state(prepared)
         if self.input_feeding:
             return FeedingState(bridged, torch.zeros_like(bridged[-1][0]), attention)
-        return AttendLastState(bridged, attention)
+        return CellsState(bridged, attention)
 
     def step(
-        self, embedded: Tensor, state: AttendLastState | FeedingState, prepared: Prepared
-    ) -> tuple[Tensor, AttendLastState | FeedingState, Tensor | None]:
+        self, embedded: Tensor, state: CellsState | FeedingState, prepared: Prepared
+    ) -> tuple[Tensor, CellsState | FeedingState, Tensor | None]:
         """Make one step; see Decoder."""
         inputs = torch.cat((embedded, state.feedback), dim=1) if isinstance(state, FeedingState) else embedded
         output, cells = self.stack.step(inputs, state.cells)
         context, weights, attention = self.attention.step(output, prepared, state.attention)
-        features = self.combine(context, output)
+        features = attentional_vector(self.combination, context, output)
         if self.input_feeding:
             return self.dropout(features), FeedingState(cells, features, attention), weights
-        following = AttendLastState(cells, attention)
+        following = CellsState(cells, attention)
         return self.dropout(features), following, weights
 
     def forward(
-        self, embedded: Tensor, state: AttendLastState | FeedingState, prepared: Prepared
+        self, embedded: Tensor, state: CellsState | FeedingState, prepared: Prepared
     ) -> tuple[Tensor, Tensor | None]:
         """Make all steps, in one go where nothing is fed back; see Decoder."""
         if isinstance(state, FeedingState):
@@ -131,7 +117,7 @@ class AttendLastDecoder(Decoder):
         else:
             outputs, _ = self.stack.unroll(embedded, state.cells)
             contexts, weights = attend_all(self.attention, outputs, state.attention, prepared)
-            features = self.combine(contexts, outputs)
+            features = attentional_vector(self.combination, contexts, outputs)
         return self.dropout(features), weights
 
     def unroll(self, embedded: Tensor, state: FeedingState, prepared: Prepared) -> tuple[Tensor, Tensor]:
@@ -147,13 +133,7 @@ class AttendLastDecoder(Decoder):
         for of_token in of_tokens:
             output, cells = self.stack.advance(of_token + project_feedback(features), cells)
             context, weights, attention = self.attention.step(output, prepared, attention)
-            features = self.combine(context, output)
+            features = attentional_vector(self.combination, context, output)
             all_features.append(features)
             all_weights.append(weights)
         return torch.stack(all_features, dim=1), torch.stack(all_weights, dim=1)
-
-    def combine(self, context: Tensor, output: Tensor) -> Tensor:
-        """Give the attentional vector tanh(W [c; s]) (..., hidden), or s itself where there is no context."""
-        if self.combination is None:
-            return output
-        return torch.tanh(self.combination(torch.cat((context, output), dim=-1)))

@@ -1,15 +1,28 @@
 """The contract of a decoder: from embedded target prefixes and a prepared memory to features."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared
+from s2s_lab.models.cells.stack import StackState
 from s2s_lab.models.encoders.base import EncoderOutput
 
 DecoderState = tuple[Any, ...]
+
+
+class CellsState(NamedTuple):
+    """What the next step of recurrent layers and one attention needs.
+
+    Attributes:
+        cells: for each layer, parts (rows, size).
+        attention: what the attention keeps of the steps before.
+    """
+
+    cells: StackState
+    attention: AttentionState = ()
 
 
 class AttentionFactory(Protocol):
@@ -92,3 +105,13 @@ def attend_all(
         contexts.append(context)
         weights.append(weight)
     return torch.stack(contexts, dim=1), torch.stack(weights, dim=1)
+
+
+def attentional_vector(combination: nn.Linear | None, context: Tensor, output: Tensor) -> Tensor:
+    """Give tanh(W [c; s]) (..., size) of contexts c and outputs s (..., size), or s itself where there is no W.
+
+    Paper: Luong et al. 2015, arXiv 1508.04025.
+    """
+    if combination is None:
+        return output
+    return torch.tanh(combination(torch.cat((context, output), dim=-1)))

@@ -9,7 +9,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import AttentionState, Prepared
 from s2s_lab.models.cells.base import State
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
 
 
@@ -32,7 +32,7 @@ class ConditionalDecoder(Decoder):
 
     Layers above the lowest are plain cells that read the output below; the readout takes the topmost.
 
-    Paper: Sennrich et al. 2017, arXiv 1703.04357, section 2.1 (the conditional GRU with attention). Deviations: any
+    Paper: Sennrich et al. 2017, arXiv 1703.04357, section 2 (the conditional GRU with attention). Deviations: any
     cell; biases in the readout as in the code of Nematus.
 
     Args:
@@ -62,9 +62,7 @@ class ConditionalDecoder(Decoder):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         context_size = self.attention.context_size
         if not context_size:

@@ -1,27 +1,13 @@
 """The decoder that weighs source against target by a gate, of Tu et al."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.attentions.base import AttentionState, Prepared
+from s2s_lab.models.attentions.base import Prepared
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_choice, require_dropout, require_layers, require_positive
-from s2s_lab.models.decoders.base import AttentionFactory, Decoder
-
-
-class ContextGateState(NamedTuple):
-    """What the next step needs.
-
-    Attributes:
-        cells: for each layer, parts (rows, size).
-        attention: what the attention keeps of the steps before.
-    """
-
-    cells: StackState
-    attention: AttentionState = ()
+from s2s_lab.models.checks import require_choice, require_stack
+from s2s_lab.models.decoders.base import AttentionFactory, CellsState, Decoder
 
 
 class ContextGateDecoder(Decoder):
@@ -30,8 +16,8 @@ class ContextGateDecoder(Decoder):
     With t = W y + U s and q = C c, x is t + z * q (`gate` "source"), z * t + q ("target") or (1 - z) * t + z * q
     ("both").
 
-    Paper: Tu et al. 2017, arXiv 1608.06043, section 4. Deviations: any cell, which reads the gated
-    sum and keeps a recurrence of its own; biases in z and t. The rest is as in AttendFirstDecoder.
+    Paper: Tu et al. 2017, arXiv 1608.06043. Deviations: any cell, which reads the gated sum and keeps a
+    recurrence of its own; biases in z and t. The rest is as in AttendFirstDecoder.
 
     Args:
         input_size: width of an embedded token y.
@@ -62,9 +48,7 @@ class ContextGateDecoder(Decoder):
         gate: str = "both",
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_choice("decoder.gate", gate, ("both", "source", "target"))
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         context_size = self.attention.context_size
@@ -85,20 +69,18 @@ class ContextGateDecoder(Decoder):
         self.state_sizes = self.stack.state_sizes
         self.feature_size = hidden_size
 
-    def initial_state(self, bridged: StackState, prepared: Prepared) -> ContextGateState:
+    def initial_state(self, bridged: StackState, prepared: Prepared) -> CellsState:
         """Start from the bridged state; see Decoder."""
-        return ContextGateState(bridged, self.attention.initial_state(prepared))
+        return CellsState(bridged, self.attention.initial_state(prepared))
 
-    def step(
-        self, embedded: Tensor, state: ContextGateState, prepared: Prepared
-    ) -> tuple[Tensor, ContextGateState, Tensor | None]:
+    def step(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, CellsState, Tensor | None]:
         """Make one step; see Decoder."""
         query = state.cells[-1][0]
         context, weights, attention = self.attention.step(query, prepared, state.attention)
         output, cells = self.stack.step(self.gated(self.token_projection(embedded), query, context), state.cells)
-        return self.features(output, embedded, context), ContextGateState(cells, attention), weights
+        return self.features(output, embedded, context), CellsState(cells, attention), weights
 
-    def forward(self, embedded: Tensor, state: ContextGateState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+    def forward(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
         """Make all steps, one after the other; what depends on the tokens alone is computed at once; see Decoder."""
         of_tokens = self.token_projection(embedded.transpose(0, 1).contiguous()).unbind(dim=0)
         project = self.stack.projection()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_positive, require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
 from s2s_lab.models.encoders.base import EncoderOutput
 from s2s_lab.models.layers.convolution import HALF_VARIANCE, GatedConvolution, NormalisedLinear
@@ -62,7 +62,7 @@ class ConvolutionalDecoder(Decoder):
     not scaled. The bridged state is added to g of the first token; bridge=zero, which changes nothing, is the paper's.
     The weights given are the layers' mean.
 
-    Paper: Gehring et al. 2017, arXiv 1705.03122, sections 3.2 to 3.5, equations 1 and 2, weight normalisation on every
+    Paper: Gehring et al. 2017, arXiv 1705.03122, sections 3.2 to 3.5, weight normalisation on every
     linear map and convolution. Deviations: see ConvolutionalEncoder; a projection U of the context.
 
     Args:
@@ -96,10 +96,8 @@ class ConvolutionalDecoder(Decoder):
         max_length: int = 1024,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_positive("decoder.kernel_size", kernel_size)
-        require_dropout("decoder.dropout", dropout)
         require_positions("decoder", positions)
         self.positions = Positions(kind=positions, size=input_size, max_length=max_length, part="decoder")
         self.dropout = nn.Dropout(dropout)

@@ -1,27 +1,13 @@
 """The decoder of Google's neural machine translation system."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import AttentionState, Prepared
+from s2s_lab.models.attentions.base import Prepared
 from s2s_lab.models.cells.base import Cell, State
 from s2s_lab.models.cells.stack import CellFactory, StackState
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
-from s2s_lab.models.decoders.base import AttentionFactory, Decoder
-
-
-class GNMTState(NamedTuple):
-    """What the next step needs.
-
-    Attributes:
-        cells: for each layer, parts (rows, size).
-        attention: what the attention keeps of the steps before.
-    """
-
-    cells: StackState
-    attention: AttentionState = ()
+from s2s_lab.models.checks import require_stack
+from s2s_lab.models.decoders.base import AttentionFactory, CellsState, Decoder
 
 
 class GNMTDecoder(Decoder):
@@ -29,7 +15,7 @@ class GNMTDecoder(Decoder):
 
     From the third layer on, what a layer reads of the one below is added to its output. Features are the top output.
 
-    Paper: Wu et al. 2016, arXiv 1609.08144, sections 3 and 3.1, equations 4 and 6, figure 1. Deviation: any cell, any
+    Paper: Wu et al. 2016, arXiv 1609.08144, sections 3 and 3.1, equation 6, figure 1. Deviation: any cell, any
     attention; the first query is the lowest layer's bridged state.
 
     Args:
@@ -56,9 +42,7 @@ class GNMTDecoder(Decoder):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         widths = [input_size] + [hidden_size] * (num_layers - 1)
         context_size = self.attention.context_size
@@ -73,11 +57,11 @@ class GNMTDecoder(Decoder):
         """The cells, lowest first."""
         return tuple(self.layers)  # type: ignore[arg-type]
 
-    def initial_state(self, bridged: StackState, prepared: Prepared) -> GNMTState:
+    def initial_state(self, bridged: StackState, prepared: Prepared) -> CellsState:
         """Start from the bridged state; see Decoder."""
-        return GNMTState(bridged, self.attention.initial_state(prepared))
+        return CellsState(bridged, self.attention.initial_state(prepared))
 
-    def step(self, embedded: Tensor, state: GNMTState, prepared: Prepared) -> tuple[Tensor, GNMTState, Tensor | None]:
+    def step(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, CellsState, Tensor | None]:
         """Make one step; see Decoder."""
         context, weights, attention = self.attention.step(state.cells[0][0], prepared, state.attention)
         output, lowest = self.cells[0].step(torch.cat((embedded, context), dim=1), state.cells[0])
@@ -86,9 +70,9 @@ class GNMTDecoder(Decoder):
             found, parts = cell.step(torch.cat((self.dropout(output), context), dim=1), parts)
             output = found + output if index >= 2 else found
             following.append(parts)
-        return self.dropout(output), GNMTState(tuple(following), attention), weights
+        return self.dropout(output), CellsState(tuple(following), attention), weights
 
-    def forward(self, embedded: Tensor, state: GNMTState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+    def forward(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
         """Make all steps, those of all layers but the lowest in one go; see Decoder."""
         if self.attention.constant:
             contexts, weights = self.attention(embedded, prepared)
@@ -100,7 +84,7 @@ class GNMTDecoder(Decoder):
             outputs = found + outputs if index >= 2 else found
         return self.dropout(outputs), weights
 
-    def unroll(self, embedded: Tensor, state: GNMTState, prepared: Prepared) -> tuple[Tensor, Tensor, Tensor]:
+    def unroll(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, Tensor, Tensor]:
         """Make step after step of the lowest layer; what depends on the tokens alone is computed for all at once.
 
         Returns:

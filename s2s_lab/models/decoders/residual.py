@@ -1,27 +1,12 @@
 """The decoder of a deep stack with residual connections, which attends after it has stepped."""
 
-from typing import NamedTuple
-
-import torch
 from torch import Tensor, nn
 
-from s2s_lab.models.attentions.base import AttentionState, Prepared
+from s2s_lab.models.attentions.base import Prepared
 from s2s_lab.models.cells.base import Cell, State
 from s2s_lab.models.cells.stack import CellFactory, StackState
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
-from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
-
-
-class ResidualState(NamedTuple):
-    """What the next step needs.
-
-    Attributes:
-        cells: for each layer, parts (rows, size).
-        attention: what the attention keeps of the steps before.
-    """
-
-    cells: StackState
-    attention: AttentionState = ()
+from s2s_lab.models.checks import require_stack
+from s2s_lab.models.decoders.base import AttentionFactory, CellsState, Decoder, attend_all, attentional_vector
 
 
 class ResidualDecoder(Decoder):
@@ -59,9 +44,7 @@ class ResidualDecoder(Decoder):
         dense: bool = False,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         self.attention = attention(query_size=hidden_size, memory_size=memory_size, summary_size=summary_size)
         widths = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(cell(input_size=width, hidden_size=hidden_size) for width in widths)
@@ -77,13 +60,11 @@ class ResidualDecoder(Decoder):
         """The cells, lowest first."""
         return tuple(self.layers)  # type: ignore[arg-type]
 
-    def initial_state(self, bridged: StackState, prepared: Prepared) -> ResidualState:
+    def initial_state(self, bridged: StackState, prepared: Prepared) -> CellsState:
         """Start from the bridged state; see Decoder."""
-        return ResidualState(bridged, self.attention.initial_state(prepared))
+        return CellsState(bridged, self.attention.initial_state(prepared))
 
-    def step(
-        self, embedded: Tensor, state: ResidualState, prepared: Prepared
-    ) -> tuple[Tensor, ResidualState, Tensor | None]:
+    def step(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, CellsState, Tensor | None]:
         """Make one step; see Decoder."""
         output, lowest = self.cells[0].step(embedded, state.cells[0])
         following: list[State] = [lowest]
@@ -94,9 +75,10 @@ class ResidualDecoder(Decoder):
             added = added + output if self.dense else output
             following.append(parts)
         context, weights, attention = self.attention.step(output, prepared, state.attention)
-        return self.dropout(self.combine(context, output)), ResidualState(tuple(following), attention), weights
+        features = attentional_vector(self.combination, context, output)
+        return self.dropout(features), CellsState(tuple(following), attention), weights
 
-    def forward(self, embedded: Tensor, state: ResidualState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
+    def forward(self, embedded: Tensor, state: CellsState, prepared: Prepared) -> tuple[Tensor, Tensor | None]:
         """Make all steps, layer after layer; see Decoder."""
         outputs, _ = self.cells[0].unroll(embedded, state.cells[0])
         added = outputs
@@ -105,10 +87,4 @@ class ResidualDecoder(Decoder):
             outputs = found + added
             added = added + outputs if self.dense else outputs
         contexts, weights = attend_all(self.attention, outputs, state.attention, prepared)
-        return self.dropout(self.combine(contexts, outputs)), weights
-
-    def combine(self, context: Tensor, output: Tensor) -> Tensor:
-        """Give tanh(W [c; x]) (..., hidden), or x itself where there is no context."""
-        if self.combination is None:
-            return output
-        return torch.tanh(self.combination(torch.cat((context, output), dim=-1)))
+        return self.dropout(attentional_vector(self.combination, contexts, outputs)), weights

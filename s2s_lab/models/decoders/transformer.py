@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared, num_sentences
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
 from s2s_lab.models.encoders.base import EncoderOutput
 from s2s_lab.models.layers.positions import Positions, require_positions
 from s2s_lab.models.layers.self_attention import Cache, SelfAttention, require_heads
-from s2s_lab.models.layers.sublayer import FeedForward, Residual
+from s2s_lab.models.layers.sublayer import FeedForward, Residual, feedforward_width
 
 
 class LayerState(NamedTuple):
@@ -84,13 +84,10 @@ class TransformerDecoder(Decoder):
         max_length: int = 1024,
     ) -> None:
         super().__init__()
-        require_positive("decoder.hidden_size", hidden_size)
-        require_layers("decoder.num_layers", num_layers)
-        require_dropout("decoder.dropout", dropout)
+        require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_heads("decoder", hidden_size, num_heads)
         require_positions("decoder", positions, hidden_size // num_heads)
-        inner_size = 4 * hidden_size if feedforward_size is None else feedforward_size
-        require_positive("decoder.feedforward_size", inner_size)
+        inner_size = feedforward_width("decoder", hidden_size, feedforward_size)
         self.scale = math.sqrt(input_size)
         self.entry = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         self.positions = Positions(kind=positions, size=hidden_size, max_length=max_length, part="decoder")

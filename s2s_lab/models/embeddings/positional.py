@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.checks import require_choice, require_dropout, require_positive
+from s2s_lab.models.embeddings.base import Embedding
 from s2s_lab.models.embeddings.token import TokenEmbedding
 
 
-class PositionalEmbedding(nn.Module):
+class PositionalEmbedding(Embedding):
     """The sum of a token's vector and its position's, with dropout on its entries.
 
     "sinusoidal": entries 2i and 2i + 1 of position t are sin and cos of t / 10000^(2i / embedding_size). "learned": a
@@ -26,9 +27,6 @@ class PositionalEmbedding(nn.Module):
         dropout: probability of zeroing an entry.
         positions: "sinusoidal" or "learned".
         max_length: learned positions.
-
-    Attributes:
-        positional: a network that embeds step by step gives the positions.
     """
 
     positional = True

@@ -3,9 +3,10 @@
 from torch import Tensor, nn
 
 from s2s_lab.models.checks import require_dropout, require_positive
+from s2s_lab.models.embeddings.base import Embedding
 
 
-class TokenEmbedding(nn.Module):
+class TokenEmbedding(Embedding):
     """A vector for each id, with dropout on its entries.
 
     Args:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from s2s_lab.models.cells.base import State
 from s2s_lab.models.cells.stack import CellFactory
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions
 from s2s_lab.models.encoders.directions import mirrored, reorder, unroll_from_zero
 
@@ -17,7 +17,7 @@ class AlternatingEncoder(Encoder):
     a path from the tokens to every layer that is linear. Without them it reads h_(k-1). The summary is the top layer's
     final output.
 
-    Paper: Zhou et al. 2016, arXiv 1606.04199, section 3.1. Deviations: one column in place of the two
+    Paper: Zhou et al. 2016, arXiv 1606.04199. Deviations: one column in place of the two
     that begin in opposite directions; any cell, which keeps an input projection of its own; biases in W.
 
     Args:
@@ -40,9 +40,7 @@ class AlternatingEncoder(Encoder):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        require_positive("encoder.hidden_size", hidden_size)
-        require_layers("encoder.num_layers", num_layers)
-        require_dropout("encoder.dropout", dropout)
+        require_stack("encoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         widths = [input_size] + [2 * hidden_size] * (num_layers - 1)
         self.connections = nn.ModuleList(nn.Linear(width, hidden_size) for width in widths) if fast_forward else None
         widths = [hidden_size if fast_forward else input_size] + [hidden_size] * (num_layers - 1)

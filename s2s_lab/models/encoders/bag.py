@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions, without_state
 from s2s_lab.models.layers.positions import Positions, require_positions
 
@@ -12,7 +12,7 @@ class BagEncoder(Encoder):
 
     Final state and summary are the mean of the memory. Without positions the order of the source changes nothing.
 
-    Paper: Iyyer et al. 2015, Deep Unordered Composition Rivals Syntactic Methods for Text Classification, section 3.
+    Paper: Iyyer et al. 2015, Deep Unordered Composition Rivals Syntactic Methods for Text Classification.
     Deviation: the layers come before the mean, so that the memory has one entry for each token.
 
     Args:
@@ -38,9 +38,7 @@ class BagEncoder(Encoder):
         max_length: int = 1024,
     ) -> None:
         super().__init__()
-        require_positive("encoder.hidden_size", hidden_size)
-        require_layers("encoder.num_layers", num_layers)
-        require_dropout("encoder.dropout", dropout)
+        require_stack("encoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_positions("encoder", positions)
         self.positions = Positions(kind=positions, size=input_size, max_length=max_length, part="encoder")
         self.dropout = nn.Dropout(dropout)

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_positive, require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions, without_state
 from s2s_lab.models.layers.convolution import HALF_VARIANCE, GatedConvolution, NormalisedLinear
 from s2s_lab.models.layers.positions import Positions, require_positions
@@ -44,10 +44,8 @@ class ConvolutionalEncoder(Encoder):
         max_length: int = 1024,
     ) -> None:
         super().__init__()
-        require_positive("encoder.hidden_size", hidden_size)
-        require_layers("encoder.num_layers", num_layers)
+        require_stack("encoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_positive("encoder.kernel_size", kernel_size)
-        require_dropout("encoder.dropout", dropout)
         require_positions("encoder", positions)
         self.positions = Positions(kind=positions, size=input_size, max_length=max_length, part="encoder")
         self.dropout = nn.Dropout(dropout)

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.stack import CellFactory
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions
 from s2s_lab.models.encoders.directions import mirrored, unroll_both, unroll_from_zero
 
@@ -31,9 +31,7 @@ class GNMTEncoder(Encoder):
         self, *, input_size: int, cell: CellFactory, hidden_size: int, num_layers: int = 4, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        require_positive("encoder.hidden_size", hidden_size)
-        require_layers("encoder.num_layers", num_layers)
-        require_dropout("encoder.dropout", dropout)
+        require_stack("encoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         if hidden_size % 2:
             raise RequestError(f"encoder.hidden_size is {hidden_size}, expected an even number for two directions")
         self.forward_cell = cell(input_size=input_size, hidden_size=hidden_size // 2)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.stack import CellFactory
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions
 from s2s_lab.models.encoders.directions import mirrored, unroll_both
 
@@ -19,7 +19,7 @@ class PyramidalEncoder(Encoder):
     The memory has one entry for 2^(num_layers - 1) tokens. Of an odd number the last one is paired with zeros. The
     summary is the top layer's final output, directions concatenated.
 
-    Paper: Chan et al. 2016, arXiv 1508.01211, section 3.1, equation 5. Deviation: any cell.
+    Paper: Chan et al. 2016, arXiv 1508.01211, section 3.1. Deviation: any cell.
 
     Args:
         input_size: width of an embedded token.
@@ -36,9 +36,7 @@ class PyramidalEncoder(Encoder):
         self, *, input_size: int, cell: CellFactory, hidden_size: int, num_layers: int = 2, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        require_positive("encoder.hidden_size", hidden_size)
-        require_layers("encoder.num_layers", num_layers)
-        require_dropout("encoder.dropout", dropout)
+        require_stack("encoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         if hidden_size % 2:
             raise RequestError(f"encoder.hidden_size is {hidden_size}, expected an even number for two directions")
         if num_layers > MOST_HALVINGS + 1:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.base import State
 from s2s_lab.models.cells.stack import CellFactory
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions
 from s2s_lab.models.encoders.directions import mirrored, reorder, unroll_from_zero
 
@@ -48,9 +48,7 @@ class RecurrentEncoder(Encoder):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        require_positive("encoder.hidden_size", hidden_size)
-        require_layers("encoder.num_layers", num_layers)
-        require_dropout("encoder.dropout", dropout)
+        require_stack("encoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         if bidirectional and hidden_size % 2:
             raise RequestError(f"encoder.hidden_size is {hidden_size}, expected an even number for two directions")
         self.reverse_source = reverse_source

@@ -4,11 +4,11 @@ import math
 
 from torch import Tensor, nn
 
-from s2s_lab.models.checks import require_dropout, require_layers, require_positive
+from s2s_lab.models.checks import require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions, without_state
 from s2s_lab.models.layers.positions import Positions, require_positions
 from s2s_lab.models.layers.self_attention import SelfAttention, require_heads
-from s2s_lab.models.layers.sublayer import FeedForward, Residual
+from s2s_lab.models.layers.sublayer import FeedForward, Residual, feedforward_width
 
 
 class TransformerEncoder(Encoder):
@@ -50,13 +50,10 @@ class TransformerEncoder(Encoder):
         max_length: int = 1024,
     ) -> None:
         super().__init__()
-        require_positive("encoder.hidden_size", hidden_size)
-        require_layers("encoder.num_layers", num_layers)
-        require_dropout("encoder.dropout", dropout)
+        require_stack("encoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
         require_heads("encoder", hidden_size, num_heads)
         require_positions("encoder", positions, hidden_size // num_heads)
-        inner_size = 4 * hidden_size if feedforward_size is None else feedforward_size
-        require_positive("encoder.feedforward_size", inner_size)
+        inner_size = feedforward_width("encoder", hidden_size, feedforward_size)
         self.scale = math.sqrt(input_size)
         self.entry = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         self.positions = Positions(kind=positions, size=hidden_size, max_length=max_length, part="encoder")

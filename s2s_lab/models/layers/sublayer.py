@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from s2s_lab.models.checks import require_positive
+
 
 class Residual(nn.Module):
     """The way round a sublayer f: norm(x + f(x)), or x + f(norm(x)) where the normalisation comes first.
@@ -53,3 +55,14 @@ class FeedForward(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Give x (..., size) with the net's output added."""
         return self.residual.after(inputs, self.outer(self.inner(self.residual.before(inputs)).relu()))
+
+
+def feedforward_width(part: str, hidden_size: int, feedforward_size: int | None) -> int:
+    """Give the width inside a feed-forward net: what `feedforward_size` says, or 4 x `hidden_size`.
+
+    Raises:
+        RequestError: it is no whole number above 0; `part` is where the key is.
+    """
+    width = 4 * hidden_size if feedforward_size is None else feedforward_size
+    require_positive(f"{part}.feedforward_size", width)
+    return width

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.embeddings.token import TokenEmbedding
+from s2s_lab.models.embeddings.base import Embedding
 from s2s_lab.models.outputs.base import Output, linear_among
 from s2s_lab.models.outputs.cross_entropy import linear_cross_entropy
 
@@ -35,7 +35,7 @@ class TiedOutput(Output):
         *,
         feature_size: int,
         vocabulary_size: int,
-        target_embedding: TokenEmbedding,
+        target_embedding: Embedding,
         source_vocabulary_size: int = 0,
         memory_size: int = 0,
     ) -> None:

@@ -33,32 +33,10 @@ from s2s_lab.sweeps.backends.child import (
     run_start,
     start_of,
 )
-from s2s_lab.sweeps.backends.options import PLACE, read_options
+from s2s_lab.sweeps.backends.slurm_options import parameters_of, read_slurm_options
 
 if TYPE_CHECKING:
     from submitit import Job
-
-DEFAULTS: dict[str, Any] = {
-    "cluster": "slurm",
-    "partition": None,
-    "account": None,
-    "time": 240,
-    "memory": None,
-    "save_seconds": 120,
-    "sbatch": None,
-    "setup": None,
-}
-KINDS = {
-    "cluster": "text",
-    "partition": "text",
-    "account": "text",
-    "time": "count",
-    "memory": "number",
-    "save_seconds": "count",
-    "sbatch": "mapping",
-    "setup": "lines",
-}
-CLUSTERS = ("slurm", "local")
 
 RESULT_SECONDS = 15.0
 """A job that has ended without a result may have written one that the shared file system does not show yet."""
@@ -119,10 +97,8 @@ class SlurmBackend:
     adopts = True
 
     def __init__(self, options: Mapping[str, Any], jobs_at_once: int | None, folder: Path) -> None:
-        self._options = read_options(options, DEFAULTS, KINDS)
+        self._options = read_slurm_options(options)
         cluster = self._options["cluster"]
-        if cluster not in CLUSTERS:
-            raise RequestError(f"{PLACE}.cluster is {cluster!r}; expected one of {', '.join(CLUSTERS)}")
         try:
             import submitit  # noqa: F401
         except ImportError:
@@ -201,30 +177,7 @@ class SlurmBackend:
             alike.setdefault((task.cores, task.gpus), []).append(task)
         self._waiting = []
         for needs, tasks in alike.items():
-            self._submit_alike(tasks, self._parameters(*needs))
-
-    def _parameters(self, cores: int, gpus: int) -> dict[str, Any]:
-        """What submitit is to ask SLURM for."""
-        options = self._options
-        further = {name: value for name, value in options["sbatch"].items() if value is not False}
-        general = {
-            "name": "s2s_lab",
-            "timeout_min": options["time"],
-            "mem_gb": options["memory"],
-            "nodes": 1,
-            "tasks_per_node": 1,
-            "cpus_per_task": cores,
-            "gpus_per_node": gpus or None,
-        }
-        return general | {
-            "slurm_partition": options["partition"],
-            "slurm_account": options["account"],
-            "slurm_signal_delay_s": options["save_seconds"],
-            "slurm_array_parallelism": self._jobs_at_once,
-            "slurm_srun_args": [f"--cpus-per-task={cores}"],  # srun does not take it from sbatch
-            "slurm_setup": options["setup"] or None,
-            "slurm_additional_parameters": further | {"no-requeue": True},
-        }
+            self._submit_alike(tasks, parameters_of(self._options, *needs, at_once=self._jobs_at_once))
 
     def _submit_alike(self, tasks: Sequence[Task], parameters: Mapping[str, Any]) -> None:
         """Submits tasks of equal needs, several as one array."""

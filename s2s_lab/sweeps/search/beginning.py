@@ -8,11 +8,12 @@ from pathlib import Path
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.frozen_job import FrozenJob
+from s2s_lab.sweeps.search.dimensions import Choice, Dimension, Value
 from s2s_lab.sweeps.search.objectives import Objective, read_objectives
 from s2s_lab.sweeps.search.parts import HigherIsBetter, Prepare
 from s2s_lab.sweeps.search.samplers import check_sampler
 from s2s_lab.sweeps.search.settings import SearchSettings
-from s2s_lab.sweeps.search.space import Choice, Dimension, Drawn, Space, Value, read_space
+from s2s_lab.sweeps.search.space import Drawn, Space, read_space
 from s2s_lab.sweeps.search.storage import Definition
 
 MOST_SAMPLES = 16

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from s2s_lab.sweeps.search.space import Choice, Dimension, Space, Value
+from s2s_lab.sweeps.search.dimensions import Choice, Dimension, Value
+from s2s_lab.sweeps.search.space import Space
 from s2s_lab.sweeps.search.storage import COUNTED, Definition
 
 if TYPE_CHECKING:

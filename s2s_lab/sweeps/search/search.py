@@ -10,12 +10,13 @@ from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.search.beginning import Beginning, begin
 from s2s_lab.sweeps.search.carry import carry
+from s2s_lab.sweeps.search.dimensions import Dimension, Value
 from s2s_lab.sweeps.search.objectives import Objective
 from s2s_lab.sweeps.search.parts import Ended, HigherIsBetter, OpenEngine, Prepare, ProgressOf, Runner
 from s2s_lab.sweeps.search.pruning import pruner_for, report
 from s2s_lab.sweeps.search.samplers import sampler_for
 from s2s_lab.sweeps.search.settings import SearchSettings
-from s2s_lab.sweeps.search.space import Dimension, Drawn, Value
+from s2s_lab.sweeps.search.space import Drawn
 from s2s_lab.sweeps.search.storage import (
     JOURNAL,
     budget_used,

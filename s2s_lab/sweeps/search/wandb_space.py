@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from s2s_lab.faults import RequestError
+from s2s_lab.sweeps.search.dimensions import Choice, Dimension, Numbers, Value
 from s2s_lab.sweeps.search.objectives import Objective
-from s2s_lab.sweeps.search.space import Choice, Dimension, Drawn, Numbers, Space, Value
+from s2s_lab.sweeps.search.space import Drawn, Space
 
 METHODS = ("bayes", "random", "grid")
 

@@ -14,7 +14,7 @@ def clip_gradient(module: pl.LightningModule, limit: float) -> torch.Tensor:
     Returns:
         Scalar, the Euclidean norm before.
     """
-    wrapped = getattr(module._trainer, "model", None)
+    wrapped = module.trainer.model
     if type(wrapped).__name__ == "FullyShardedDataParallel":  # each rank holds a piece: only the wrapper knows the sum
         return wrapped.clip_grad_norm_(limit)  # type: ignore[union-attr]
     return torch.nn.utils.clip_grad_norm_(module.parameters(), limit)

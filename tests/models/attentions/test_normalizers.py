@@ -63,7 +63,7 @@ def test_weights_equal_their_definition(normalizer, reference, temperature):
     given = energies()
     weights = normalizer(temperature=temperature)(given, EVERYWHERE)
     expected = torch.stack([reference(row / temperature) for row in given])
-    torch.testing.assert_close(weights, expected, atol=1e-9, rtol=1e-7)
+    torch.testing.assert_close(weights, expected, atol=1e-12, rtol=1e-10)
 
 
 @pytest.mark.parametrize("normalizer", ALL)

@@ -13,8 +13,9 @@ from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
 from wandb.sdk.sweeps.scheduler.optuna import sweep_parameter_to_distribution
 
 from s2s_lab.faults import RequestError, RunError
+from s2s_lab.sweeps.search.dimensions import Choice
 from s2s_lab.sweeps.search.objectives import Objective
-from s2s_lab.sweeps.search.space import Choice, read_space
+from s2s_lab.sweeps.search.space import read_space
 from s2s_lab.sweeps.search.wandb_space import drawn_from, parameter, sweep_configuration, typed
 from s2s_lab.sweeps.search.wandb_sweep import FILE, WandbSettings, read_wandb_settings, wandb_sweep
 from tests.sweeps.search.fakes import World

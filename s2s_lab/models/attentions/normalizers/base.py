@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from s2s_lab.faults import RequestError
+from s2s_lab.models.checks import require_above_zero
 
 
 class Normalizer(nn.Module, ABC):
@@ -22,8 +22,7 @@ class Normalizer(nn.Module, ABC):
 
     def __init__(self, *, temperature: float = 1.0) -> None:
         super().__init__()
-        if isinstance(temperature, bool) or not 0.0 < temperature < float("inf"):
-            raise RequestError(f"attention.normalizer.temperature is {temperature!r}, expected a number above 0")
+        require_above_zero("attention.normalizer.temperature", temperature)
         self.temperature = temperature
 
     @abstractmethod

@@ -15,7 +15,7 @@ class EntmaxNormalizer(Normalizer):
 
     H is the Tsallis entropy 4/3 sum(p - p^1.5).
 
-    Paper: Peters et al. 2019, arXiv 1905.05702, algorithm 2 (exact, by sorting) and proposition 2 (gradient).
+    Paper: Peters et al. 2019, arXiv 1905.05702, algorithm 2 (exact, by sorting).
     """
 
     def project(self, energies: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from s2s_lab.models.attentions.normalizers.base import Normalizer
 class SparsemaxNormalizer(Normalizer):
     """weights = argmin over distributions p of |p - energies|^2 = max(energies - tau, 0): many are exactly 0.
 
-    Paper: Martins and Astudillo 2016, arXiv 1602.02068, algorithm 1 and equation 14.
+    Paper: Martins and Astudillo 2016, arXiv 1602.02068, algorithm 1.
     """
 
     def project(self, energies: Tensor) -> Tensor:
