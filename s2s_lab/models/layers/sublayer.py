@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from s2s_lab.models.layers.dropout import Dropout
+
 
 class Residual(nn.Module):
     """The way round a sublayer f: norm(x + f(x)), or x + f(norm(x)) where the normalisation comes first.
@@ -20,7 +22,7 @@ class Residual(nn.Module):
         super().__init__()
         self.pre_norm = pre_norm
         self.norm: nn.Module = nn.LayerNorm(size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def before(self, inputs: Tensor) -> Tensor:
         """Give what the sublayer reads of x (..., size)."""
