@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Attention, Prepared, normalise, to_compute_type
 from s2s_lab.models.checks import require_positive
 from s2s_lab.models.encoders.base import EncoderOutput
+from s2s_lab.models.layers.scaled_dot_product import scaled_dot_product
 
 
 class PreparedHeads(NamedTuple):
@@ -79,10 +79,10 @@ class TransformerAttention(Attention):
         return torch.matmul(weights.to(values.dtype), values).transpose(1, 2).flatten(2), weights.mean(dim=1)
 
     def contexts(self, query: Tensor, prepared: Prepared) -> Tensor:
-        """Attend in torch's fused kernel; see Attention."""
+        """Attend without handing the weights out; see Attention."""
         keys, values, mask = prepared
         queries = self.split(self.query_projection(query)).to(keys.dtype)
-        found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None, :])
+        found = scaled_dot_product(queries, keys, values, mask)
         return found.transpose(1, 2).flatten(2)
 
     def split(self, projected: Tensor) -> Tensor:

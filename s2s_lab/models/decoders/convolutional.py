@@ -11,6 +11,7 @@ from s2s_lab.models.checks import require_positive, require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
 from s2s_lab.models.encoders.base import EncoderOutput
 from s2s_lab.models.layers.convolution import HALF_VARIANCE, GatedConvolution, NormalisedLinear
+from s2s_lab.models.layers.dropout import Dropout
 from s2s_lab.models.layers.positions import Positions, require_positions
 
 
@@ -100,7 +101,7 @@ class ConvolutionalDecoder(Decoder):
         require_positive("decoder.kernel_size", kernel_size)
         require_positions("decoder", positions)
         self.positions = Positions(kind=positions, size=input_size, max_length=max_length, part="decoder")
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.entry = NormalisedLinear(input_size, hidden_size)
         self.layers = nn.ModuleList(
             ConvolutionalDecoderLayer(
@@ -175,7 +176,7 @@ class ConvolutionalDecoderLayer(nn.Module):
     def __init__(self, *, size: int, kernel_size: int, dropout: float, attention: Attention) -> None:
         super().__init__()
         self.convolution = GatedConvolution(size=size, kernel_size=kernel_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.attention = attention
         if attention.context_size:
             self.combination = NormalisedLinear(attention.context_size, size)

@@ -10,6 +10,7 @@ from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared, 
 from s2s_lab.models.checks import require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder, attend_all
 from s2s_lab.models.encoders.base import EncoderOutput
+from s2s_lab.models.layers.dropout import Dropout
 from s2s_lab.models.layers.positions import Positions, require_positions
 from s2s_lab.models.layers.self_attention import Cache, SelfAttention, require_heads
 from s2s_lab.models.layers.sublayer import FeedForward, Residual, feedforward_width
@@ -91,7 +92,7 @@ class TransformerDecoder(Decoder):
         self.scale = math.sqrt(input_size)
         self.entry = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         self.positions = Positions(kind=positions, size=hidden_size, max_length=max_length, part="decoder")
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerDecoderLayer(
                 size=hidden_size,

@@ -6,6 +6,7 @@ from torch.nn import functional
 from s2s_lab.models.checks import require_positive, require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions, without_state
 from s2s_lab.models.layers.convolution import HALF_VARIANCE, GatedConvolution, NormalisedLinear
+from s2s_lab.models.layers.dropout import Dropout
 from s2s_lab.models.layers.positions import Positions, require_positions
 
 
@@ -48,7 +49,7 @@ class ConvolutionalEncoder(Encoder):
         require_positive("encoder.kernel_size", kernel_size)
         require_positions("encoder", positions)
         self.positions = Positions(kind=positions, size=input_size, max_length=max_length, part="encoder")
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.entry = NormalisedLinear(input_size, hidden_size)
         self.layers = nn.ModuleList(
             GatedConvolution(size=hidden_size, kernel_size=kernel_size) for _ in range(num_layers)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from s2s_lab.models.checks import require_stack
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput, real_positions, without_state
+from s2s_lab.models.layers.dropout import Dropout
 from s2s_lab.models.layers.positions import Positions, require_positions
 from s2s_lab.models.layers.self_attention import SelfAttention, require_heads
 from s2s_lab.models.layers.sublayer import FeedForward, Residual, feedforward_width
@@ -57,7 +58,7 @@ class TransformerEncoder(Encoder):
         self.scale = math.sqrt(input_size)
         self.entry = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         self.positions = Positions(kind=positions, size=hidden_size, max_length=max_length, part="encoder")
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerEncoderLayer(
                 size=hidden_size,

@@ -9,6 +9,7 @@ from torch.nn import functional
 from s2s_lab.faults import RequestError
 from s2s_lab.models.checks import require_positive
 from s2s_lab.models.layers.positions import rotated
+from s2s_lab.models.layers.scaled_dot_product import scaled_dot_product
 
 
 class Cache(NamedTuple):
@@ -53,8 +54,7 @@ class SelfAttention(nn.Module):
             (batch, length, size).
         """
         query, key, value = self.split(inputs, 0)
-        seen = None if mask is None else mask[:, None, None, :]
-        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=mask is None)
+        found = scaled_dot_product(query, key, value, mask)
         return self.combination(found.transpose(1, 2).flatten(2))
 
     def step(self, input: Tensor, cache: Cache) -> tuple[Tensor, Cache]:

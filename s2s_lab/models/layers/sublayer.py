@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from s2s_lab.models.checks import require_positive
+from s2s_lab.models.layers.dropout import Dropout
 
 
 class Residual(nn.Module):
@@ -22,7 +23,7 @@ class Residual(nn.Module):
         super().__init__()
         self.pre_norm = pre_norm
         self.norm: nn.Module = nn.LayerNorm(size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def before(self, inputs: Tensor) -> Tensor:
         """Give what the sublayer reads of x (..., size)."""
