@@ -5,14 +5,18 @@ import math
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from s2s_lab.assemble.study import ComposedRow, StudyComposer
+    from s2s_lab.assemble.study_companions import Companions
+    from s2s_lab.records.frozen_job import FrozenJob
     from s2s_lab.records.run_folder import RunFolder
     from s2s_lab.records.study_file import Study
+    from s2s_lab.sweeps.outcome import Outcome
     from s2s_lab.sweeps.study_plan import Plan
 
 ABOUT = """A study is experiments/NAME/study.yaml: rows as unions of grids, seeds, evaluations, and claims of a paper.
@@ -80,16 +84,24 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list[ComposedRow], StudyComposer]":
-    """Compose and check the chosen rows, and tell where each of their trainings stands."""
+    """Compose and check the chosen rows and those that their evaluations name, and tell where each training stands.
+
+    Returns:
+        The plan of the chosen rows, all rows that were composed, the chosen ones first, and what composed them.
+    """
     from s2s_lab.assemble.study import StudyComposer
+    from s2s_lab.assemble.study_companions import Companions
     from s2s_lab.faults import RequestError
     from s2s_lab.records.results import read_results, slots_of
     from s2s_lab.sweeps.engine_settings import EngineSettings
-    from s2s_lab.sweeps.study_plan import OpenRow, Plan, PlannedJob, check_chosen, status_of
+    from s2s_lab.sweeps.study_plan import OpenRow, Plan, PlannedJob, check_chosen, needed_here, status_of
 
     rows, seeds = check_chosen(study, arguments.row, arguments.seed)
     recorded, composer = read_results(study), StudyComposer(study, arguments.words)
     composed = composer.compose([row for row in rows if row.needs is None], seeds)
+    named = {row.name: row for each in composed for name in each.row.evaluations for row in study.named_by(name)}
+    others = [row for row in named.values() if row.needs is None and row not in rows]
+    everything = [*composed, *composer.compose(others, seeds)]
     open_rows = []
     for row in rows:
         if row.needs is not None:
@@ -99,27 +111,28 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
             except RequestError as error:
                 obstacle = str(error).removeprefix(f"{study.path}: row {row.name}: ")
                 open_rows.append(OpenRow(row, f"not yet: {obstacle}"))
-    runs = _runs(composed)
-    jobs = []
+    runs = _runs(everything)
+    companions, jobs = Companions(everything, runs), []
     hashes = {(each.row.name, seed): job.hash for each in composed for seed, job in each.jobs.items()}
-    slots = {(slot.row, slot.seed): slot for slot in slots_of(study, hashes, composer.signatures)}
+    slots = {(slot.row, slot.seed): slot for slot in slots_of(study, hashes, _signatures(composer, companions))}
     for each in composed:
         for seed, job in each.jobs.items():
-            slot = slots[each.row.name, seed]
-            status, seconds = status_of(slot, each.asked, runs.get(job.hash, []), recorded)
-            jobs.append(PlannedJob(each.row, slot, job, status, seconds))
+            slot, wanted = slots[each.row.name, seed], companions.wanted(each.row.name, seed)
+            status, seconds = status_of(slot, wanted.asked, runs.get(job.hash, []), recorded, wanted.waiting)
+            jobs.append(PlannedJob(each.row, slot, job, status, seconds, wanted.waiting))
+    jobs = needed_here(jobs, runs)
     at_once = EngineSettings.of(composer.launcher()).jobs_together(len(jobs))
-    return Plan(study, tuple(jobs), tuple(open_rows), at_once), composed, composer
+    return Plan(study, tuple(jobs), tuple(open_rows), at_once), everything, composer
+
+
+def _signatures(composer: "StudyComposer", companions: "Companions") -> dict[str, str]:
+    return {**composer.signatures, **companions.signatures()}
 
 
 def _start(arguments: argparse.Namespace) -> None:
-    from s2s_lab.assemble.study import settings_by_hash
     from s2s_lab.faults import RunError
     from s2s_lab.records.study_file import read_study
     from s2s_lab.reports.study_page import check_replaceable
-    from s2s_lab.sweeps.engine import Engine
-    from s2s_lab.sweeps.engine_settings import EngineSettings
-    from s2s_lab.sweeps.run_jobs import run_jobs
     from s2s_lab.sweeps.study_table import summary
 
     study = read_study(arguments.path)
@@ -131,23 +144,69 @@ def _start(arguments: argparse.Namespace) -> None:
         for planned in left:
             console.print(f"{planned.status:12} {planned.job.label}  {planned.job.hash}", markup=False)
         return
-    failed = []
-    if left:
-        seconds = math.inf if arguments.limit_minutes is None else arguments.limit_minutes * 60
-        evaluations, jobs = settings_by_hash(composed), [planned.job for planned in left]
-        with Engine(EngineSettings.of(composer.launcher()), total=len(jobs), program="s2s-study") as engine:
-            outcomes = run_jobs(engine, jobs, evaluations, seconds=seconds)
-        failed = [outcome for outcome in outcomes if outcome.status in ("failed", "refused")]
-        if any(outcome.status == "interrupted" for outcome in outcomes):
-            raise KeyboardInterrupt
+    outcomes = _run_all(plan, composed, composer, arguments.limit_minutes) if left else []
+    failed = [outcome for outcome in outcomes if outcome.status in ("failed", "refused")]
     _report(arguments)
     if failed:
         first = f"{failed[0].job.label}: {failed[0].reason}"
         raise RunError(f"{len(failed)} of {len(left)} jobs failed; one of them: {first}")
 
 
+def _run_all(
+    plan: "Plan", composed: "Sequence[ComposedRow]", composer: "StudyComposer", minutes: float | None
+) -> "list[Outcome]":
+    """Train and evaluate all that is left, then do the evaluations that waited for trainings of other rows.
+
+    Raises:
+        KeyboardInterrupt: after an interrupt.
+    """
+    from s2s_lab.assemble.study_companions import Companions
+    from s2s_lab.sweeps.study_plan import waiting_lines
+
+    end = math.inf if minutes is None else time.monotonic() + minutes * 60
+    companions, chosen = Companions(composed, _runs(composed)), [each for each in composed if plan.of_row(each.row)]
+    jobs = [planned.job for planned in plan.left()]
+    outcomes, go_on = _run_some(composer, jobs, companions.settings_by_hash(chosen), end)
+    waited = [planned for planned in plan.jobs if planned.waiting and planned.status not in ("done", "running")]
+    if not waited:
+        return outcomes
+    companions = Companions(composed, _runs(composed))
+    trained = [planned for planned in waited if companions.finished(planned.row.name, planned.slot.seed) is not None]
+    wanted = [companions.wanted(planned.row.name, planned.slot.seed) for planned in trained]
+    ready = [
+        planned.job for planned, now in zip(trained, wanted, strict=True) if set(planned.waiting) - set(now.waiting)
+    ]
+    if ready and go_on and time.monotonic() < end:
+        unique = list({job.hash: job for job in ready}.values())
+        outcomes += _run_some(composer, unique, companions.settings_by_hash(chosen), end)[0]
+    open_still = [(each.row.name, each.slot.seed, now.waiting) for each, now in zip(trained, wanted, strict=True)]
+    for line in waiting_lines(open_still):
+        print(f"s2s-study: left open: {line}", file=sys.stderr)
+    return outcomes
+
+
+def _run_some(
+    composer: "StudyComposer",
+    jobs: "Sequence[FrozenJob]",
+    evaluations: "Mapping[str, Sequence[Mapping[str, Any]]]",
+    end: float,
+) -> "tuple[list[Outcome], bool]":
+    """Run jobs with their evaluations until a time; tell how each ended, and whether more may be started."""
+    from s2s_lab.sweeps.engine import Engine
+    from s2s_lab.sweeps.engine_settings import EngineSettings
+    from s2s_lab.sweeps.run_jobs import run_jobs
+
+    with Engine(EngineSettings.of(composer.launcher()), total=len(jobs), program="s2s-study") as engine:
+        outcomes = run_jobs(engine, jobs, evaluations, seconds=end - time.monotonic())
+        go_on = not engine.halted
+    if any(outcome.status == "interrupted" for outcome in outcomes):
+        raise KeyboardInterrupt
+    return outcomes, go_on
+
+
 def _report(arguments: argparse.Namespace) -> None:
     from s2s_lab.assemble.study import StudyComposer
+    from s2s_lab.assemble.study_companions import Companions
     from s2s_lab.records.results import entry_of, merged, read_results, slots_of
     from s2s_lab.records.study_file import read_study
     from s2s_lab.reports.study_measured import counts
@@ -158,11 +217,12 @@ def _report(arguments: argparse.Namespace) -> None:
     recorded, composer = read_results(study), StudyComposer(study, arguments.words)
     composed = {each.row.name: each for each in _composable(study, composer)}
     hashes = {(name, seed): job.hash for name, each in composed.items() for seed, job in each.jobs.items()}
-    finished = finished_runs(_runs(composed.values()), set(hashes.values()))
-    slots = slots_of(study, hashes, composer.signatures)
+    runs = _runs(composed.values())
+    companions, finished = Companions(composed.values(), runs), finished_runs(runs, set(hashes.values()))
+    slots = slots_of(study, hashes, _signatures(composer, companions))
     scores = {claim["score"] for claim in study.claims.values() if claim["kind"] == "order"}
     found = [
-        entry_of(run, slot, composed[slot.row].asked, scores)
+        entry_of(run, slot, companions.wanted(slot.row, slot.seed).asked, scores)
         for slot in slots
         if slot.hash is not None
         for run in finished.get(slot.hash, [])

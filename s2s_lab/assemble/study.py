@@ -2,20 +2,22 @@
 
 import json
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from s2s_lab.assemble.configuration import compose_each, plain
 from s2s_lab.assemble.inference import build_strategy
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.job import NOT_OF_THE_JOB, check_parts, freeze
-from s2s_lab.assemble.together import with_parts
+from s2s_lab.assemble.together import digest, with_parts
 from s2s_lab.faults import RequestError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.nearest import one_of
 from s2s_lab.records.recorded_evaluation import Asked
+from s2s_lab.records.study_companions import rows_named
 from s2s_lab.records.study_file import OF_THE_STUDY, Study
 from s2s_lab.records.study_rows import Row, word
 
@@ -29,12 +31,18 @@ class ComposedRow:
     Attributes:
         row: the row.
         jobs: seed -> its training.
-        asked: name -> evaluation that each of them gets.
+        asked: name -> evaluation that each of them gets, with names of rows, also in the signature, where the study's
+            words name some.
     """
 
     row: Row
     jobs: dict[int, FrozenJob]
     asked: dict[str, Asked]
+
+    @property
+    def row_hash(self) -> str:
+        """Of all that decides the results of its trainings but their seeds."""
+        return next(iter(self.jobs.values())).row_hash
 
 
 class StudyComposer:
@@ -45,7 +53,7 @@ class StudyComposer:
         words: of the command line, for every job: places, loggers and the launcher; nothing that decides a result.
 
     Attributes:
-        signatures: name of an evaluation -> its strategy's signature.
+        signatures: name of an evaluation that names no row -> its strategy's signature.
 
     Raises:
         RequestError: if a word would change results, or an evaluation cannot be composed.
@@ -59,7 +67,10 @@ class StudyComposer:
         self._fingerprints: dict[str, Any] = {}
         self._splits: dict[tuple[str, str], str] = {}
         self._settings = {name: self._evaluation(name) for name in study.evaluations}
-        self.signatures = {name: self._signature(name) for name in study.evaluations}
+        self._signatures = {name: self._signature(name) for name in study.evaluations}
+        self.signatures = {
+            name: text for name, text in self._signatures.items() if not rows_named(self._settings[name])
+        }
 
     def compose(
         self, rows: Sequence[Row], seeds: Collection[int] | None = None, *, check: bool = True
@@ -140,26 +151,32 @@ class StudyComposer:
         return {key: value for key, value in settings.items() if key != "runs"}
 
     def _signature(self, name: str) -> str:
-        settings = self._settings[name]
-        strategy = build_strategy(settings["decoding"], settings.get("constraint"))
-        return with_parts(strategy.signature(exact=settings.get("oracle_length", False)), settings)
+        try:
+            return signature_of(self._settings[name], named=Path.as_posix)
+        except RequestError as error:
+            raise RequestError(f"{self.study.path}: evaluation {name}: {error}") from None
 
     def _asked(self, name: str, job: FrozenJob) -> Asked:
         settings, corpus = self._settings[name], job.settings["data"]["corpus"]
         key = (json.dumps(corpus), settings["split"])
         if key not in self._splits:
             self._splits[key] = build(corpus, "data.corpus").canonical(settings["split"])
-        return Asked(self.study.evaluation_definition(name), self._splits[key], self.signatures[name], settings)
+        signature, definition = self._signatures[name], self.study.evaluation_definition(name)
+        return Asked(definition, self._splits[key], signature, settings, signature)
 
 
-def settings_by_hash(rows: Iterable[ComposedRow]) -> dict[str, list[dict[str, Any]]]:
-    """Give for each job's hash the evaluations of all rows that share it."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for composed in rows:
-        for job in composed.jobs.values():
-            settings = found.setdefault(job.hash, [])
-            settings += [each.settings for each in composed.asked.values() if each.settings not in settings]
-    return found
+def signature_of(settings: Mapping[str, Any], *, named: Callable[[Path], str] = digest) -> str:
+    """Writes the signature of an evaluation: its strategy's with all that is beside the model.
+
+    Args:
+        settings: plain conf/evaluate.yaml.
+        named: says which model a run is that the settings name.
+
+    Raises:
+        RequestError: if the strategy or what is beside the model cannot be built.
+    """
+    strategy = build_strategy(settings["decoding"], settings.get("constraint"))
+    return with_parts(strategy.signature(exact=settings.get("oracle_length", False)), settings, named=named)
 
 
 def _check_word(text: str) -> None:

@@ -12,7 +12,7 @@ from s2s_lab.data.batch import Batch
 from s2s_lab.data.corpora.files import sha256_of
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded
-from s2s_lab.inference.ensemble import Ensemble
+from s2s_lab.inference.ensemble import Ensemble, check_weights
 from s2s_lab.inference.frozen import WEIGHTS, FrozenModel
 from s2s_lab.inference.fusion import ShallowFusion
 from s2s_lab.inference.rerank import KINDS, Reranker, rerank
@@ -73,27 +73,42 @@ class Together:
         return [AverageLagging().score(read, lengths)]
 
 
-def with_parts(signature: str, settings: Mapping[str, Any]) -> str:
-    """Adds to a strategy's signature all that is beside the model and decides the output, without places.
+def digest(run: Path) -> str:
+    """Tells a model from all others: the beginning of the sha256 of its weights.
 
     Raises:
-        RequestError: a model that is named cannot be read, or weights are set and no run is named.
+        RequestError: the run has no model.
+    """
+    place, _ = read_model(run)
+    return sha256_of(place / WEIGHTS)[:DIGITS]
+
+
+def with_parts(signature: str, settings: Mapping[str, Any], *, named: Callable[[Path], str] = digest) -> str:
+    """Adds to a strategy's signature all that is beside the model and decides the output, without places.
+
+    Args:
+        signature: of the strategy.
+        settings: plain conf/evaluate.yaml or conf/translate.yaml.
+        named: says which model a run is.
+
+    Raises:
+        RequestError: a model that is named cannot be read, or the weights do not fit the runs that are named.
     """
     parts = dict[str, str]()
     _check_weights(settings)
     if settings.get("together"):
         weights = settings.get("together_weights")
         shown = "equal" if weights is None else ",".join(f"{weight:g}" for weight in weights)
-        members = ",".join(map(_digest, _paths("together", settings["together"])))
+        members = ",".join(map(named, _paths("together", settings["together"])))
         parts["together"] = f"{settings['together_mean']},{shown},{members}"
     if settings.get("wait_k") is not None:
         parts["wait_k"] = str(settings["wait_k"])
     if settings.get("language_model") is not None:
         weight = settings["language_model_weight"]
-        parts["language_model"] = f"{weight:g},{_digest(Path(settings['language_model']))}"
+        parts["language_model"] = f"{weight:g},{named(Path(settings['language_model']))}"
     if settings.get("rerank"):
         nodes = _checked_rerankers(settings["rerank"])
-        parts["rerank"] = ";".join(f"{n['kind']},{n['weight']:g},{_digest(Path(n['run']))}" for n in nodes)
+        parts["rerank"] = ";".join(f"{n['kind']},{n['weight']:g},{named(Path(n['run']))}" for n in nodes)
     return "|".join((signature, *(f"{name}:{value}" for name, value in parts.items())))
 
 
@@ -207,15 +222,8 @@ def _check_same(side: str, place: str, other: FrozenModel, run: Path, model: Fro
 
 
 def _check_weights(settings: Mapping[str, Any]) -> None:
-    if settings.get("together_weights") is not None and not settings.get("together"):
+    weights, together = settings.get("together_weights"), settings.get("together")
+    if weights is not None and not together:
         raise RequestError("together_weights is set, but together names no run")
-
-
-def _digest(run: Path) -> str:
-    """Tells a model from all others: the beginning of the sha256 of its weights.
-
-    Raises:
-        RequestError: the run has no model.
-    """
-    place, _ = read_model(run)
-    return sha256_of(place / WEIGHTS)[:DIGITS]
+    if weights is not None and together:
+        check_weights(weights, 1 + len(together))

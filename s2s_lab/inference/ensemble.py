@@ -14,6 +14,20 @@ from s2s_lab.models.seq2seq import Sources
 MEANS = ("probabilities", "log_probabilities")
 
 
+def check_weights(given: Sequence[Any], members: int) -> None:
+    """Check that there is a weight for each member.
+
+    Raises:
+        RequestError: there is no member, or the weights do not fit.
+    """
+    numbers = all(isinstance(each, int | float) and 0 <= each < float("inf") for each in given)
+    if not members or len(given) != members or not numbers or not sum(given) > 0:
+        raise RequestError(
+            f"together_weights is {list(given)} for {members} members, expected a number of at least 0 for each, "
+            "one of them above 0"
+        )
+
+
 class Ensemble:
     """A view of networks with the same vocabularies whose step gives the weighted mean of theirs.
 
@@ -41,12 +55,7 @@ class Ensemble:
         mean: Literal["probabilities", "log_probabilities"] = "probabilities",
     ) -> None:
         given = [1.0] * len(members) if weights is None else list(weights)
-        numbers = all(isinstance(each, int | float) and 0 <= each < float("inf") for each in given)
-        if not members or len(given) != len(members) or not numbers or not sum(given) > 0:
-            raise RequestError(
-                f"together_weights is {given} for {len(members)} members, expected a number of at least 0 for each, "
-                "one of them above 0"
-            )
+        check_weights(given, len(members))
         if mean not in MEANS:
             raise RequestError(f"together_mean is {mean!r}, expected one of {', '.join(MEANS)}")
         total = sum(given)

@@ -27,14 +27,16 @@ class Asked:
     Attributes:
         definition: hash of what the study says of it.
         split: the split's name in the run's corpus.
-        signature: of the decoding strategy.
+        signature: of the decoding strategy and of what decodes together with the run, as the run's record has it.
         settings: plain conf/evaluate.yaml without `runs`.
+        signature_over_seeds: the same with what stands for all seeds in place of single models.
     """
 
     definition: str
     split: str
     signature: str
     settings: dict[str, Any]
+    signature_over_seeds: str
 
 
 def find_evaluation(run: RunFolder, asked: Asked) -> Evaluation | None:

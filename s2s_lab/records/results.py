@@ -60,7 +60,7 @@ class Slot:
         definition: hash of what the study says of it.
         hash: of the job; None where it cannot be had, e.g. because its corpus is not on this machine.
         evaluations: name -> hash of what the study says of it.
-        signatures: name -> the strategy's signature, where it is known.
+        signatures: name -> the strategy's signature, the same for all seeds, where it is known.
     """
 
     row: str
@@ -114,7 +114,7 @@ def slots_of(
     Args:
         study: the study.
         hashes: (row, seed) -> hash of the job, for those whose hash is known.
-        signatures: name of an evaluation -> its strategy's signature, where it is known.
+        signatures: name of an evaluation -> its strategy's signature, the same for all seeds, where it is known.
     """
     found = []
     for row in study.rows:
@@ -236,7 +236,7 @@ def entry_of(run: RunFolder, slot: Slot, asked: Mapping[str, Asked], with_statis
         "under_trained": facts.get("under_trained"),
         "monitor": monitor,
         "evaluations": {
-            name: _evaluation_entry(found, asked[name].definition, wanted)
+            name: _evaluation_entry(found, asked[name], wanted)
             for name, found in evaluations.items()
             if found is not None
         },
@@ -254,7 +254,7 @@ def statistics_of(entry: Mapping[str, Any], evaluation: str, score: str, path: P
     return None if packed is None else unpack(packed, place)
 
 
-def _evaluation_entry(evaluation: Evaluation, definition: str, with_statistics: set[str]) -> dict[str, Any]:
+def _evaluation_entry(evaluation: Evaluation, asked: Asked, with_statistics: set[str]) -> dict[str, Any]:
     facts = evaluation.facts
     names = [score["name"] for score in facts["scores"] if score["name"] in with_statistics]
     segments = evaluation.segments()
@@ -265,8 +265,10 @@ def _evaluation_entry(evaluation: Evaluation, definition: str, with_statistics: 
             raise RequestError(f"{evaluation.folder / 'segments.jsonl'}: the statistics of {name} are not whole")
         kept[name] = pack(np.array(rows, dtype=np.float64))
     return {
-        "definition": definition,
-        **{key: facts.get(key) for key in ("split", "strategy", "signature", "data_fingerprint", "precision")},
+        "definition": asked.definition,
+        **{key: facts.get(key) for key in ("split", "strategy")},
+        "signature": asked.signature_over_seeds,
+        **{key: facts.get(key) for key in ("data_fingerprint", "precision")},
         **{key: facts.get(key) for key in ("sentences", "sentences_per_second")},
         "scores": [{key: score[key] for key in SCORE} for score in facts["scores"]],
         "statistics": kept,

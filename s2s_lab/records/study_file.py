@@ -16,6 +16,7 @@ from s2s_lab.records.nearest import one_of
 from s2s_lab.records.plain_yaml import read_yaml
 from s2s_lab.records.shape import Each, Exactly, Maybe, check_shape
 from s2s_lab.records.study_claims import IDENTIFIER, check_claims
+from s2s_lab.records.study_companions import check_names, rows_named, with_full_names, with_rows
 from s2s_lab.records.study_rows import Row, check_choices, expand, row_names
 
 FILE = "study.yaml"
@@ -51,7 +52,8 @@ class Study:
         source: where the paper is read; may be empty.
         about: Markdown on what our recipe does differently; may be empty.
         seeds: of rows that have none of their own.
-        evaluations: name -> words of conf/evaluate.yaml; the first is the default of claims.
+        evaluations: name -> words of conf/evaluate.yaml, with names of rows where those name runs; the first is the
+            default of claims.
         minutes_per_job: the budget of one training; None for none.
         cores: that the budget is made for; None where it does not say.
         note: on the budget; may be empty.
@@ -101,16 +103,25 @@ class Study:
 
     def words(self, row: Row, seed: int) -> dict[str, Any]:
         """Give all that the study says of one training, apart from its labels."""
-        budget = {} if self.minutes_per_job is None else {"trainer.max_minutes": self.minutes_per_job}
-        return {**row.words, **budget, "seed": seed}
+        return {**self._words(row), "seed": seed}
 
     def definition(self, row: Row, seed: int) -> str:
         """Hash what the study says of one training, so that a result is known again where no hash can be had."""
         return configuration_hash(self.words(row, seed))
 
     def evaluation_definition(self, name: str) -> str:
-        """Hash what the study says of one evaluation."""
-        return configuration_hash(self.evaluations[name])
+        """Hash what the study says of one evaluation, and of the rows that it names."""
+        rows = {row.name: row for row in self.rows}
+        return configuration_hash(with_rows(self.evaluations[name], lambda other: self._words(rows[other])))
+
+    def named_by(self, evaluation: str) -> list[Row]:
+        """Give the rows that an evaluation names."""
+        names = rows_named(self.evaluations[evaluation])
+        return [row for row in self.rows if row.name in names]
+
+    def _words(self, row: Row) -> dict[str, Any]:
+        budget = {} if self.minutes_per_job is None else {"trainer.max_minutes": self.minutes_per_job}
+        return {**row.words, **budget}
 
 
 def read_study(path: Path | str) -> Study:
@@ -150,9 +161,10 @@ def _study(found: Mapping[str, Any], file: Path) -> Study:
         raise RequestError(f"{file}: base.trainer.max_minutes is what budget.minutes_per_job says; write one of them")
     rows: list[Row] = []
     for name, block in found["rows"].items():
-        rows += _block(name, block, base, seeds, tuple(evaluations), f"{file}: rows.{name}")
+        rows += _block(name, block, base, seeds, evaluations, f"{file}: rows.{name}")
     if not rows:
         raise RequestError(f"{file}: rows is empty, expected at least one")
+    evaluations = with_full_names(evaluations, rows, str(file))
     known = {row.name: [(row.name, row.evaluations)] for row in rows}
     for name in found["rows"]:
         known[name] = [(row.name, row.evaluations) for row in rows if row.block == name]
@@ -173,8 +185,8 @@ def _study(found: Mapping[str, Any], file: Path) -> Study:
 
 
 def _block(
-    name: str, block: Mapping[str, Any], base: dict[str, Any], seeds: tuple[int, ...], evaluations: tuple[str, ...],
-    place: str,
+    name: str, block: Mapping[str, Any], base: dict[str, Any], seeds: tuple[int, ...],
+    evaluations: Mapping[str, Mapping[str, Any]], place: str,
 ) -> list[Row]:  # fmt: skip
     if not IDENTIFIER.fullmatch(name):
         raise RequestError(f"{place}: a block's name has letters a-z, digits and _ alone")
@@ -239,12 +251,19 @@ def _evaluations(found: Mapping[str, Any], file: Path) -> dict[str, dict[str, An
     for name in found:
         if not IDENTIFIER.fullmatch(name):
             raise RequestError(f"{file}: evaluations.{name}: a name has letters a-z, digits and _ alone")
+    for name, words in found.items():
+        check_names(words, f"{file}: evaluations.{name}")
     return {name: _words(words, f"{file}: evaluations.{name}", OF_THE_RUN) for name, words in found.items()}
 
 
-def _evaluation_names(chosen: Any, known: tuple[str, ...], place: str) -> tuple[str, ...]:
+def _evaluation_names(chosen: Any, known: Mapping[str, Mapping[str, Any]], place: str) -> tuple[str, ...]:
     if chosen is None:
-        return known
+        alone = tuple(name for name, words in known.items() if not rows_named(words))
+        if not alone:
+            raise RequestError(
+                f"{place} is missing, and all evaluations name rows: a row gets only those that it lists"
+            )
+        return alone
     for name in chosen:
         one_of(name, known, f"{place}: {name}", "an evaluation of this study")
     if not chosen or len(set(chosen)) < len(chosen):

@@ -19,6 +19,10 @@ SIGNS = {"reproduced": "✔ reproduced", "not reproduced": "✘ not reproduced",
          "open": "○ open"}  # fmt: skip
 PACKAGES = ("python", "s2s-lab", "torch", "lightning", "sacrebleu")
 SHOWN_ROWS = 40
+NAMED = (
+    "A row that is named there stands for its run of the same seed; parameters and training are those of the table's "
+    "row alone."
+)
 
 
 def render_page(study: Study, results: Results, figures: Mapping[str, str]) -> str:
@@ -106,6 +110,7 @@ def _results(study: Study, tables: Sequence[ScoreTable]) -> list[str]:
         words = " ".join(word(key, value) for key, value in study.evaluations[each.evaluation].items())
         data = f"{each.split}, {each.sentences:,} sentences, data {each.fingerprint[:12]}"
         parts += [f"### {each.evaluation}: {data}", f"`s2s-evaluate` with `{words}`." if words else ""]
+        parts += [NAMED] if study.named_by(each.evaluation) else []
         parts += [table(each.headings, each.lines), *each.notes]
     if not parts:
         return ["## Results", "Nothing has been measured yet."]

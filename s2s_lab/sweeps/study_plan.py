@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,7 @@ class PlannedJob:
         job: the frozen job.
         status: where it stands.
         seconds: that it took where it is done; None where that is not known.
+        waiting: name of an evaluation -> rows that it names and that have no finished model of the seed here.
     """
 
     row: Row
@@ -36,6 +37,7 @@ class PlannedJob:
     job: FrozenJob
     status: Status
     seconds: float | None
+    waiting: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,20 +108,70 @@ class Plan:
     def waits_for(self, claim: Mapping[str, object]) -> list[str] | None:
         """Give what a claim waits for: rows and blocks that are not done with all their seeds; open ones say so.
 
-        None if the plan leaves a row of the claim out.
+        Rows that an evaluation of the claim names count too. None if the plan leaves a row of the claim out.
         """
         waiting = []
-        for needed in needed_by(claim):
-            rows = self.study.rows_of(needed.row)
+        for name in self._rows_needed(claim):
+            rows = self.study.rows_of(name)
             is_open = [any(item.row.name == row.name for item in self.open_rows) for row in rows]
             if any(not known and not self.of_row(row) for row, known in zip(rows, is_open, strict=True)):
                 return None
             undone = [any(each.status != "done" for each in self.of_row(row)) for row in rows]
             if any(is_open):
-                waiting.append(f"{needed.row} (open)")
+                waiting.append(f"{name} (open)")
             elif any(undone):
-                waiting.append(needed.row + (f" ({sum(undone)} of {len(rows)} rows)" if len(rows) > 1 else ""))
+                waiting.append(name + (f" ({sum(undone)} of {len(rows)} rows)" if len(rows) > 1 else ""))
         return list(dict.fromkeys(waiting))
+
+    def evaluations_waiting(self) -> list[str]:
+        """Say of each evaluation that names rows which of them it waits for, row by row."""
+        left = [planned for planned in self.jobs if planned.status != "done"]
+        return waiting_lines((each.row.name, each.slot.seed, each.waiting) for each in left)
+
+    def _rows_needed(self, claim: Mapping[str, object]) -> list[str]:
+        needed = needed_by(claim)
+        companions = [row.name for each in needed for row in self.study.named_by(each.evaluation)]
+        return list(dict.fromkeys([*(each.row for each in needed), *companions]))
+
+
+def waiting_lines(waiting: Iterable[tuple[str, int, Mapping[str, Sequence[str]]]]) -> list[str]:
+    """Say what evaluations wait for, one line for each evaluation of a row and each row that it names.
+
+    Args:
+        waiting: row, seed, and name of an evaluation -> rows that have no finished model of the seed here.
+    """
+    seeds: dict[tuple[str, str, str], list[int]] = {}
+    for row, seed, evaluations in waiting:
+        for evaluation, rows in evaluations.items():
+            for other in rows:
+                seeds.setdefault((row, evaluation, other), []).append(seed)
+    return [
+        f"{evaluation} of {row} waits for {other}, which has no finished model here of "
+        f"seed{'s' * (len(own) > 1)} {', '.join(map(str, own))}"
+        for (row, evaluation, other), own in seeds.items()
+    ]
+
+
+def needed_here(jobs: Sequence[PlannedJob], runs: Mapping[str, Sequence[RunFolder]]) -> list[PlannedJob]:
+    """Count recorded trainings as not done whose models are not here and without which others cannot be evaluated.
+
+    Args:
+        jobs: as results.json and the runs of this machine tell them.
+        runs: hash of a job -> its runs.
+
+    Raises:
+        RequestError: if a record cannot be read.
+    """
+    undone = [planned for planned in jobs if planned.status != "done"]
+    needed = {(row, each.slot.seed) for each in undone for rows in each.waiting.values() for row in rows}
+    found = []
+    for planned in jobs:
+        if planned.status == "done" and (planned.row.name, planned.slot.seed) in needed:
+            own = [run for run in runs.get(planned.job.hash, []) if run.read().get("status") != "finished"]
+            status, _ = status_of(planned.slot, {}, own, Results(""))
+            planned = replace(planned, status=status)
+        found.append(planned)
+    return found
 
 
 def find_study_runs(root: Path) -> dict[str, list[RunFolder]]:
@@ -142,7 +194,11 @@ def find_study_runs(root: Path) -> dict[str, list[RunFolder]]:
 
 
 def status_of(
-    slot: Slot, asked: Mapping[str, Asked], runs: Sequence[RunFolder], recorded: Results
+    slot: Slot,
+    asked: Mapping[str, Asked],
+    runs: Sequence[RunFolder],
+    recorded: Results,
+    waiting: Collection[str] = (),
 ) -> tuple[Status, float | None]:
     """Tell where a training stands, and the seconds it took.
 
@@ -151,6 +207,7 @@ def status_of(
         asked: the evaluations it should have.
         runs: run folders of its hash.
         recorded: what results.json holds.
+        waiting: names of evaluations that it should have and that cannot be done yet.
 
     Raises:
         RequestError: if a record cannot be read.
@@ -161,7 +218,7 @@ def status_of(
     facts = [(run, run.read()) for run in runs]
     finished = [(run, fact) for run, fact in facts if fact.get("status") == "finished"]
     for run, fact in finished:
-        if all(find_evaluation(run, each) is not None for each in asked.values()):
+        if not waiting and all(find_evaluation(run, each) is not None for each in asked.values()):
             return "done", fact.get("seconds")
     if finished:
         return "unevaluated", finished[-1][1].get("seconds")

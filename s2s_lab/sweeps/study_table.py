@@ -30,6 +30,8 @@ def print_plan(plan: Plan, console: Console) -> None:
             "its words can be composed now: see whether it still needs that" if item.obstacle is None else item.obstacle
         )
         console.print(f"open: {escape(item.row.name)} needs {escape(item.row.needs or '')} ({escape(could)})")
+    for line in plan.evaluations_waiting():
+        console.print(escape(line))
     for name, claim in plan.study.claims.items():
         waiting = plan.waits_for(claim)
         if waiting is None:
