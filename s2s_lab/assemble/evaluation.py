@@ -109,7 +109,7 @@ def evaluate(
     )  # fmt: skip
     decoded = passes[0]
     likelihoods = bench.likelihoods(settings, device)
-    text_of = wording(model.target, model.source.tokenizer.tokenize_many(sources) if replacing else None)
+    text_of = wording(model.target, [model.source.written(line) for line in sources] if replacing else None)
     texts = [[text_of(index, item) for item in decoded.hypotheses[index]] for index in range(len(sources))]
     hypotheses = [found[0] for found in texts]
     scores = _scores(metrics, hypotheses, references, likelihoods, model)

@@ -85,7 +85,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         load_weights(network, read_model(Path(settings["init"]))[0])
     frozen = FrozenModel(
         network=network,
-        source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary),
+        source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary, num_sources=corpus.num_sources),
         target=TextSide(prepared.target_tokenizer, prepared.target_vocabulary),
         configuration={key: settings[key] for key in (*MODEL_KEYS, *CHOSEN_KEYS) if key in settings},
         shared=settings["data"]["vocabulary"]["shared"],
@@ -334,7 +334,7 @@ def _start_record(
             "machine": machine(devices),
             "data": {
                 "name": data["name"],
-                "source": data["source"],
+                "source": data["source"] if isinstance(data["source"], str) else "-".join(data["source"]),
                 "target": data["target"],
                 "fingerprint": prepared.fingerprint,
                 "files": job["corpus_fingerprint"],

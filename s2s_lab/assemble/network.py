@@ -38,8 +38,8 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
 
     Args:
         settings: plain configuration with the nodes cell, embedding, encoder, attention, decoder, bridge, output and
-            initialization, perhaps also transition and cell_dropout; a `cell` inside encoder or decoder serves that
-            side alone. An encoder or decoder whose signature has no `cell` gets none.
+            initialization, perhaps also transition, cell_dropout and sources; a `cell` inside encoder or decoder
+            serves that side alone. An encoder or decoder whose signature has no `cell` gets none.
         source_size: tokens of the source vocabulary.
         target_size: tokens of the target vocabulary.
         shared: whether both sides share one vocabulary.
@@ -61,6 +61,8 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
                 raise RequestError(
                     f"{name} is chosen, but neither encoder nor decoder has a cell that it could be around"
                 )
+    if "sources" in settings:
+        check_kind(settings["sources"], Encoder, "sources")
     with refusing("the parts of the network do not fit together"):
         return _joined(settings, nodes, cells, source_size, target_size, shared)
 
@@ -71,6 +73,14 @@ def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
     for name in AROUND_CELLS:
         if name in settings:
             factory = functools.partial(build(settings[name], name), cell=factory)
+    return factory
+
+
+def _attention_factory(node: Mapping[str, Any], encoder: Encoder) -> Any:
+    """What builds the attention of a node, told of the number of sources where it wants to know."""
+    factory = build(node, "attention")
+    if "num_sources" in inspect.signature(locate(node["_target_"], "attention")).parameters:
+        return functools.partial(factory, num_sources=encoder.num_sources)
     return factory
 
 
@@ -95,19 +105,17 @@ def _joined(
         shared_vocabulary=shared,
         padding_id=PAD,
     )
-    encoder = build(
-        nodes["encoder"],
-        "encoder",
-        input_size=source_embedding.embedding_size,
-        **factories.get("encoder", {}),
-    )
+    reading = functools.partial(build, nodes["encoder"], "encoder", **factories.get("encoder", {}))
+    if "sources" in settings:
+        reading = functools.partial(build, settings["sources"], "sources", encoder=reading)
+    encoder = reading(input_size=source_embedding.embedding_size)
     decoder = build(
         nodes["decoder"],
         "decoder",
         input_size=target_embedding.embedding_size,
         memory_size=encoder.memory_size,
         summary_size=encoder.summary_size,
-        attention=build(settings["attention"], "attention"),
+        attention=_attention_factory(settings["attention"], encoder),
         **factories.get("decoder", {}),
     )
     bridge = build(

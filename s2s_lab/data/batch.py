@@ -39,9 +39,18 @@ class Batch:
     def __post_init__(self) -> None:
         """Fills in what was not given."""
         if self.global_source_tokens < 0:
-            self.global_source_tokens = int(self.sources[0][1].sum())
+            self.global_source_tokens = int(self.source_lengths.sum())
         if self.step_tokens < 0:
             self.step_tokens = self.global_tokens
+
+    @property
+    def source_lengths(self) -> Tensor:
+        """(rows,) int64, eos included, of all sources of a row together."""
+        return sum((lengths for _, lengths in self.sources[1:]), self.sources[0][1])
+
+    def source(self, row: int) -> list[int]:
+        """Ids of a row's sources, eos included, one source after the other."""
+        return [id_ for values, lengths in self.sources for id_ in values[row, : int(lengths[row])].tolist()]
 
     @property
     def inputs(self) -> Tensor:

@@ -30,7 +30,7 @@ class Collator(Dataset[Batch]):
                 sentence of a global batch that has some gives a placeholder.
         """
         if isinstance(rows, Rows) and not len(rows.indices):
-            return _placeholder(rows)
+            return _placeholder(rows, self.split.num_sources)
         indices = np.asarray(rows.indices if isinstance(rows, Rows) else rows, dtype=np.int64)
         source_lengths, target_lengths = self.split.source_lengths[indices], self.split.target_lengths[indices]
         tokens = int(target_lengths.sum())
@@ -40,7 +40,7 @@ class Collator(Dataset[Batch]):
             else Rows(indices, len(indices), tokens, int(source_lengths.sum()), step_tokens=tokens)
         )
         return Batch(
-            sources=((self._padded("source", indices, source_lengths), _lengths(source_lengths)),),
+            sources=_apart(self._padded("source", indices, source_lengths), _lengths(source_lengths)),
             targets=self._padded("target", indices, target_lengths),
             target_lengths=_lengths(target_lengths),
             index=torch.from_numpy(indices),
@@ -66,7 +66,7 @@ def collate(
     """The batch of sentences that are in no split, such as lines to translate.
 
     Args:
-        sources: ids of each source, eos included.
+        sources: ids of each source, eos included; of several sources of a target, one after the other.
         targets: ids of each target, eos included, or None.
         index: number of each sentence.
 
@@ -76,7 +76,7 @@ def collate(
     source_ids, source_lengths = _stacked(sources)
     target_ids, target_lengths = _stacked(targets or [np.zeros(0, np.int64)] * len(sources))
     return Batch(
-        sources=((source_ids, source_lengths),),
+        sources=_apart(source_ids, source_lengths),
         targets=target_ids,
         target_lengths=target_lengths,
         index=torch.from_numpy(np.asarray(index, dtype=np.int64)),
@@ -85,9 +85,9 @@ def collate(
     )
 
 
-def _placeholder(rows: Rows) -> Batch:
+def _placeholder(rows: Rows, num_sources: int) -> Batch:
     return Batch(
-        sources=((torch.full((1, 1), EOS), torch.ones(1, dtype=torch.int64)),),
+        sources=((torch.full((1, 1), EOS), torch.ones(1, dtype=torch.int64)),) * num_sources,
         targets=torch.full((1, 1), PAD),
         target_lengths=torch.zeros(1, dtype=torch.int64),
         index=torch.full((1,), -1),
@@ -97,6 +97,33 @@ def _placeholder(rows: Rows) -> Batch:
         step_tokens=rows.step_tokens,
         placeholder=True,
     )
+
+
+def _apart(ids: torch.Tensor, lengths: torch.Tensor) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    """Takes sources apart that lie one after the other, each ending with eos, as many in each row.
+
+    Args:
+        ids: (rows, source_len), padded; padding is no eos.
+        lengths: (rows,), of all sources of a row together.
+
+    Returns:
+        Of each source (ids, lengths), padded anew.
+    """
+    rows, ends = (ids == EOS).nonzero(as_tuple=True)
+    count = len(ends) // len(ids) if len(ids) else 1
+    if count <= 1:
+        return ((ids, lengths),)
+    assert torch.equal(rows, torch.arange(len(ids)).repeat_interleave(count)), "rows have different numbers of sources"
+    ends = ends.view(len(ids), count) + 1
+    starts = torch.cat((torch.zeros_like(ends[:, :1]), ends[:, :-1]), 1)
+    sources = []
+    for place in range(count):
+        of_source = ends[:, place] - starts[:, place]
+        positions = torch.arange(int(of_source.max()))
+        places = (starts[:, place, None] + positions).clamp(max=ids.shape[1] - 1)
+        padded = ids.gather(1, places).masked_fill(positions >= of_source[:, None], PAD)
+        sources.append((padded, of_source))
+    return tuple(sources)
 
 
 def _stacked(sentences: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:

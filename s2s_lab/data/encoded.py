@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from s2s_lab.data.several import lengths_of
 from s2s_lab.data.vocabulary import EOS
 
 Side = Literal["source", "target"]
@@ -26,7 +27,8 @@ class EncodedSplit:
     """Ids of the sentence pairs of one split, read from disk where they are needed.
 
     The folder holds, for each side, SIDE.ids (all sentences one after the other, each ending with eos; uint16 or
-    uint32) and SIDE.offsets (int64, sentences + 1), and meta.json.
+    uint32) and SIDE.offsets (int64, sentences + 1), and meta.json. Several sources of a target are one sentence here,
+    one source after the other, each ending with eos.
 
     Args:
         folder: written by SplitWriter.
@@ -69,6 +71,11 @@ class EncodedSplit:
 
     def __len__(self) -> int:
         return len(self.source_lengths)
+
+    @property
+    def num_sources(self) -> int:
+        """Sources of each target; 1 of a split without sentences."""
+        return len(lengths_of(self.source(0))) if len(self) else 1
 
     def source(self, index: int) -> np.ndarray:
         """Ids of a source sentence, eos included: (source_len,)."""

@@ -124,8 +124,7 @@ class Shortlist:
             network: in eval mode.
             batch: on the CPU or on the network's device.
         """
-        values, _ = batch.sources[0]
-        ids = self.ids(values.cpu().numpy())
+        ids = self.ids(np.concatenate([values.cpu().numpy() for values, _ in batch.sources], axis=1))
         if ids is None:
             return None
         device = next(network.output.parameters()).device

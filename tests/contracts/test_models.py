@@ -126,6 +126,7 @@ def build(
     transition: str = "shallow",
     cell_dropout: str = "none",
     encoder: tuple[str, dict[str, Any]] = ("recurrent", {}),
+    sources: tuple[str, dict[str, Any]] = ("one", {}),
     bridge: str = "projected",
     attention: str = "additive",
     normalizer: str = "unset",
@@ -139,8 +140,13 @@ def build(
     )
     cells = cells_of(cell, ("transition", transition), ("cell_dropout", cell_dropout))
     reading, writing = make("encoder", encoder[0], **encoder[1]), make("decoder", decoder[0], **decoder[1])
+    reading = partial(reading, **with_cell(reading, cells))
+    if settings("sources", sources[0]):
+        reading = partial(make("sources", sources[0], **sources[1]), encoder=reading)
     normalizing = {} if normalizer == "unset" else {"normalizer": make("normalizer", normalizer)}
-    encoding = reading(input_size=SIZE, **with_cell(reading, cells))
+    encoding = reading(input_size=SIZE)
+    if attention == "hierarchical":
+        normalizing["num_sources"] = encoding.num_sources
     decoding = writing(
         input_size=SIZE,
         memory_size=encoding.memory_size,
@@ -213,7 +219,7 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
 
 
 AXES = {
-    "attention": options("attention"),
+    "attention": [name for name in options("attention") if name != "hierarchical"],  # see test_several_sources.py
     "normalizer": ["unset", *options("normalizer")],
     "decoder": ways("decoder", ("input_feeding", "readout", "gate")),
     "encoder": ways("encoder", ("bidirectional", "reverse_source", "fast_forward")),
@@ -291,10 +297,10 @@ def name_of(parts: dict[str, Any]) -> str:
 PAIRS = covering(AXES, no_network)
 
 
-def each_option() -> list[dict[str, Any]]:
-    """Give the first rows of PAIRS that hold an option of any axis which no row before them held."""
+def each_option(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the first rows that hold an option of any axis which no row before them held."""
     rows, seen = [], set()
-    for row in PAIRS:
+    for row in pairs:
         new = {(axis, repr(option)) for axis, option in row.items()} - seen
         if new:
             rows.append(row)
@@ -303,7 +309,7 @@ def each_option() -> list[dict[str, Any]]:
 
 
 every_pair = pytest.mark.parametrize("parts", PAIRS, ids=name_of)
-every_option = pytest.mark.parametrize("parts", each_option(), ids=name_of)
+every_option = pytest.mark.parametrize("parts", each_option(PAIRS), ids=name_of)
 
 
 @pytest.mark.parametrize(
@@ -459,6 +465,7 @@ def test_every_option_starts_with_a_line_that_says_what_it_is():
         "initialization",
         "transition",
         "cell_dropout",
+        "sources",
     ):
         for name in options(group):
             lines = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()

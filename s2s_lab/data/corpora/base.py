@@ -32,6 +32,7 @@ class Corpus(ABC):
         source: language or label of the source side.
         target: language or label of the target side.
         monolingual: whether all sources are empty.
+        num_sources: sources of each target; the source line of a pair holds several separated by tabs.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Corpus(ABC):
     source: str
     target: str
     monolingual: bool = False
+    num_sources: int = 1
 
     @abstractmethod
     def splits(self) -> tuple[str, ...]:

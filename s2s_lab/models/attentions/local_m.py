@@ -28,6 +28,8 @@ class LocalMonotonicAttention(StatefulAttention):
         normalizer: see Attention.
     """
 
+    ordered = True
+
     def __init__(
         self,
         *,

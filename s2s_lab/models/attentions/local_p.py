@@ -31,6 +31,8 @@ class LocalPredictiveAttention(Attention):
         normalizer: see Attention.
     """
 
+    ordered = True
+
     def __init__(
         self,
         *,

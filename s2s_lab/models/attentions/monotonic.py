@@ -56,6 +56,8 @@ class MonotonicAttention(StatefulAttention):
         RequestError: `noise` is below 0.
     """
 
+    ordered = True
+
     def __init__(
         self,
         *,
