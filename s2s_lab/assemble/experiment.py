@@ -131,6 +131,7 @@ def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
         source_size=len(prepared.source_vocabulary),
         target_size=len(prepared.target_vocabulary),
         shared=settings["data"]["vocabulary"]["shared"],
+        factor_sizes=prepared.source_tokenizer.factor_sizes(),
     )
 
 

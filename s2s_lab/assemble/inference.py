@@ -58,6 +58,7 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
         source_size=len(source.vocabulary),
         target_size=len(target.vocabulary),
         shared=shared,
+        factor_sizes=source.tokenizer.factor_sizes(),
     )
     with torch.device("meta"):  # sizes are compared before any memory is taken
         planned = build_own()

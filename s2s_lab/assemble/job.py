@@ -64,12 +64,21 @@ def check_parts(configuration: Any) -> None:
     corpus = build(settings["data"]["corpus"], "data.corpus")
     for side in ("source", "target"):
         check_kind(tokenizer_node(settings, side), Tokenizer, "tokenizer")
-        build(tokenizer_node(settings, side), "tokenizer")
+    source, target = (build(tokenizer_node(settings, side), "tokenizer") for side in ("source", "target"))
     shared = settings["data"]["vocabulary"]["shared"]
     given = _check_given(settings) if settings["init"] else _check_vocabulary(settings)
     sizes = [len(side) for side in given.vocabularies] if given else [NUM_SPECIALS + 1] * 2
+    factors = given.tokenizers[0].factor_sizes() if given else (NUM_SPECIALS + 1,) * source.num_factors
+    if target.num_factors:
+        raise RequestError(
+            "the target's tokenizer gives factors, which sources alone can have; expected "
+            "tokenizer@source_tokenizer=factored_bpe (or another) beside an ordinary tokenizer, and "
+            "data.vocabulary.shared=false"
+        )
     with torch.device("meta"):
-        network = build_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared)
+        network = build_network(
+            settings, source_size=sizes[0], target_size=sizes[1], shared=shared, factor_sizes=factors
+        )
     _check_sources(corpus, network)
     check_vector_files(network)
     _check_memory(network)

@@ -33,7 +33,14 @@ AROUND_CELLS = ("transition", "cell_dropout")
 """Nodes that may be chosen, each a cell around the one before."""
 
 
-def build_network(settings: Mapping[str, Any], *, source_size: int, target_size: int, shared: bool) -> Seq2Seq:
+def build_network(
+    settings: Mapping[str, Any],
+    *,
+    source_size: int,
+    target_size: int,
+    shared: bool,
+    factor_sizes: tuple[int, ...] = (),
+) -> Seq2Seq:
     """Builds and initializes a network: embeddings, encoder, decoder with its attention, bridge, output.
 
     Args:
@@ -43,6 +50,7 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
         source_size: tokens of the source vocabulary.
         target_size: tokens of the target vocabulary.
         shared: whether both sides share one vocabulary.
+        factor_sizes: ids of each factor of a source token.
 
     Raises:
         RequestError: if two parts cannot be combined.
@@ -64,7 +72,7 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
     if "sources" in settings:
         check_kind(settings["sources"], Encoder, "sources")
     with refusing("the parts of the network do not fit together"):
-        return _joined(settings, nodes, cells, source_size, target_size, shared)
+        return _joined(settings, nodes, cells, source_size, target_size, shared, factor_sizes)
 
 
 def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
@@ -74,6 +82,22 @@ def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
         if name in settings:
             factory = functools.partial(build(settings[name], name), cell=factory)
     return factory
+
+
+def _with_factors(node: Mapping[str, Any], factor_sizes: tuple[int, ...]) -> dict[str, Any]:
+    """The sizes of factors where an embedding reads them.
+
+    Raises:
+        RequestError: there are factors, and it reads none.
+    """
+    if "factor_sizes" in inspect.signature(locate(node["_target_"], "embedding")).parameters:
+        return {"factor_sizes": factor_sizes}
+    if factor_sizes:
+        raise RequestError(
+            f"the source's tokenizer gives {len(factor_sizes)} factors, but the embedding reads none; expected "
+            "embedding=factored"
+        )
+    return {}
 
 
 def _attention_factory(node: Mapping[str, Any], encoder: Encoder) -> Any:
@@ -95,6 +119,7 @@ def _joined(
     source_size: int,
     target_size: int,
     shared: bool,
+    factor_sizes: tuple[int, ...],
 ) -> Seq2Seq:
     factories = {name: {"cell": _cell_factory(cell, settings)} for name, cell in cells.items()}
     source_embedding, target_embedding = build(
@@ -104,6 +129,7 @@ def _joined(
         target_vocabulary_size=target_size,
         shared_vocabulary=shared,
         padding_id=PAD,
+        **_with_factors(settings["embedding"], factor_sizes),
     )
     reading = functools.partial(build, nodes["encoder"], "encoder", **factories.get("encoder", {}))
     if "sources" in settings:

@@ -30,7 +30,7 @@ class Collator(Dataset[Batch]):
                 sentence of a global batch that has some gives a placeholder.
         """
         if isinstance(rows, Rows) and not len(rows.indices):
-            return _placeholder(rows, self.split.num_sources)
+            return _placeholder(rows, self.split.num_sources, self.split.num_factors)
         indices = np.asarray(rows.indices if isinstance(rows, Rows) else rows, dtype=np.int64)
         source_lengths, target_lengths = self.split.source_lengths[indices], self.split.target_lengths[indices]
         tokens = int(target_lengths.sum())
@@ -51,13 +51,19 @@ class Collator(Dataset[Batch]):
         )
 
     def _padded(self, side: str, indices: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
-        """Ids (rows, longest), gathered in one piece."""
+        """Ids (rows, longest), or (rows, longest, 1 + factors), gathered in one piece."""
         ids, starts = self.split.ids[side], self.split.offsets[side][indices]  # type: ignore[index]
         positions = np.arange(lengths.max(initial=0))
         real = positions < lengths[:, None]  # (rows, longest)
         padded = np.full(real.shape, PAD, np.int64)
-        padded[real] = ids[(starts[:, None] + positions)[real]]
-        return torch.from_numpy(padded)
+        places = (starts[:, None] + positions)[real]
+        padded[real] = ids[places]
+        if side == "target" or self.split.factors is None:
+            return torch.from_numpy(padded)
+        rows = np.full((*real.shape, 1 + self.split.num_factors), PAD, np.int64)
+        rows[..., 0] = padded
+        rows[real, 1:] = self.split.factors[places]
+        return torch.from_numpy(rows)
 
 
 def collate(
@@ -85,9 +91,10 @@ def collate(
     )
 
 
-def _placeholder(rows: Rows, num_sources: int) -> Batch:
+def _placeholder(rows: Rows, num_sources: int, num_factors: int) -> Batch:
+    shape = (1, 1, 1 + num_factors) if num_factors else (1, 1)
     return Batch(
-        sources=((torch.full((1, 1), EOS), torch.ones(1, dtype=torch.int64)),) * num_sources,
+        sources=((torch.full(shape, EOS), torch.ones(1, dtype=torch.int64)),) * num_sources,
         targets=torch.full((1, 1), PAD),
         target_lengths=torch.zeros(1, dtype=torch.int64),
         index=torch.full((1,), -1),
@@ -103,13 +110,14 @@ def _apart(ids: torch.Tensor, lengths: torch.Tensor) -> tuple[tuple[torch.Tensor
     """Takes sources apart that lie one after the other, each ending with eos, as many in each row.
 
     Args:
-        ids: (rows, source_len), padded; padding is no eos.
+        ids: (rows, source_len), or (rows, source_len, 1 + factors), padded; padding is no eos.
         lengths: (rows,), of all sources of a row together.
 
     Returns:
         Of each source (ids, lengths), padded anew.
     """
-    rows, ends = (ids == EOS).nonzero(as_tuple=True)
+    words = ids if ids.ndim == 2 else ids[..., 0]
+    rows, ends = (words == EOS).nonzero(as_tuple=True)
     count = len(ends) // len(ids) if len(ids) else 1
     if count <= 1:
         return ((ids, lengths),)
@@ -121,7 +129,10 @@ def _apart(ids: torch.Tensor, lengths: torch.Tensor) -> tuple[tuple[torch.Tensor
         of_source = ends[:, place] - starts[:, place]
         positions = torch.arange(int(of_source.max()))
         places = (starts[:, place, None] + positions).clamp(max=ids.shape[1] - 1)
-        padded = ids.gather(1, places).masked_fill(positions >= of_source[:, None], PAD)
+        beyond = positions >= of_source[:, None]
+        if ids.ndim == 3:
+            places, beyond = places.unsqueeze(2), beyond.unsqueeze(2)
+        padded = ids.take_along_dim(places, 1).masked_fill(beyond, PAD)
         sources.append((padded, of_source))
     return tuple(sources)
 
@@ -129,7 +140,7 @@ def _apart(ids: torch.Tensor, lengths: torch.Tensor) -> tuple[tuple[torch.Tensor
 def _stacked(sentences: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     lengths = np.fromiter((len(ids) for ids in sentences), np.int64, len(sentences))
     real = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    padded = np.full(real.shape, PAD, np.int64)
+    padded = np.full((*real.shape, *(sentences[0].shape[1:] if len(sentences) else ())), PAD, np.int64)
     if real.any():
         padded[real] = np.concatenate(sentences)
     return torch.from_numpy(padded), torch.from_numpy(lengths)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from s2s_lab.data.encoded import SIDES, Side, SplitWriter, count_ids, dtype_for,
 from s2s_lab.data.several import split_sources
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import EOS, Vocabulary
+
+Item = TypeVar("Item")
 
 _CHUNK = 1024  # pairs that are tokenized together
 
@@ -89,20 +91,20 @@ def encode_training(
         monolingual: whether empty sources are kept.
         num_sources: that a source line holds; each must be neither empty nor too long.
     """
-    writer = SplitWriter(folder, "uint32")
+    writer = SplitWriter(folder, "uint32", tokenizers[0].num_factors)
     filtered = {"empty": 0, "source_too_long": 0, "target_too_long": 0}
     word_counts: Counter[str] = Counter()
     seen = _Appearance(), _Appearance()
     if settings.shared:
         seen = seen[0], seen[0]
-    for sources, target, line in _tokenized(pairs, tokenizers, num_sources):
+    for sources, target, line, factors in _tokenized(pairs, tokenizers, num_sources):
         reason = _reason(sources, target, limits, monolingual)
         if reason is not None:
             filtered[reason] += 1
             continue
         word_counts.update(words(line))
         ids = [[seen[0][token] for token in source] for source in sources]
-        writer.add(_in_a_row(ids, eos=0), [seen[1][token] for token in target], eos=0)
+        writer.add(_in_a_row(ids, eos=0), [seen[1][token] for token in target], eos=0, factors=factors)
     writer.close()
     if not writer.sentences:
         empty = Vocabulary(())
@@ -145,10 +147,10 @@ def encode_pairs(
     Returns:
         The number of pairs.
     """
-    writer = SplitWriter(folder, dtype_for(*map(len, vocabularies)))
-    for sources, target, _ in _tokenized(pairs, tokenizers, num_sources):
+    writer = SplitWriter(folder, dtype_for(*map(len, vocabularies)), tokenizers[0].num_factors)
+    for sources, target, _, factors in _tokenized(pairs, tokenizers, num_sources):
         ids = [vocabularies[0].encode(source) for source in sources]
-        writer.add(_in_a_row(ids), vocabularies[1].encode(target))
+        writer.add(_in_a_row(ids), vocabularies[1].encode(target), factors=factors)
     writer.close()
     return writer.sentences
 
@@ -163,22 +165,33 @@ class _Appearance(dict[str, int]):
 
 def _tokenized(
     pairs: Iterable[Pair], tokenizers: tuple[Tokenizer, Tokenizer], num_sources: int
-) -> Iterator[tuple[list[list[str]], list[str], str]]:
-    """Tokens of each source and of the target, and the raw target line."""
+) -> Iterator[tuple[list[list[str]], list[str], str, list[tuple[int, ...]]]]:
+    """Tokens of each source and of the target, the raw target line, and the factors of all sources' tokens in a row."""
     stream = iter(pairs)
+    ends = [(EOS,) * tokenizers[0].num_factors]
     while chunk := list(islice(stream, _CHUNK)):
         lines, targets = zip(*chunk, strict=True)
-        found = tokenizers[0].tokenize_many([source for line in lines for source in split_sources(line, num_sources)])
+        texts = [source for line in lines for source in split_sources(line, num_sources)]
+        found = tokenizers[0].tokenize_many(texts)
         sources = [found[place : place + num_sources] for place in range(0, len(found), num_sources)]
-        yield from zip(sources, tokenizers[1].tokenize_many(targets), targets, strict=True)
+        factors = [[] for _ in lines]
+        if ends[0]:
+            beside = tokenizers[0].factors_many(texts)
+            of_sources = (beside[place : place + num_sources] for place in range(0, len(found), num_sources))
+            factors = [_joined(of_source, ends) for of_source in of_sources]
+        yield from zip(sources, tokenizers[1].tokenize_many(targets), targets, factors, strict=True)
 
 
 def _in_a_row(sources: Sequence[list[int]], eos: int = EOS) -> list[int]:
     """Ids of all sources, each but the last ended."""
-    ids = list(sources[0])
+    return _joined(sources, [eos])
+
+
+def _joined(sources: Sequence[list[Item]], end: list[Item]) -> list[Item]:
+    joined = list(sources[0])
     for source in sources[1:]:
-        ids += [eos, *source]
-    return ids
+        joined += [*end, *source]
+    return joined
 
 
 def _reason(sources: Sequence[Sequence[str]], target: Sequence[str], limits: Limits, monolingual: bool) -> str | None:

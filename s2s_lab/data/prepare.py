@@ -214,9 +214,12 @@ def _build(
     fingerprint: str,
     given: Given | None,
 ) -> None:
-    for split in corpus.splits()[1:]:
-        for _ in corpus.pairs(split):  # a damaged file shows before anything is trained
-            pass
+    factored = tokenizers[0].num_factors > 0
+    for split in corpus.splits()[0 if factored else 1 :]:
+        for number, pair in enumerate(corpus.pairs(split), start=1):  # a damaged file shows before anything is trained
+            for place, source in enumerate(_sources(corpus, pair) if factored else ()):
+                if (fault := tokenizers[0].fault(source)) is not None:
+                    raise RequestError(f"{corpus.place(split, number, place)}: {fault}")
     if given is None:
         _train(corpus, tokenizers)
     (folder / "train").mkdir()

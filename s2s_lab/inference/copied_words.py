@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from s2s_lab.data.factors import words_of
 from s2s_lab.data.vocabulary import UNK
 from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.inference.text import TextSide
@@ -62,7 +63,7 @@ class CopiedTarget(TextSide):
 def _tokens(side: TextSide, ids: Sequence[int], unknown: UnknownWords) -> list[str]:
     size = len(side.vocabulary)
     found: list[str] = []
-    for id_ in ids:
+    for id_ in words_of(ids):
         found += [unknown.words[id_ - size]] if id_ >= size else side.vocabulary.decode([id_])
     return found
 

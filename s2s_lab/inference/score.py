@@ -24,8 +24,8 @@ def score_targets(network: Seq2Seq, batches: Iterable[Batch], *, device: torch.d
     for batch in batches:
         moved = batch.to(device)
         with torch.inference_mode():
-            known = network.output.known  # as in training: unknown words count as one
-            sources = tuple((known(values, source=True), lengths) for values, lengths in moved.sources)
+            # as in training: unknown words count as one
+            sources = tuple((network.known_source(values), lengths) for values, lengths in moved.sources)
             features, _ = network(sources, moved.inputs)
             mask = moved.mask
             found = target_log_probs(network, features[mask], moved.targets[mask])

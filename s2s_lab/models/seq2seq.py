@@ -46,7 +46,8 @@ class Seq2Seq(nn.Module):
 
     `sources` is a tuple of (values, lengths), one for each source: ids (batch, source_len), whose real positions come
     first, and lengths (batch,), at least 1. Of several sources, source_len stands everywhere else for their positions
-    one source after the other, padding at the end.
+    one source after the other, padding at the end. Where tokens carry factors, values are (batch, source_len, 1 +
+    factors), the word's id first.
 
     Args:
         source_embedding: source ids to vectors.
@@ -203,19 +204,27 @@ class Seq2Seq(nn.Module):
         if len(sources) != expected:
             counted = f"{expected} source{'s' if expected > 1 else ''}"
             raise RequestError(f"the network reads {counted}, but the batch holds {len(sources)}")
-        embedded = tuple(self.source_embedding(self.output.known(ids, source=True)) for ids, _ in sources)
+        embedded = tuple(self.source_embedding(self.known_source(ids)) for ids, _ in sources)
+        words = [ids if ids.ndim == 2 else ids[..., 0] for ids, _ in sources]
         if expected == 1:
-            values, lengths = sources[0]
-            encoded = self.encoder(embedded[0], lengths)
+            values = words[0]
+            encoded = self.encoder(embedded[0], sources[0][1])
         else:
             encoded = self.encoder(embedded, tuple(lengths for _, lengths in sources))
             assert encoded.places is not None
-            values = torch.cat([ids for ids, _ in sources], 1).gather(1, encoded.places)
+            values = torch.cat(words, 1).gather(1, encoded.places)
         prepared = self.decoder.prepare(encoded)
         state = self.decoder.initial_state(self.bridge.begin(encoded), prepared)
         if getattr(self.target_embedding, "positional", False):
             state = PositionedState(state, torch.zeros(len(values), device=values.device))
         return Memory(prepared, self.output.prepare(values, encoded)), state
+
+    def known_source(self, values: Tensor) -> Tensor:
+        """Give a source's values as the embedding takes them: unk for words beyond the vocabulary."""
+        if values.ndim == 2:
+            return self.output.known(values, source=True)
+        words = self.output.known(values[..., 0], source=True)
+        return torch.cat((words.unsqueeze(2), values[..., 1:]), 2)
 
     def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Make one step of decoding.

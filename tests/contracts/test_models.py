@@ -133,9 +133,10 @@ def build(
     decoder: tuple[str, dict[str, Any]] = ("attend_last", {}),
     output: str = "linear",
     embedding: str = "separate",
+    factors: dict[str, Any] | None = None,
     initialization: str = "torch_default",
 ) -> Seq2Seq:
-    source_embedding, target_embedding = make("embedding", embedding)(
+    source_embedding, target_embedding = make("embedding", embedding, **(factors or {}))(
         source_vocabulary_size=VOCAB, target_vocabulary_size=VOCAB, shared_vocabulary=True, padding_id=PAD
     )
     cells = cells_of(cell, ("transition", transition), ("cell_dropout", cell_dropout))
@@ -144,7 +145,7 @@ def build(
     if settings("sources", sources[0]):
         reading = partial(make("sources", sources[0], **sources[1]), encoder=reading)
     normalizing = {} if normalizer == "unset" else {"normalizer": make("normalizer", normalizer)}
-    encoding = reading(input_size=SIZE)
+    encoding = reading(input_size=source_embedding.embedding_size)
     if attention == "hierarchical":
         normalizing["num_sources"] = encoding.num_sources
     decoding = writing(
@@ -218,6 +219,7 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
     return torch.stack(all_scores, 1), None if all_weights[0] is None else torch.stack(all_weights, 1)
 
 
+EMBEDDINGS = [name for name in options("embedding") if name != "factored"]  # see test_factors.py
 AXES = {
     "attention": [name for name in options("attention") if name != "hierarchical"],  # see test_several_sources.py
     "normalizer": ["unset", *options("normalizer")],
@@ -228,7 +230,7 @@ AXES = {
     "transition": options("transition"),
     "cell_dropout": options("cell_dropout"),
     "output": options("output"),
-    "embedding": options("embedding"),
+    "embedding": EMBEDDINGS,
 }
 
 
@@ -412,7 +414,7 @@ def test_a_batch_without_rows_passes(parts):
     assert scores.shape == (0, VOCAB)
 
 
-@pytest.mark.parametrize("embedding", options("embedding"))
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("output", options("output"))
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_loss_is_torchs_cross_entropy_of_log_probs(output, embedding, label_smoothing):

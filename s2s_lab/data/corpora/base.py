@@ -78,6 +78,16 @@ class Corpus(ABC):
         name = self.canonical(split)
         return Pairs(lambda: self.stream(name))
 
+    def place(self, split: str, number: int, source: int = 0) -> str:
+        """Where a pair's source stands, for messages.
+
+        Args:
+            split: one of `splits()`.
+            number: of the pair, from 1.
+            source: which of several sources, from 0.
+        """
+        return f"corpus {self.name}, split {split}, pair {number}"
+
     def references(self, split: str) -> list[tuple[str, ...]]:
         """Accepted outputs of each pair of a split, the pair's own target first."""
         return [(target,) for _, target in self.pairs(split)]

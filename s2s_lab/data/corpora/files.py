@@ -195,6 +195,11 @@ class FileCorpus(Corpus):
         """Reads the pairs of a split once."""
         return self._files[split].stream()
 
+    def place(self, split: str, number: int, source: int = 0) -> str:
+        """File and line of a pair's source."""
+        paths = self._files[split].paths()
+        return f"{paths[min(source, len(paths) - 1)]}, line {number}"
+
     def fingerprint(self) -> dict[str, str]:
         """sha256 of each file, by split and file name, of several sources by their order too."""
         return {
