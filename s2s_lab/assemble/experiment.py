@@ -30,6 +30,7 @@ from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.environment import git, machine, versions
+from s2s_lab.records.frozen_job import side_name
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.callbacks.agreed_stop import AgreedStop
 from s2s_lab.training.callbacks.best_checkpoint import BestCheckpoint
@@ -335,7 +336,7 @@ def _start_record(
             "machine": machine(devices),
             "data": {
                 "name": data["name"],
-                "source": data["source"] if isinstance(data["source"], str) else "-".join(data["source"]),
+                "source": side_name(data["source"]),
                 "target": data["target"],
                 "fingerprint": prepared.fingerprint,
                 "files": job["corpus_fingerprint"],

@@ -18,7 +18,7 @@ def split_sources(line: str, num_sources: int) -> list[str]:
         return [line]
     found = line.split(SEPARATOR)
     if len(found) != num_sources:
-        raise RequestError(f"{len(found)} sources separated by tabs, expected {num_sources}")
+        raise RequestError(f"{len(found)} source{'s' * (len(found) > 1)} separated by tabs, expected {num_sources}")
     return found
 
 

@@ -64,7 +64,8 @@ def translated(made: RunFolder, given: list[str], *words: str) -> list[str]:
     ids=["flat", "hierarchical"],
 )
 def test_from_files_to_translations(tmp_path: Path, corpus: list[str], words: list[str]) -> None:
-    made = run(tmp_path, *corpus, "sources=several", *words)
+    made = run(tmp_path, *corpus, "data.source=[one,two]", "sources=several", *words)
+    assert RunFolder.open(made.path).read()["data"]["source"] == "one-two"
     assert read_json(made.path / "run.json")["data"]["filtered"] == {
         "empty": 0,
         "source_too_long": 0,
@@ -93,7 +94,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, corpus: list[str]) -> RunF
 
 def test_a_line_with_another_number_of_sources_is_refused_and_named(trained: RunFolder) -> None:
     for line, found in (("a b", 1), ("a\tx\ty", 3)):
-        with pytest.raises(RequestError, match=f"^line 2: {found} sources separated by tabs, expected 2$"):
+        with pytest.raises(RequestError, match=f"^line 2: {found} sources? separated by tabs, expected 2$"):
             translated(trained, ["a\tx", line])
     assert translated(trained, ["", "  ", "a\tx"])[:2] == ["", ""]
 
@@ -113,6 +114,8 @@ def test_a_model_in_8_bit_integers_or_beside_another_reads_both_sources(trained:
     assert len(translated(trained, given, "precision=int8")) == len(given)
     alone, both = translated(trained, given), translated(trained, given, f"together=[{trained.model}]")
     assert alone == both
+    shortlisted = settings("evaluate", f"runs=[{trained.path}]", "shortlist=true")
+    assert evaluate_runs(shortlisted)[0][2]["sentences"] == len(given)
     assert translated(trained, given, f"rerank=[{{run: {trained.model}, kind: same, weight: 1.0}}]") == alone
 
 

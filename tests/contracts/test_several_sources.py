@@ -220,7 +220,7 @@ def test_states_are_combined_as_zoph_and_knight_do(cell: str) -> None:
 
 
 def test_hierarchical_attention_is_the_papers() -> None:
-    """Equations 8 to 10 of Libovicky and Helcl 2017, in plain loops."""
+    """The hierarchical combination of Libovicky and Helcl 2017, in plain loops."""
     network = laws.build(attention="hierarchical", sources=("several", {})).double().eval()
     attention = network.decoder.attention
     query = torch.randn(BATCH, 1, attention.query_size, dtype=torch.float64)

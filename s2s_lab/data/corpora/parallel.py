@@ -48,7 +48,7 @@ class ParallelCorpus(FileCorpus):
         expected = len(labels) if len(labels) > 1 else counts["train"]
         for split, count in counts.items():
             if count != expected:
-                raise RequestError(f"data.{split}.source: {count} files, expected {expected}, one for each source")
+                raise RequestError(f"data.{split}: {count} source files, expected {expected}, one for each source")
         for one, other in zip(files["train"].paths(), files["validation"].paths(), strict=False):
             if one.samefile(other):
                 raise RequestError(f"data.train and data.validation are the same file {one}: two splits are expected")
@@ -72,9 +72,9 @@ def _files(split: str, node: dict[str, str | Sequence[str]], root: str | None, l
     if set(node) == set(texts) == {"source", "target"}:
         return AlignedFiles(*(_find(split, side, texts[side], root) for side in ("source", "target")))
     if set(node) == {"source", "target"} and set(texts) == {"target"} and node["source"]:
-        sources = tuple(_find(split, "source", str(each), root) for each in node["source"])
+        sources = [_find(split, "source", str(each), root) for each in node["source"]]
         target = _find(split, "target", texts["target"], root)
-        return AlignedSources(sources, target) if len(sources) > 1 else AlignedFiles(sources[0], target)
+        return AlignedFiles(sources[0], target) if len(sources) == 1 else AlignedSources(tuple(sources), target)
     found = ", ".join(sorted(node)) or "nothing"
     raise RequestError(f"data.{split}: {FORM} is expected, found {found}")
 

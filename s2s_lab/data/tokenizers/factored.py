@@ -23,8 +23,8 @@ class FactoredTokenizer(Tokenizer):
     form, the token's place in the word. Each has a vocabulary of its own, of what the training split holds; other
     values are unknown.
 
-    Paper: Sennrich and Haddow 2016, arXiv 1606.02892, section 3, whose subword tags are `position`. Deviation: forms,
-    which need no annotation; a factor is embedded whatever its values are.
+    Paper: Sennrich and Haddow 2016, arXiv 1606.02892, whose subword tags are `position`. Deviation: forms, which need
+    no annotation.
 
     Args:
         tokenizer: makes tokens of each word alone.

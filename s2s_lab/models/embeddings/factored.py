@@ -16,7 +16,7 @@ WAYS = ("concatenated", "summed")
 class FactoredEmbedding(nn.Module):
     """A vector for each token: those of its word and of its factors side by side, or their sum.
 
-    Paper: Sennrich and Haddow 2016, arXiv 1606.02892, section 2, equation 5: side by side. Deviation: the sum.
+    Paper: Sennrich and Haddow 2016, arXiv 1606.02892, section 2: side by side. Deviation: the sum.
 
     Args:
         sizes: number of ids of the word and of each factor.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.checks import require_choice, require_positive
+from s2s_lab.models.checks import require_choice, require_layers
 from s2s_lab.models.encoders.base import Encoder, EncoderOutput
 
 STATES = ("projected", "mean")
@@ -28,10 +28,10 @@ class MultiSourceEncoder(Encoder):
     "projected" gives tanh(W [h_1; ...; h_n]) for each layer's output and the summary, and the sum of every other part
     (the memory of an LSTM); "mean" gives the mean of each part.
 
-    Papers: Zoph and Knight 2016, arXiv 1601.00710, section 3, equations 3 and 4, the "basic" combination of states;
-    Libovicky and Helcl 2017, arXiv 1704.06567, section 3, the flat combination of memories. Deviations: any encoder;
-    sources share vocabulary and embedding; in the flat combination the sources' memories have no projection of their
-    own, and Zoph and Knight attend to each source apart.
+    Papers: Zoph and Knight 2016, arXiv 1601.00710, the "basic" combination of states; Libovicky and Helcl 2017, arXiv
+    1704.06567, section 3, the flat combination of memories. Deviations: any encoder; sources share vocabulary and
+    embedding; in the flat combination the sources' memories have no projections of their own; the attention of Zoph and
+    Knight, which reads each source apart, is not here.
 
     Args:
         input_size: width of an embedded token.
@@ -54,7 +54,7 @@ class MultiSourceEncoder(Encoder):
         state: str = "projected",
     ) -> None:
         super().__init__()
-        require_positive("sources.num_sources", num_sources)
+        require_layers("sources.num_sources", num_sources)
         if num_sources == 1:
             raise RequestError("sources.num_sources is 1, expected at least 2; or take sources=one")
         require_choice("sources.state", state, STATES)
