@@ -140,7 +140,8 @@ def _apart(ids: torch.Tensor, lengths: torch.Tensor) -> tuple[tuple[torch.Tensor
 def _stacked(sentences: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     lengths = np.fromiter((len(ids) for ids in sentences), np.int64, len(sentences))
     real = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    padded = np.full((*real.shape, *(sentences[0].shape[1:] if len(sentences) else ())), PAD, np.int64)
+    width = np.shape(sentences[0])[1:] if len(sentences) else ()  # 1 + factors, where there are any
+    padded = np.full((*real.shape, *width), PAD, np.int64)
     if real.any():
         padded[real] = np.concatenate(sentences)
     return torch.from_numpy(padded), torch.from_numpy(lengths)
