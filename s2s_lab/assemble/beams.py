@@ -53,7 +53,7 @@ def beams_of(
             network.step,
             state,
             memory,
-            source_lengths=batch.sources[0][1],
+            source_lengths=batch.source_lengths,
             sentence_index=batch.index,
             exact_lengths=lengths,
             demands=None if demands is None else demands.of([index]),

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from s2s_lab.assemble.evaluation_record import alignment_of
-from s2s_lab.assemble.translation import Translator
+from s2s_lab.assemble.translation import BadLineError, Translator
 from s2s_lab.records.evaluation import Alignment
 
 PROMPT = "> "
@@ -51,6 +51,9 @@ def converse(settings: Mapping[str, Any], console: Console | None = None) -> Non
             continue
         except UnicodeDecodeError:
             print("the line is not valid UTF-8", file=sys.stderr)
+            continue
+        except BadLineError as error:
+            print(error, file=sys.stderr)
             continue
         if alignment is not None:
             console.print(drawn(alignment, console.width))

@@ -88,7 +88,7 @@ def evaluate(
     search = _search(bench, settings, device)
     passes = _passes(bench, settings, device, search)
     decoded = passes[0]
-    words = model.source.tokenizer.tokenize_many(texts.sources) if settings.get("replace_unknown") else None
+    words = [model.source.written(line) for line in texts.sources] if settings.get("replace_unknown") else None
     text_of = wording(model.target, words)
     outputs = [[text_of(index, item) for item in found] for index, found in sorted(decoded.hypotheses.items())]
     scores = _scores(bench, settings, device, decoded, outputs, metrics)

@@ -108,7 +108,7 @@ def alignment_of(model: FrozenModel, source_ids: Sequence[int], best: Hypothesis
     """What each token of an output attended to; None where its weights were not kept."""
     if best.weights is None:
         return None
-    source_tokens = [*model.source.tokens(source_ids), "</s>"]
+    source_tokens = model.source.labels(source_ids)
     target_tokens = [*model.target.tokens(best.ids), *(["</s>"] if best.finished else [])]
     weights = best.weights.float().cpu().numpy()[: len(target_tokens), : len(source_tokens)]
     return Alignment(weights, source_tokens, target_tokens)

@@ -31,6 +31,7 @@ from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.records.environment import git, machine, versions
+from s2s_lab.records.frozen_job import side_name
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.callbacks.agreed_stop import AgreedStop
 from s2s_lab.training.callbacks.best_checkpoint import BestCheckpoint
@@ -88,7 +89,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         load_weights(network, read_model(Path(settings["init"]))[0])
     frozen = FrozenModel(
         network=network,
-        source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary),
+        source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary, num_sources=corpus.num_sources),
         target=TextSide(prepared.target_tokenizer, prepared.target_vocabulary),
         configuration={key: settings[key] for key in (*MODEL_KEYS, *CHOSEN_KEYS) if key in settings},
         shared=settings["data"]["vocabulary"]["shared"],
@@ -129,6 +130,7 @@ def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
         source_size=len(prepared.source_vocabulary),
         target_size=len(prepared.target_vocabulary),
         shared=settings["data"]["vocabulary"]["shared"],
+        factor_sizes=prepared.source_tokenizer.factor_sizes(),
     )
 
 
@@ -317,7 +319,7 @@ def _start_record(
             "machine": machine(devices),
             "data": {
                 "name": data["name"],
-                "source": data["source"],
+                "source": side_name(data["source"]),
                 "target": data["target"],
                 "fingerprint": prepared.fingerprint,
                 "files": job["corpus_fingerprint"],

@@ -32,7 +32,7 @@ MODEL_KEYS = (
     "cell", "encoder", "bridge", "attention", "decoder", "embedding", "output", "initialization",
     "tokenizer", "source_tokenizer", "target_tokenizer", "data",
 )  # fmt: skip
-CHOSEN_KEYS = ("transition", "cell_dropout")
+CHOSEN_KEYS = ("transition", "cell_dropout", "sources")
 """Sections of a model that are there only where something is chosen."""
 FLOAT_TYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 LEFT_TO_TORCH = {"_target_": "s2s_lab.models.initialization.torch_default.TorchDefaultInitialization"}
@@ -58,6 +58,7 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
         source_size=len(source.vocabulary),
         target_size=len(target.vocabulary),
         shared=shared,
+        factor_sizes=source.tokenizer.factor_sizes(),
     )
     with torch.device("meta"):  # sizes are compared before any memory is taken
         planned = build_own()
@@ -92,7 +93,21 @@ def text_sides(place: Path, settings: Mapping[str, Any]) -> tuple[TextSide, Text
     source, target = (
         _load_side(place, "shared" if shared else side, tokenizer_node(settings, side)) for side in ("source", "target")
     )
-    return source, target
+    return dataclasses.replace(source, num_sources=num_sources_of(settings)), target
+
+
+def num_sources_of(settings: Mapping[str, Any]) -> int:
+    """Sources that a model reads for each target, from its settings.
+
+    Raises:
+        RequestError: if their number is none.
+    """
+    if "sources" not in settings:
+        return 1
+    found = settings["sources"].get("num_sources", 2)
+    if isinstance(found, bool) or not isinstance(found, int) or found < 2:
+        raise RequestError(f"sources.num_sources={reprlib.repr(found)}: a whole number of at least 2 is expected")
+    return found
 
 
 def given_sides(folder: Path) -> Given:

@@ -41,6 +41,7 @@ ROOMS = {
         ("s2s_lab.models",),
     ),
     **dict.fromkeys(("transition", "cell_dropout"), ("s2s_lab.models.cells",)),
+    "sources": ("s2s_lab.models.encoders",),
 }
 """Packages that serve each section of a configuration, by its first key; another section may use all of them."""
 

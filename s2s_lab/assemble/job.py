@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 
 from s2s_lab.assemble.configuration import choices, plain, without_later_keys
 from s2s_lab.assemble.devices import check_devices
@@ -61,15 +61,25 @@ def check_parts(configuration: Any) -> None:
     if settings["launch"]:
         check_devices(settings["trainer"])
     check_kind(settings["data"]["corpus"], Corpus, "data.corpus")
-    build(settings["data"]["corpus"], "data.corpus")
+    corpus = build(settings["data"]["corpus"], "data.corpus")
     for side in ("source", "target"):
         check_kind(tokenizer_node(settings, side), Tokenizer, "tokenizer")
-        build(tokenizer_node(settings, side), "tokenizer")
+    source, target = (build(tokenizer_node(settings, side), "tokenizer") for side in ("source", "target"))
     shared = settings["data"]["vocabulary"]["shared"]
     given = _check_given(settings) if settings["init"] else _check_vocabulary(settings)
     sizes = [len(side) for side in given.vocabularies] if given else [NUM_SPECIALS + 1] * 2
+    factors = given.tokenizers[0].factor_sizes() if given else (NUM_SPECIALS + 1,) * source.num_factors
+    if target.num_factors:
+        raise RequestError(
+            "the target's tokenizer gives factors, which sources alone can have; expected "
+            "tokenizer@source_tokenizer=factored_bpe (or another) beside an ordinary tokenizer, and "
+            "data.vocabulary.shared=false"
+        )
     with torch.device("meta"):
-        network = build_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared)
+        network = build_network(
+            settings, source_size=sizes[0], target_size=sizes[1], shared=shared, factor_sizes=factors
+        )
+    _check_sources(corpus, network)
     check_vector_files(network)
     _check_memory(network)
     if settings["init"]:
@@ -85,6 +95,17 @@ def check_parts(configuration: Any) -> None:
     monitor, scores = settings["metrics"]["monitor"], [*settings["metrics"]["scores"], "loss"]
     if monitor not in scores:
         raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")
+
+
+def _check_sources(corpus: Corpus, network: Any) -> None:
+    """Refuses an encoder that reads more or fewer sources than the corpus has for each target."""
+    has, reads = corpus.num_sources, network.encoder.num_sources
+    if has != reads:
+        fitting = f"sources=several sources.num_sources={has}" if has > 1 else "sources=one, or data.source=[ONE,TWO]"
+        raise RequestError(
+            f"data={corpus.name} has {has} source{'s' * (has > 1)} for each target, but the encoder reads {reads}; "
+            f"expected {fitting}"
+        )
 
 
 def _check_given(settings: dict[str, Any]) -> Given:
@@ -242,6 +263,13 @@ def with_absolute_paths(configuration: Any) -> dict[str, Any]:
             own.embedding[key] = str(Path(own.embedding[key]).expanduser().resolve())
     for split in ("train", "validation", "test"):
         for key, value in (own.data.get(split) or {}).items():
-            if value is not None and Path(value).expanduser().exists():
-                own.data[split][key] = str(Path(value).expanduser().resolve())
+            if isinstance(value, ListConfig):
+                own.data[split][key] = [_absolute(str(each)) for each in value]
+            elif value is not None:
+                own.data[split][key] = _absolute(value)
     return plain(own)
+
+
+def _absolute(path: str) -> str:
+    """The absolute path of a file that there is; another one as it is."""
+    return str(Path(path).expanduser().resolve()) if Path(path).expanduser().exists() else path

@@ -33,16 +33,24 @@ AROUND_CELLS = ("transition", "cell_dropout")
 """Nodes that may be chosen, each a cell around the one before."""
 
 
-def build_network(settings: Mapping[str, Any], *, source_size: int, target_size: int, shared: bool) -> Seq2Seq:
+def build_network(
+    settings: Mapping[str, Any],
+    *,
+    source_size: int,
+    target_size: int,
+    shared: bool,
+    factor_sizes: tuple[int, ...] = (),
+) -> Seq2Seq:
     """Builds and initializes a network: embeddings, encoder, decoder with its attention, bridge, output.
 
     Args:
         settings: plain configuration with the nodes cell, embedding, encoder, attention, decoder, bridge, output and
-            initialization, perhaps also transition and cell_dropout; a `cell` inside encoder or decoder serves that
-            side alone. An encoder or decoder whose signature has no `cell` gets none.
+            initialization, perhaps also transition, cell_dropout and sources; a `cell` inside encoder or decoder
+            serves that side alone. An encoder or decoder whose signature has no `cell` gets none.
         source_size: tokens of the source vocabulary.
         target_size: tokens of the target vocabulary.
         shared: whether both sides share one vocabulary.
+        factor_sizes: ids of each factor of a source token.
 
     Raises:
         RequestError: if two parts cannot be combined.
@@ -61,8 +69,10 @@ def build_network(settings: Mapping[str, Any], *, source_size: int, target_size:
                 raise RequestError(
                     f"{name} is chosen, but neither encoder nor decoder has a cell that it could be around"
                 )
+    if "sources" in settings:
+        check_kind(settings["sources"], Encoder, "sources")
     with refusing("the parts of the network do not fit together"):
-        return _joined(settings, nodes, cells, source_size, target_size, shared)
+        return _joined(settings, nodes, cells, source_size, target_size, shared, factor_sizes)
 
 
 def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
@@ -71,6 +81,30 @@ def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:
     for name in AROUND_CELLS:
         if name in settings:
             factory = functools.partial(build(settings[name], name), cell=factory)
+    return factory
+
+
+def _with_factors(node: Mapping[str, Any], factor_sizes: tuple[int, ...]) -> dict[str, Any]:
+    """The sizes of factors where an embedding reads them.
+
+    Raises:
+        RequestError: there are factors, and it reads none.
+    """
+    if "factor_sizes" in inspect.signature(locate(node["_target_"], "embedding")).parameters:
+        return {"factor_sizes": factor_sizes}
+    if factor_sizes:
+        raise RequestError(
+            f"the source's tokenizer gives {len(factor_sizes)} factors, but the embedding reads none; expected "
+            "embedding=factored"
+        )
+    return {}
+
+
+def _attention_factory(node: Mapping[str, Any], encoder: Encoder) -> Any:
+    """What builds the attention of a node, told of the number of sources where it wants to know."""
+    factory = build(node, "attention")
+    if "num_sources" in inspect.signature(locate(node["_target_"], "attention")).parameters:
+        return functools.partial(factory, num_sources=encoder.num_sources)
     return factory
 
 
@@ -85,6 +119,7 @@ def _joined(
     source_size: int,
     target_size: int,
     shared: bool,
+    factor_sizes: tuple[int, ...],
 ) -> Seq2Seq:
     factories = {name: {"cell": _cell_factory(cell, settings)} for name, cell in cells.items()}
     source_embedding, target_embedding = build(
@@ -94,20 +129,19 @@ def _joined(
         target_vocabulary_size=target_size,
         shared_vocabulary=shared,
         padding_id=PAD,
+        **_with_factors(settings["embedding"], factor_sizes),
     )
-    encoder = build(
-        nodes["encoder"],
-        "encoder",
-        input_size=source_embedding.embedding_size,
-        **factories.get("encoder", {}),
-    )
+    reading = functools.partial(build, nodes["encoder"], "encoder", **factories.get("encoder", {}))
+    if "sources" in settings:
+        reading = functools.partial(build, settings["sources"], "sources", encoder=reading)
+    encoder = reading(input_size=source_embedding.embedding_size)
     decoder = build(
         nodes["decoder"],
         "decoder",
         input_size=target_embedding.embedding_size,
         memory_size=encoder.memory_size,
         summary_size=encoder.summary_size,
-        attention=build(settings["attention"], "attention"),
+        attention=_attention_factory(settings["attention"], encoder),
         **factories.get("decoder", {}),
     )
     bridge = build(

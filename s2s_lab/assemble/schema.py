@@ -46,7 +46,7 @@ class Data:
     corpus: Node
     vocabulary: Vocabulary
     batch: Batch
-    source: str = "source"
+    source: str | list = "source"
     target: str = "target"
     split: str | None = None
     split_seed: int | None = None
@@ -140,6 +140,7 @@ class Training:
     trainer: Trainer
     transition: Node | None = None
     cell_dropout: Node | None = None
+    sources: Node | None = None
     source_tokenizer: Node | None = None
     target_tokenizer: Node | None = None
     resume: str | None = None

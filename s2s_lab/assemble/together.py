@@ -154,6 +154,8 @@ def together_of(
         ensemble = Ensemble([model.network, *(member.network for member in members)], weights=weights, mean=mean)
         network, normalised = ensemble, mean == "probabilities"
     if settings.get("wait_k") is not None:
+        if model.source.num_sources > 1:
+            raise RequestError(f"wait_k={settings['wait_k']}: {run} reads several sources, expected a model of one")
         network = WaitK(network, settings["wait_k"])
     if settings.get("language_model") is not None:
         path, weight = Path(settings["language_model"]), settings["language_model_weight"]
@@ -170,6 +172,13 @@ def together_of(
         )
     nodes = _checked_rerankers(settings.get("rerank") or [])
     rerankers = tuple(Reranker(load(Path(node["run"])), node["kind"], float(node["weight"])) for node in nodes)
+    for node, reranker in zip(nodes, rerankers, strict=True):
+        given = model.source.num_sources if reranker.kind == "same" else 1
+        if reranker.model.source.num_sources != given or (reranker.kind != "same" and model.source.num_sources > 1):
+            raise RequestError(
+                f"rerank: {node['run']} reads {reranker.model.source.num_sources} sources for a target and {run} "
+                f"{model.source.num_sources}; expected kind=same with as many, or one source on both sides"
+            )
     return Together(
         model=model,
         network=network,
@@ -212,6 +221,8 @@ def _check_same(side: str, place: str, other: FrozenModel, run: Path, model: Fro
     """
     one: TextSide = getattr(model, side)
     two: TextSide = getattr(other, side)
+    if one.num_sources != two.num_sources:
+        raise RequestError(f"{place}: it reads {two.num_sources} sources for a target and {run} {one.num_sources}")
     if one.vocabulary.tokens != two.vocabulary.tokens:
         raise RequestError(f"{place}: its {side} vocabulary is not that of {run}; the same one is expected")
     tokens = [

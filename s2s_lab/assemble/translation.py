@@ -13,12 +13,14 @@ import torch
 from s2s_lab.assemble.demands import DemandFiles, check_no_shortlist, constraint_ids
 from s2s_lab.assemble.inference import build_strategy, choose_device, load_model, model_place
 from s2s_lab.assemble.together import together_of
+from s2s_lab.data.several import join_sources
 from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
 from s2s_lab.inference.lexicon_file import load_lexicon
 from s2s_lab.inference.shortlist import Shortlist
+from s2s_lab.inference.text import cut, parts
 from s2s_lab.inference.unknown_words import wording
 
 CHUNK = 16  # batches read ahead, so that lines of like length can be decoded together
@@ -50,6 +52,10 @@ def translate_lines(
     """
     translator = Translator(settings, tell)
     return _translated(translator.read(lines), settings, translator, interactive)
+
+
+class BadLineError(RequestError):
+    """A line that the model cannot read."""
 
 
 class Line(NamedTuple):
@@ -113,15 +119,24 @@ class Translator:
         self._tell, self._demands = tell, DemandFiles(settings, self.model.target)
 
     def read(self, lines: Iterable[str]) -> Iterator[Line]:
-        """Turns lines into ids; those that are too long are cut, and told of."""
-        model, longest = self.model, self.settings["max_source_length"]
+        """Turns lines into ids; those that are too long are cut, and told of.
+
+        Raises:
+            BadLineError: a line that is not empty holds another number of sources than the model reads.
+        """
+        source, longest = self.model.source, self.settings["max_source_length"]
         for number, line in enumerate(lines, start=1):
-            ids, text = model.source.ids(line), line
-            if longest is not None and len(ids) - 1 > longest:
-                self._tell("were too long", number, f"{len(ids) - 1:,} tokens, cut to max_source_length={longest}")
-                ids = [*ids[:longest], ids[-1]]
-                text = model.source.line(ids)
-            tokens = model.source.tokenizer.tokenize(line)[:longest] if self.replacing else ()
+            text = line if line.strip() else join_sources([""] * source.num_sources)
+            try:
+                ids = source.ids(text)
+            except RequestError as error:
+                raise BadLineError(f"line {number}: {error}") from None
+            tokens = source.written(text, longest) if self.replacing else ()
+            tokenized = max(map(len, parts(ids)))
+            if longest is not None and tokenized > longest:
+                self._tell("were too long", number, f"{tokenized:,} tokens, cut to max_source_length={longest}")
+                ids = cut(ids, longest)
+                text = source.line(ids)
             yield Line(ids, not line.strip(), text if self.together.rerankers else "", tokens)
 
     def decode(self, lines: Sequence[Line], weights_of: frozenset[int]) -> Decoded:
@@ -178,7 +193,7 @@ def _translated(
 
 def _attention_line(model: FrozenModel, source_ids: Sequence[int], best: Hypothesis) -> str:
     weights = None if best.weights is None else [[round(value, 4) for value in row] for row in best.weights.tolist()]
-    source = [*model.source.tokens(source_ids), "</s>"]
+    source = model.source.labels(source_ids)
     target = [*model.target.tokens(best.ids), *(["</s>"] if best.finished else [])]
     if weights is not None:
         weights = [row[: len(source)] for row in weights[: len(target)]]

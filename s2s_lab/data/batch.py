@@ -14,7 +14,8 @@ class Batch:
     """Padded ids of sentences, sources and targets ending with eos.
 
     Attributes:
-        sources: of each source, (ids (rows, source_len) int64, lengths (rows,) int64), eos included.
+        sources: of each source, (ids (rows, source_len) int64, lengths (rows,) int64), eos included; ids (rows,
+            source_len, 1 + factors) where tokens carry factors.
         targets: (rows, target_len) int64, eos included; (rows, 0) where there are none.
         target_lengths: (rows,) int64, eos included.
         index: (rows,) int64, position of each sentence in its split.
@@ -39,9 +40,18 @@ class Batch:
     def __post_init__(self) -> None:
         """Fills in what was not given."""
         if self.global_source_tokens < 0:
-            self.global_source_tokens = int(self.sources[0][1].sum())
+            self.global_source_tokens = int(self.source_lengths.sum())
         if self.step_tokens < 0:
             self.step_tokens = self.global_tokens
+
+    @property
+    def source_lengths(self) -> Tensor:
+        """(rows,) int64, eos included, of all sources of a row together."""
+        return sum((lengths for _, lengths in self.sources[1:]), self.sources[0][1])
+
+    def source(self, row: int) -> list[Any]:
+        """Ids of a row's sources, eos included, one source after the other; lists of ids where tokens carry factors."""
+        return [id_ for values, lengths in self.sources for id_ in values[row, : int(lengths[row])].tolist()]
 
     @property
     def inputs(self) -> Tensor:

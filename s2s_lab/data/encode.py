@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from s2s_lab.data.corpora.base import Pair
 from s2s_lab.data.encoded import SIDES, Side, SplitWriter, count_ids, dtype_for, recode
+from s2s_lab.data.several import split_sources
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import EOS, Vocabulary
+
+Item = TypeVar("Item")
 
 _CHUNK = 1024  # pairs that are tokenized together
 
@@ -70,6 +73,7 @@ def encode_training(
     folder: Path,
     vocabularies: tuple[Vocabulary, Vocabulary] | None = None,
     monolingual: bool = False,
+    num_sources: int = 1,
 ) -> EncodedTraining:
     """Encodes the training pairs that are neither empty nor too long, and makes the vocabularies of them.
 
@@ -85,20 +89,22 @@ def encode_training(
         folder: exists and is empty.
         vocabularies: of source and target, where they are given and not to be made.
         monolingual: whether empty sources are kept.
+        num_sources: that a source line holds; each must be neither empty nor too long.
     """
-    writer = SplitWriter(folder, "uint32")
+    writer = SplitWriter(folder, "uint32", tokenizers[0].num_factors)
     filtered = {"empty": 0, "source_too_long": 0, "target_too_long": 0}
     word_counts: Counter[str] = Counter()
     seen = _Appearance(), _Appearance()
     if settings.shared:
         seen = seen[0], seen[0]
-    for source, target, line in _tokenized(pairs, tokenizers):
-        reason = _reason(source, target, limits, monolingual)
+    for sources, target, line, factors in _tokenized(pairs, tokenizers, num_sources):
+        reason = _reason(sources, target, limits, monolingual)
         if reason is not None:
             filtered[reason] += 1
             continue
         word_counts.update(words(line))
-        writer.add([seen[0][token] for token in source], [seen[1][token] for token in target], eos=0)
+        ids = [[seen[0][token] for token in source] for source in sources]
+        writer.add(_in_a_row(ids, eos=0), [seen[1][token] for token in target], eos=0, factors=factors)
     writer.close()
     if not writer.sentences:
         empty = Vocabulary(())
@@ -127,6 +133,7 @@ def encode_pairs(
     tokenizers: tuple[Tokenizer, Tokenizer],
     vocabularies: tuple[Vocabulary, Vocabulary],
     folder: Path,
+    num_sources: int = 1,
 ) -> int:
     """Encodes all pairs with finished vocabularies, nothing filtered.
 
@@ -135,13 +142,15 @@ def encode_pairs(
         tokenizers: of source and target, trained.
         vocabularies: of source and target.
         folder: exists and is empty; EncodedSplit(folder) reads it afterwards.
+        num_sources: that a source line holds.
 
     Returns:
         The number of pairs.
     """
-    writer = SplitWriter(folder, dtype_for(*map(len, vocabularies)))
-    for source, target, _ in _tokenized(pairs, tokenizers):
-        writer.add(vocabularies[0].encode(source), vocabularies[1].encode(target))
+    writer = SplitWriter(folder, dtype_for(*map(len, vocabularies)), tokenizers[0].num_factors)
+    for sources, target, _, factors in _tokenized(pairs, tokenizers, num_sources):
+        ids = [vocabularies[0].encode(source) for source in sources]
+        writer.add(_in_a_row(ids), vocabularies[1].encode(target), factors=factors)
     writer.close()
     return writer.sentences
 
@@ -155,19 +164,40 @@ class _Appearance(dict[str, int]):
 
 
 def _tokenized(
-    pairs: Iterable[Pair], tokenizers: tuple[Tokenizer, Tokenizer]
-) -> Iterator[tuple[list[str], list[str], str]]:
-    """Tokens of source and target, and the raw target line."""
+    pairs: Iterable[Pair], tokenizers: tuple[Tokenizer, Tokenizer], num_sources: int
+) -> Iterator[tuple[list[list[str]], list[str], str, list[tuple[int, ...]]]]:
+    """Tokens of each source and of the target, the raw target line, and the factors of all sources' tokens in a row."""
     stream = iter(pairs)
+    ends = [(EOS,) * tokenizers[0].num_factors]
     while chunk := list(islice(stream, _CHUNK)):
-        sources, targets = zip(*chunk, strict=True)
-        yield from zip(tokenizers[0].tokenize_many(sources), tokenizers[1].tokenize_many(targets), targets, strict=True)
+        lines, targets = zip(*chunk, strict=True)
+        texts = [source for line in lines for source in split_sources(line, num_sources)]
+        found = tokenizers[0].tokenize_many(texts)
+        sources = [found[place : place + num_sources] for place in range(0, len(found), num_sources)]
+        factors = [[] for _ in lines]
+        if ends[0]:
+            beside = tokenizers[0].factors_many(texts)
+            of_sources = (beside[place : place + num_sources] for place in range(0, len(found), num_sources))
+            factors = [_joined(of_source, ends) for of_source in of_sources]
+        yield from zip(sources, tokenizers[1].tokenize_many(targets), targets, factors, strict=True)
 
 
-def _reason(source: Sequence[str], target: Sequence[str], limits: Limits, monolingual: bool) -> str | None:
-    if not target or not (source or monolingual):
+def _in_a_row(sources: Sequence[list[int]], eos: int = EOS) -> list[int]:
+    """Ids of all sources, each but the last ended."""
+    return _joined(sources, [eos])
+
+
+def _joined(sources: Sequence[list[Item]], end: list[Item]) -> list[Item]:
+    joined = list(sources[0])
+    for source in sources[1:]:
+        joined += [*end, *source]
+    return joined
+
+
+def _reason(sources: Sequence[Sequence[str]], target: Sequence[str], limits: Limits, monolingual: bool) -> str | None:
+    if not target or not (all(sources) or monolingual):
         return "empty"
-    if limits.source is not None and len(source) > limits.source:
+    if limits.source is not None and max(map(len, sources)) > limits.source:
         return "source_too_long"
     if limits.target is not None and len(target) > limits.target:
         return "target_too_long"

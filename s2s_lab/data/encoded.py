@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from s2s_lab.data.several import lengths_of
 from s2s_lab.data.vocabulary import EOS
 
 Side = Literal["source", "target"]
 SIDES: tuple[Side, Side] = ("source", "target")
 FORMAT = 1
 _META = "meta.json"
+_FACTORS = "source.factors"
 _TYPECODES = {"uint16": "H", "uint32": "I"}
 _BUFFER = 1 << 16  # ids held before they are written
 
@@ -26,7 +28,9 @@ class EncodedSplit:
     """Ids of the sentence pairs of one split, read from disk where they are needed.
 
     The folder holds, for each side, SIDE.ids (all sentences one after the other, each ending with eos; uint16 or
-    uint32) and SIDE.offsets (int64, sentences + 1), and meta.json.
+    uint32) and SIDE.offsets (int64, sentences + 1), and meta.json. Several sources of a target are one sentence here,
+    one source after the other, each ending with eos. Source tokens that carry factors have these in source.factors
+    (uint32, those of one token after the other).
 
     Args:
         folder: written by SplitWriter.
@@ -45,6 +49,10 @@ class EncodedSplit:
         dtype = np.dtype(meta["dtype"])
         self.ids = {side: np.memmap(self.folder / f"{side}.ids", dtype, mode="r") for side in SIDES}
         self.offsets = {side: np.memmap(self.folder / f"{side}.offsets", np.int64, mode="r") for side in SIDES}
+        self.factors = None
+        if self.num_factors:
+            factors = np.memmap(self.folder / _FACTORS, np.uint32, mode="r")
+            self.factors = factors.reshape(-1, self.num_factors)
         if any(int(self.offsets[side][-1]) != meta[f"{side}_tokens"] for side in SIDES):
             raise DamagedError(f"{self.folder}: the last offset differs from the number of tokens")
         lengths = {side: np.diff(self.offsets[side]).astype(np.int32) for side in SIDES}
@@ -52,8 +60,11 @@ class EncodedSplit:
 
     def _check_sizes(self, meta: dict[str, Any]) -> None:
         width = np.dtype(meta["dtype"]).itemsize
+        self.num_factors = meta.get("factors", 0)
         for side in SIDES:
             expected = {"ids": meta[f"{side}_tokens"] * width, "offsets": (meta["sentences"] + 1) * 8}
+            if side == "source" and self.num_factors:
+                expected["factors"] = meta["source_tokens"] * self.num_factors * 4
             for suffix, size in expected.items():
                 path = self.folder / f"{side}.{suffix}"
                 found = path.stat().st_size if path.is_file() else None
@@ -70,9 +81,18 @@ class EncodedSplit:
     def __len__(self) -> int:
         return len(self.source_lengths)
 
+    @property
+    def num_sources(self) -> int:
+        """Sources of each target; 1 of a split without sentences."""
+        return len(lengths_of(self._sentence("source", 0))) if len(self) else 1
+
     def source(self, index: int) -> np.ndarray:
-        """Ids of a source sentence, eos included: (source_len,)."""
-        return self._sentence("source", index)
+        """Ids of a source sentence, eos included: (source_len,); (source_len, 1 + factors) where there are factors."""
+        words = self._sentence("source", index)
+        if self.factors is None:
+            return words
+        start, end = self.offsets["source"][index : index + 2].tolist()
+        return np.column_stack((words, self.factors[start:end]))
 
     def target(self, index: int) -> np.ndarray:
         """Ids of a target sentence, eos included: (target_len,)."""
@@ -91,17 +111,24 @@ class SplitWriter:
     Args:
         folder: exists and is empty.
         dtype: uint16 or uint32.
+        num_factors: of each source token.
     """
 
-    def __init__(self, folder: Path, dtype: str) -> None:
-        self.folder, self.dtype = folder, dtype
+    def __init__(self, folder: Path, dtype: str, num_factors: int = 0) -> None:
+        self.folder, self.dtype, self.num_factors = folder, dtype, num_factors
+        self._factors = array("I")
         self.sentences = 0
         self._totals = {side: 0 for side in SIDES}
         self._ids = {side: array(_TYPECODES[dtype]) for side in SIDES}
         self._offsets = {side: array("q", [0]) for side in SIDES}
 
-    def add(self, source: Sequence[int], target: Sequence[int], eos: int = EOS) -> None:
-        """Takes a pair of id sequences without eos, and ends each with it."""
+    def add(
+        self, source: Sequence[int], target: Sequence[int], eos: int = EOS, factors: Sequence[tuple[int, ...]] = ()
+    ) -> None:
+        """Takes a pair of id sequences without eos, and ends each with it; `factors` are of each source token."""
+        if self.num_factors:
+            for row in (*factors, (EOS,) * self.num_factors):
+                self._factors.extend(row)
         for side, ids in zip(SIDES, (source, target), strict=True):
             buffer = self._ids[side]
             buffer.extend(ids)
@@ -117,6 +144,8 @@ class SplitWriter:
         for side in SIDES:
             self._flush(side)
         counts = {f"{side}_tokens": total for side, total in self._totals.items()}
+        if self.num_factors:
+            counts["factors"] = self.num_factors
         write_meta(self.folder, {"sentences": self.sentences, "dtype": self.dtype, **counts})
 
     def _flush(self, side: Side) -> None:
@@ -124,6 +153,10 @@ class SplitWriter:
             with (self.folder / f"{side}.{suffix}").open("ab") as stream:
                 buffers[side].tofile(stream)
             del buffers[side][:]
+        if side == "source" and self.num_factors:
+            with (self.folder / _FACTORS).open("ab") as stream:
+                self._factors.tofile(stream)
+            del self._factors[:]
 
 
 def count_ids(folder: Path, side: Side, size: int) -> np.ndarray:

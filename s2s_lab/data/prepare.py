@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from s2s_lab.data.cache import CacheFolder
-from s2s_lab.data.corpora.base import Corpus
+from s2s_lab.data.corpora.base import Corpus, Pair
 from s2s_lab.data.corpora.files import sha256_of
 from s2s_lab.data.encode import Limits, encode_pairs, encode_training
 from s2s_lab.data.encoded import DamagedError, EncodedSplit
+from s2s_lab.data.several import split_sources
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import Vocabulary
 from s2s_lab.faults import RequestError
@@ -192,6 +193,7 @@ def _fingerprint(
         "limits": dataclasses.asdict(limits),
         "words": words.__qualname__,
         **({"given": given.digest} if given else {}),
+        **({"num_sources": corpus.num_sources} if corpus.num_sources > 1 else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -212,9 +214,12 @@ def _build(
     fingerprint: str,
     given: Given | None,
 ) -> None:
-    for split in corpus.splits()[1:]:
-        for _ in corpus.pairs(split):  # a damaged file shows before anything is trained
-            pass
+    factored = tokenizers[0].num_factors > 0
+    for split in corpus.splits()[0 if factored else 1 :]:
+        for number, pair in enumerate(corpus.pairs(split), start=1):  # a damaged file shows before anything is trained
+            for place, source in enumerate(_sources(corpus, pair) if factored else ()):
+                if (fault := tokenizers[0].fault(source)) is not None:
+                    raise RequestError(f"{corpus.place(split, number, place)}: {fault}")
     if given is None:
         _train(corpus, tokenizers)
     (folder / "train").mkdir()
@@ -227,6 +232,7 @@ def _build(
         folder / "train",
         given.vocabularies if given else None,
         corpus.monolingual,
+        corpus.num_sources,
     )
     if not result.sentences:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.filtered.items() if count)
@@ -249,11 +255,16 @@ def _train(corpus: Corpus, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
     source, target = tokenizers
     if source is target:
         if source.trainable:
-            source.train(line for pair in corpus.pairs("train") for line in pair)
+            source.train(line for pair in corpus.pairs("train") for line in (*_sources(corpus, pair), pair[1]))
         return
-    for side, tokenizer in enumerate(tokenizers):
-        if tokenizer.trainable:
-            tokenizer.train(pair[side] for pair in corpus.pairs("train"))
+    if source.trainable:
+        source.train(line for pair in corpus.pairs("train") for line in _sources(corpus, pair))
+    if target.trainable:
+        target.train(line for _, line in corpus.pairs("train"))
+
+
+def _sources(corpus: Corpus, pair: Pair) -> list[str]:
+    return split_sources(pair[0], corpus.num_sources)
 
 
 def _problem(folder: Path, fingerprint: str) -> str | None:
@@ -326,5 +337,5 @@ def _encoded(
         if place.path.exists():
             log.warning("the cache %s is rebuilt: %s", place.path, problem)
     with place.rebuilding() as fresh:
-        encode_pairs(corpus.pairs(split), tokenizers, vocabularies, fresh)
+        encode_pairs(corpus.pairs(split), tokenizers, vocabularies, fresh, corpus.num_sources)
     return EncodedSplit(place.path)

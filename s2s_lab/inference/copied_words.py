@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from s2s_lab.data.vocabulary import EOS, UNK
+from s2s_lab.data.factors import words_of
+from s2s_lab.data.vocabulary import UNK
 from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.inference.text import TextSide
 
@@ -35,14 +36,13 @@ class CopyingSource(TextSide):
 
     unknown: UnknownWords
 
-    def ids(self, line: str) -> list[int]:
-        """Ids of a line of text, eos at the end; see the class."""
-        tokens, size = self.tokenizer.tokenize(line), len(self.vocabulary)
-        ids = [
+    def token_ids(self, tokens: Sequence[str]) -> list[int]:
+        """Ids of tokens, without eos; see the class."""
+        size = len(self.vocabulary)
+        return [
             size + self.unknown.number(token) if id_ == UNK else id_
             for id_, token in zip(self.vocabulary.encode(tokens), tokens, strict=True)
         ]
-        return [*ids, EOS]
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """Tokens of ids, special tokens left out; unknown words as they are."""
@@ -63,7 +63,7 @@ class CopiedTarget(TextSide):
 def _tokens(side: TextSide, ids: Sequence[int], unknown: UnknownWords) -> list[str]:
     size = len(side.vocabulary)
     found: list[str] = []
-    for id_ in ids:
+    for id_ in words_of(ids):
         found += [unknown.words[id_ - size]] if id_ >= size else side.vocabulary.decode([id_])
     return found
 
@@ -72,7 +72,7 @@ def copying_sides(source: TextSide, target: TextSide) -> tuple[TextSide, TextSid
     """The sides of a model that copies unknown words: they number these words together."""
     unknown = UnknownWords()
     return (
-        CopyingSource(source.tokenizer, source.vocabulary, unknown),
+        CopyingSource(source.tokenizer, source.vocabulary, unknown, num_sources=source.num_sources),
         CopiedTarget(target.tokenizer, target.vocabulary, unknown),
     )
 

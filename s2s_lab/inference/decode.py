@@ -88,7 +88,7 @@ def decode_batches(
                 network.step if narrowed is None else narrowed.step,
                 state,
                 memory,
-                source_lengths=moved.sources[0][1],
+                source_lengths=moved.source_lengths,
                 sentence_index=moved.index,
                 return_weights=not weights_of.isdisjoint(batch.index.tolist()),
                 exact_lengths=None if given is None else given[batch.index].to(device),

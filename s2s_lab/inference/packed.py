@@ -169,14 +169,21 @@ class ConvertedEncoder(Encoder):
         self.dtype = dtype
         self.memory_size, self.summary_size = encoder.memory_size, encoder.summary_size
         self.state_sizes, self.reduction = encoder.state_sizes, encoder.reduction
+        self.num_sources = encoder.num_sources
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
+    def forward(self, embedded: Any, lengths: Any) -> EncoderOutput:
         """Read the sources; see Encoder."""
-        encoded = self.encoder(embedded.to(self.dtype), lengths)
-        back = embedded.dtype
-        final_state = tuple(tuple(part.to(back) for part in layer) for layer in encoded.final_state)
-        memory, summary = encoded.memory.to(back), encoded.summary.to(back)
-        return encoded._replace(memory=memory, final_state=final_state, summary=summary)
+        if isinstance(embedded, Tensor):
+            return _converted(self.encoder(embedded.to(self.dtype), lengths), embedded.dtype)
+        encoded = self.encoder(tuple(source.to(self.dtype) for source in embedded), lengths)
+        return _converted(encoded, embedded[0].dtype)
+
+
+def _converted(encoded: EncoderOutput, dtype: torch.dtype) -> EncoderOutput:
+    final_state = tuple(tuple(part.to(dtype) for part in layer) for layer in encoded.final_state)
+    memory, summary = encoded.memory.to(dtype), encoded.summary.to(dtype)
+    parts = tuple(_converted(part, dtype) for part in encoded.parts)
+    return encoded._replace(memory=memory, final_state=final_state, summary=summary, parts=parts)
 
 
 def pack(network: Seq2Seq) -> Seq2Seq:

@@ -24,9 +24,9 @@ def score_targets(network: Seq2Seq, batches: Iterable[Batch], *, device: torch.d
     for batch in batches:
         moved = batch.to(device)
         with torch.inference_mode():
-            ((values, source_lengths),) = moved.sources
-            known = network.output.known(values, source=True)  # as in training: unknown words count as one
-            features, _ = network(((known, source_lengths),), moved.inputs)
+            # as in training: unknown words count as one
+            sources = tuple((network.known_source(values), lengths) for values, lengths in moved.sources)
+            features, _ = network(sources, moved.inputs)
             mask = moved.mask
             found = target_log_probs(network, features[mask], moved.targets[mask])
             log_probs = found.new_zeros(mask.shape)  # (batch, target_len)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from s2s_lab.data.batch import Batch
+from s2s_lab.data.factors import words_of
 from s2s_lab.data.lexicon import Lexicon
 from s2s_lab.data.vocabulary import EOS, NUM_SPECIALS, PAD
 from s2s_lab.decoding.base import Hypothesis
@@ -92,7 +93,8 @@ class Shortlist:
             sentences: in a batch.
         """
         size = len(self._known)  # an id beyond it is a word of which nothing is known but that it can be copied
-        unknown = {index for index, ids in enumerate(sources) if max(ids) >= size or not self._known[list(ids)].all()}
+        words = map(words_of, sources)
+        unknown = {index for index, ids in enumerate(words) if max(ids) >= size or not self._known[ids].all()}
         for group in ([index for index in range(len(sources)) if index not in unknown], sorted(unknown)):
             yield from length_sorted_batches(sources, sentences=sentences, rows=group)
 
@@ -124,8 +126,8 @@ class Shortlist:
             network: in eval mode.
             batch: on the CPU or on the network's device.
         """
-        values, _ = batch.sources[0]
-        ids = self.ids(values.cpu().numpy())
+        words = [values if values.ndim == 2 else values[..., 0] for values, _ in batch.sources]
+        ids = self.ids(np.concatenate([of_source.cpu().numpy() for of_source in words], axis=1))
         if ids is None:
             return None
         device = next(network.output.parameters()).device

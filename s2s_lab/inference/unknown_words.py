@@ -17,14 +17,15 @@ def without_unknown(target: TextSide, hypothesis: Hypothesis, source_tokens: Seq
     Args:
         target: text side of the outputs.
         hypothesis: with attention weights over the source symbols.
-        source_tokens: of the sentence, as written, without end symbol; an unknown token stays where there are none.
+        source_tokens: of the sentence, as written, without end symbol; an unknown token stays where there are none, and
+            an empty one, the end of one of several sources, is never taken.
 
     Raises:
         RequestError: an unknown token has no attention weights.
     """
     tokens = []
     for place, id_ in enumerate(hypothesis.ids):
-        if id_ != UNK or not source_tokens:
+        if id_ != UNK or not any(source_tokens):
             tokens += target.tokens([id_])
             continue
         weights = None if hypothesis.weights is None else hypothesis.weights[place, : len(source_tokens)].tolist()
@@ -32,7 +33,8 @@ def without_unknown(target: TextSide, hypothesis: Hypothesis, source_tokens: Seq
             raise RequestError(
                 "replace_unknown=true: the model gives no attention over the source tokens, expected one"
             )
-        tokens.append(source_tokens[max(range(len(weights)), key=weights.__getitem__)])
+        places = [place for place, token in enumerate(source_tokens) if token]
+        tokens.append(source_tokens[max(places, key=weights.__getitem__)])
     return tokens
 
 

@@ -59,6 +59,7 @@ class WaitK:
         """Encode what is read by a step: memory and first state."""
         read = torch.minimum(lengths, steps + self.k)
         hidden = torch.arange(values.size(1), device=values.device) >= read.unsqueeze(1)
+        hidden = hidden if values.ndim == 2 else hidden.unsqueeze(2)  # tokens may carry factors
         return self.network.start(((values.masked_fill(hidden, PAD), read),))
 
 

@@ -43,10 +43,12 @@ class PositionedState(NamedTuple):
 
 
 class Seq2Seq(nn.Module):
-    """An encoder and a decoder over one source.
+    """An encoder and a decoder over one source, or as many as the encoder reads.
 
-    `sources` is a tuple of (values, lengths), one for each source, here exactly one: ids (batch, source_len), whose
-    real positions come first, and lengths (batch,), at least 1.
+    `sources` is a tuple of (values, lengths), one for each source: ids (batch, source_len), whose real positions come
+    first, and lengths (batch,), at least 1. Of several sources, source_len stands everywhere else for their positions
+    one source after the other, padding at the end. Where tokens carry factors, values are (batch, source_len, 1 +
+    factors), the word's id first.
 
     Args:
         source_embedding: source ids to vectors.
@@ -58,7 +60,7 @@ class Seq2Seq(nn.Module):
 
     Raises:
         RequestError: the output reads the attention's weights, and the attention gives none; or it reads the memory,
-            which the encoder shortens.
+            which the encoder shortens; or the attention takes several sources for one.
     """
 
     def __init__(
@@ -76,6 +78,11 @@ class Seq2Seq(nn.Module):
             raise RequestError(
                 f"{type(output).__name__} reads the attention's weights, but {type(decoder.attention).__name__} gives "
                 "none; take an attention over the source, or output=linear"
+            )
+        if encoder.num_sources > 1 and decoder.attention.ordered:
+            raise RequestError(
+                f"{type(decoder.attention).__name__} takes the memory for one source in its order, but the encoder "
+                f"reads {encoder.num_sources}; take it within attention=hierarchical, or another attention"
             )
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding
@@ -192,18 +199,33 @@ class Seq2Seq(nn.Module):
             tuple of tensors, rows (here one for each sentence) first.
 
         Raises:
-            RequestError: there is not exactly one source.
+            RequestError: there are more or fewer sources than the encoder reads.
         """
-        if len(sources) != 1:
-            raise RequestError(f"the network reads 1 source, but the batch holds {len(sources)}")
-        ((values, lengths),) = sources
-        known = self.output.known(values, source=True)
-        encoded = self.encoder(self.source_embedding(known), lengths)
+        expected = self.encoder.num_sources
+        if len(sources) != expected:
+            counted = f"{expected} source{'s' if expected > 1 else ''}"
+            raise RequestError(f"the network reads {counted}, but the batch holds {len(sources)}")
+        embedded = tuple(self.source_embedding(self.known_source(ids)) for ids, _ in sources)
+        words = [ids if ids.ndim == 2 else ids[..., 0] for ids, _ in sources]
+        if expected == 1:
+            values = words[0]
+            encoded = self.encoder(embedded[0], sources[0][1])
+        else:
+            encoded = self.encoder(embedded, tuple(lengths for _, lengths in sources))
+            assert encoded.places is not None
+            values = torch.cat(words, 1).gather(1, encoded.places)
         prepared = self.decoder.prepare(encoded)
         state = self.decoder.initial_state(self.bridge.begin(encoded), prepared)
         if self.target_embedding.positional:
             state = PositionedState(state, torch.zeros(len(values), device=values.device))
         return Memory(prepared, self.output.prepare(values, encoded)), state
+
+    def known_source(self, values: Tensor) -> Tensor:
+        """Give a source's values as the embedding takes them: unk for words beyond the vocabulary."""
+        if values.ndim == 2:
+            return self.output.known(values, source=True)
+        words = self.output.known(values[..., 0], source=True)
+        return torch.cat((words.unsqueeze(2), values[..., 1:]), 2)
 
     def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
         """Make one step of decoding.

@@ -68,7 +68,12 @@ class FrozenJob:
                 "row_hash": self.row_hash,
                 "choices": settings["job"]["choices"],
                 "command": settings["job"]["command"],
-                "data": {key: settings["data"][key] for key in ("name", "source", "target")},
+                "data": {key: side_name(settings["data"][key]) for key in ("name", "source", "target")},
             }
         )
         return folder
+
+
+def side_name(value: str | list[str]) -> str:
+    """The label of a side of the data; of several sources their labels in a row."""
+    return value if isinstance(value, str) else "-".join(map(str, value))

@@ -78,11 +78,10 @@ class Sample:
 
     def add(self, batch: Batch, hypotheses: Sequence[Sequence[Hypothesis]]) -> None:
         """Takes the n-best lists of a batch; only the best of each is used."""
-        source_ids, lengths = batch.sources[0]
         for row, (index, nbest) in enumerate(zip(batch.index.tolist(), hypotheses, strict=True)):
             self._lines[index] = self.target.line(nbest[0].ids)
             if index in self.pictured:
-                self._kept[index] = (source_ids[row, : int(lengths[row])].tolist(), nbest[0])
+                self._kept[index] = (batch.source(row), nbest[0])
 
     def score(self) -> tuple[dict[str, float], list[Example]]:
         """Scores all sentences decoded since `clear` (on all ranks) and gives those that are shown."""
@@ -104,7 +103,7 @@ class Sample:
             reference=self.references[index][0],
             hypothesis=line,
             weights=weights,
-            source_tokens=[*self.source.tokens(source_ids), "</s>"],
+            source_tokens=self.source.labels(source_ids),
             target_tokens=[] if hypothesis is None else [*self.target.tokens(hypothesis.ids), "</s>"],
         )
 

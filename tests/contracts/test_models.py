@@ -127,21 +127,28 @@ def build(
     transition: str = "shallow",
     cell_dropout: str = "none",
     encoder: tuple[str, dict[str, Any]] = ("recurrent", {}),
+    sources: tuple[str, dict[str, Any]] = ("one", {}),
     bridge: str = "projected",
     attention: str = "additive",
     normalizer: str = "unset",
     decoder: tuple[str, dict[str, Any]] = ("attend_last", {}),
     output: str = "linear",
     embedding: str = "separate",
+    factors: dict[str, Any] | None = None,
     initialization: str = "torch_default",
 ) -> Seq2Seq:
-    source_embedding, target_embedding = make("embedding", embedding)(
+    source_embedding, target_embedding = make("embedding", embedding, **(factors or {}))(
         source_vocabulary_size=VOCAB, target_vocabulary_size=VOCAB, shared_vocabulary=True, padding_id=PAD
     )
     cells = cells_of(cell, ("transition", transition), ("cell_dropout", cell_dropout))
     reading, writing = make("encoder", encoder[0], **encoder[1]), make("decoder", decoder[0], **decoder[1])
+    reading = partial(reading, **with_cell(reading, cells))
+    if settings("sources", sources[0]):
+        reading = partial(make("sources", sources[0], **sources[1]), encoder=reading)
     normalizing = {} if normalizer == "unset" else {"normalizer": make("normalizer", normalizer)}
-    encoding = reading(input_size=SIZE, **with_cell(reading, cells))
+    encoding = reading(input_size=source_embedding.embedding_size)
+    if attention == "hierarchical":
+        normalizing["num_sources"] = encoding.num_sources
     decoding = writing(
         input_size=SIZE,
         memory_size=encoding.memory_size,
@@ -213,8 +220,9 @@ def run_steps(network: Seq2Seq, given: tuple, inputs: torch.Tensor) -> tuple[tor
     return torch.stack(all_scores, 1), None if all_weights[0] is None else torch.stack(all_weights, 1)
 
 
+EMBEDDINGS = [name for name in options("embedding") if name != "factored"]  # see test_factors.py
 AXES = {
-    "attention": options("attention"),
+    "attention": [name for name in options("attention") if name != "hierarchical"],  # see test_several_sources.py
     "normalizer": ["unset", *options("normalizer")],
     "decoder": ways("decoder", ("input_feeding", "readout", "gate")),
     "encoder": ways("encoder", ("bidirectional", "reverse_source", "fast_forward")),
@@ -223,7 +231,7 @@ AXES = {
     "transition": options("transition"),
     "cell_dropout": options("cell_dropout"),
     "output": options("output"),
-    "embedding": options("embedding"),
+    "embedding": EMBEDDINGS,
 }
 
 
@@ -292,10 +300,10 @@ def name_of(parts: dict[str, Any]) -> str:
 PAIRS = covering(AXES, no_network)
 
 
-def each_option() -> list[dict[str, Any]]:
-    """Give the first rows of PAIRS that hold an option of any axis which no row before them held."""
+def each_option(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the first rows that hold an option of any axis which no row before them held."""
     rows, seen = [], set()
-    for row in PAIRS:
+    for row in pairs:
         new = {(axis, repr(option)) for axis, option in row.items()} - seen
         if new:
             rows.append(row)
@@ -304,7 +312,7 @@ def each_option() -> list[dict[str, Any]]:
 
 
 every_pair = pytest.mark.parametrize("parts", PAIRS, ids=name_of)
-every_option = pytest.mark.parametrize("parts", each_option(), ids=name_of)
+every_option = pytest.mark.parametrize("parts", each_option(PAIRS), ids=name_of)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +417,7 @@ def test_a_batch_without_rows_passes(parts):
     assert scores.shape == (0, VOCAB)
 
 
-@pytest.mark.parametrize("embedding", options("embedding"))
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("output", options("output"))
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_loss_is_torchs_cross_entropy_of_log_probs(output, embedding, label_smoothing):
@@ -462,6 +470,7 @@ def test_every_option_starts_with_a_line_that_says_what_it_is():
         "initialization",
         "transition",
         "cell_dropout",
+        "sources",
     ):
         for name in options(group):
             lines = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()

@@ -30,7 +30,7 @@ HARMLESS = {"encoder": "recurrent", "decoder": "attend_last", "attention": "gene
             "bridge": "zero", "output": "linear"}  # fmt: skip
 WIDTHS = {"hidden_size": 12, "num_layers": 2, "embedding_size": 12, "num_heads": 2, "feedforward_size": 24,
           "readout_size": 12, "dropout": 0.0}  # fmt: skip
-REFUSED_ALONE: dict[str, str] = {}
+REFUSED_ALONE = {"attention=hierarchical": "attention=hierarchical attends to several sources"}
 """Options that no network of harmless parts can have, as `group=option`, with the beginning of the reason."""
 
 PAIRS, STEPS, MOST_ROWS, VOCABULARY, LONGEST = 200, 20, 200, 100, 8

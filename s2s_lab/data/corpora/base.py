@@ -32,6 +32,7 @@ class Corpus(ABC):
         source: language or label of the source side.
         target: language or label of the target side.
         monolingual: whether all sources are empty.
+        num_sources: sources of each target; the source line of a pair holds several separated by tabs.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Corpus(ABC):
     source: str
     target: str
     monolingual: bool = False
+    num_sources: int = 1
 
     @abstractmethod
     def splits(self) -> tuple[str, ...]:
@@ -75,6 +77,16 @@ class Corpus(ABC):
         """
         name = self.canonical(split)
         return Pairs(lambda: self.stream(name))
+
+    def place(self, split: str, number: int, source: int = 0) -> str:
+        """Where a pair's source stands, for messages.
+
+        Args:
+            split: one of `splits()`.
+            number: of the pair, from 1.
+            source: which of several sources, from 0.
+        """
+        return f"corpus {self.name}, split {split}, pair {number}"
 
     def references(self, split: str) -> list[tuple[str, ...]]:
         """Accepted outputs of each pair of a split, the pair's own target first."""

@@ -6,10 +6,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
 from s2s_lab.data.corpora.base import Corpus, Pair
+from s2s_lab.data.several import SEPARATOR, join_sources
 from s2s_lab.faults import RequestError
+
+Value = TypeVar("Value")
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -46,7 +49,7 @@ def _decode(path: Path, number: int, raw: bytes) -> str:
         ) from error
 
 
-def values_of(node: Mapping[str, str | None] | None) -> dict[str, str]:
+def values_of(node: Mapping[str, Value | None] | None) -> dict[str, Value]:
     """What is given of a split's node: keys whose value is not None."""
     return {key: value for key, value in (node or {}).items() if value is not None}
 
@@ -134,10 +137,38 @@ class AlignedFiles:
 
 
 @dataclass(frozen=True)
+class AlignedSources:
+    """Several text files of sources and one of targets, aligned line by line."""
+
+    sources: tuple[Path, ...]
+    target: Path
+
+    def paths(self) -> tuple[Path, ...]:
+        """The files, that of the targets last."""
+        return *self.sources, self.target
+
+    def stream(self) -> Iterator[Pair]:
+        """Pairs of lines, the sources separated by tabs.
+
+        Raises:
+            RequestError: if a file is wrong, a source holds a tab, or their numbers of lines differ.
+        """
+        aligned = [AlignedFiles(source, self.target).stream() for source in self.sources]
+        for number, pairs in enumerate(zip(*aligned, strict=True), start=1):
+            for path, (source, _) in zip(self.sources, pairs, strict=True):
+                if SEPARATOR in source:
+                    raise RequestError(
+                        f"{path}, line {number}: a tab, which separates sources; text without is expected"
+                    )
+            yield join_sources([source for source, _ in pairs]), pairs[0][1]
+
+
+@dataclass(frozen=True)
 class TabSeparatedFile:
-    """One file with a source, a tab and a target on each line."""
+    """One file with its sources, mostly one, and a target on each line, separated by tabs."""
 
     path: Path
+    num_sources: int = 1
 
     def paths(self) -> tuple[Path, ...]:
         """The file."""
@@ -147,15 +178,19 @@ class TabSeparatedFile:
         """Pairs of lines.
 
         Raises:
-            RequestError: if the file is wrong or a line has not exactly two columns.
+            RequestError: if the file is wrong or a line has more or fewer columns.
         """
+        expected = "source, one tab and target are expected"
+        if self.num_sources > 1:
+            expected = f"{self.num_sources} sources and a target are expected, separated by tabs"
         for number, line in enumerate(read_lines(self.path), start=1):
-            columns = line.split("\t")
-            if len(columns) != 2:
-                raise RequestError(
-                    f"{self.path}, line {number}: {len(columns)} columns; source, one tab and target are expected"
-                )
-            yield columns[0], columns[1]
+            *sources, target = line.split(SEPARATOR)
+            if len(sources) != self.num_sources:
+                raise RequestError(f"{self.path}, line {number}: {len(sources) + 1} columns; {expected}")
+            yield join_sources(sources), target
+
+
+Files = AlignedFiles | AlignedSources | TabSeparatedFile
 
 
 class FileCorpus(Corpus):
@@ -165,11 +200,12 @@ class FileCorpus(Corpus):
         files: by split name: train, validation, then the test sets.
         source: language or label of the source side.
         target: language or label of the target side.
+        num_sources: sources of each target, in all files.
     """
 
-    def __init__(self, *, files: Mapping[str, AlignedFiles | TabSeparatedFile], source: str, target: str) -> None:
+    def __init__(self, *, files: Mapping[str, Files], source: str, target: str, num_sources: int = 1) -> None:
         self._files = dict(files)
-        self.source, self.target = source, target
+        self.source, self.target, self.num_sources = source, target, num_sources
 
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, train and validation first."""
@@ -179,8 +215,15 @@ class FileCorpus(Corpus):
         """Reads the pairs of a split once."""
         return self._files[split].stream()
 
+    def place(self, split: str, number: int, source: int = 0) -> str:
+        """File and line of a pair's source."""
+        paths = self._files[split].paths()
+        return f"{paths[min(source, len(paths) - 1)]}, line {number}"
+
     def fingerprint(self) -> dict[str, str]:
-        """sha256 of each file, by split and file name."""
+        """sha256 of each file, by split and file name, of several sources by their order too."""
         return {
-            f"{split}/{path.name}": sha256_of(path) for split, files in self._files.items() for path in files.paths()
+            f"{split}/{path.name if self.num_sources == 1 else f'{place} {path.name}'}": sha256_of(path)
+            for split, files in self._files.items()
+            for place, path in enumerate(files.paths(), start=1)
         }

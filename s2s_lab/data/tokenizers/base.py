@@ -22,6 +22,23 @@ class Tokenizer(ABC):
         """The line of text that tokens stand for."""
 
     @property
+    def num_factors(self) -> int:
+        """Factors that it gives beside each token."""
+        return 0
+
+    def factor_sizes(self) -> tuple[int, ...]:
+        """Ids of each factor, those of special tokens included."""
+        return ()
+
+    def factors_many(self, lines: Sequence[str]) -> list[list[tuple[int, ...]]]:
+        """Ids of the factors of each token of several lines."""
+        return [[()] * len(tokens) for tokens in self.tokenize_many(lines)]
+
+    def fault(self, line: str) -> str | None:
+        """Why a line cannot be tokenized, or None."""
+        return None
+
+    @property
     def trainable(self) -> bool:
         """Whether `train` does anything."""
         return type(self).train is not Tokenizer.train

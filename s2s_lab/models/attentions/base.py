@@ -43,6 +43,7 @@ class Attention(nn.Module, ABC):
         context_size: width of a context.
         constant: whether the context is the same for every query.
         stateful: whether a step's weights depend on the steps before; then `step` alone attends.
+        ordered: whether it takes the memory for one source in its order, and counts its positions.
 
     Raises:
         RequestError: `normalizer` is none.
@@ -50,6 +51,7 @@ class Attention(nn.Module, ABC):
 
     constant = False
     stateful = False
+    ordered = False
 
     def __init__(
         self, *, query_size: int, memory_size: int, summary_size: int, normalizer: Normalizer | None = None

@@ -24,6 +24,8 @@ class LocalMonotonicAttention(WindowedAttention, StatefulAttention):
         normalizer: see Attention.
     """
 
+    ordered = True
+
     def initial_state(self, prepared: Prepared) -> tuple[Tensor, ...]:
         """Count no step yet: (batch,); see Attention."""
         return (zeros_over(prepared[1]),)

@@ -28,6 +28,8 @@ class LocalPredictiveAttention(WindowedAttention):
         normalizer: see Attention.
     """
 
+    ordered = True
+
     def __init__(
         self,
         *,

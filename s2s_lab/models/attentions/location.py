@@ -24,6 +24,8 @@ class LocationAttention(Attention):
         normalizer: see Attention.
     """
 
+    ordered = True
+
     def __init__(
         self,
         *,

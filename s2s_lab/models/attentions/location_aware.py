@@ -31,6 +31,8 @@ class LocationAwareAttention(FeatureAttention):
         RequestError: `kernel_size` is even.
     """
 
+    ordered = True
+
     def __init__(
         self,
         *,

@@ -55,6 +55,8 @@ class MonotonicAttention(TanhAttention, StatefulAttention):
         RequestError: `noise` is below 0.
     """
 
+    ordered = True
+
     def __init__(
         self,
         *,

@@ -78,6 +78,11 @@ class MultiHeadAttention(Attention):
         self.value_projection = nn.Linear(memory_size, num_heads * size, bias=False)
         self.output_projection = nn.Linear(num_heads * size, memory_size, bias=False)
 
+    @property
+    def ordered(self) -> bool:  # type: ignore[override]
+        """As the heads' energies are; see Attention."""
+        return self.energy.ordered
+
     def keys(self, memory: Tensor) -> Tensor:
         """Give the keys of all heads (batch, heads, source_len, key_size)."""
         projected = self.split(self.key_projection(memory))

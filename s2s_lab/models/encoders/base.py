@@ -16,6 +16,9 @@ class EncoderOutput(NamedTuple):
         final_state: for each layer, parts (batch, size), directions concatenated.
         summary: (batch, summary_size), each source in one vector.
         source_mask: (batch, source_len) bool, True where real, where the memory is shorter than the source; else None.
+        parts: of each source, where there are several, what its encoder gave; then the memory holds their real entries
+            one source after the other, and padding at the end.
+        places: (batch, source_len) int64, where each memory entry lies in the parts' memories side by side; else None.
     """
 
     memory: Tensor
@@ -23,6 +26,8 @@ class EncoderOutput(NamedTuple):
     final_state: tuple[tuple[Tensor, ...], ...]
     summary: Tensor
     source_mask: Tensor | None = None
+    parts: tuple["EncoderOutput", ...] = ()
+    places: Tensor | None = None
 
 
 class Encoder(nn.Module, ABC):
@@ -35,9 +40,11 @@ class Encoder(nn.Module, ABC):
         summary_size: width of the summary.
         state_sizes: for each layer of the final state, the width of each part.
         reduction: source positions in one memory entry, the last one perhaps fewer.
+        num_sources: sources of a sentence; one that reads several takes tuples of what `forward` says.
     """
 
     reduction = 1
+    num_sources = 1
     memory_size: int
     summary_size: int
     state_sizes: tuple[tuple[int, ...], ...]
