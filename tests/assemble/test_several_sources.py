@@ -115,7 +115,8 @@ def test_a_model_in_8_bit_integers_or_beside_another_reads_both_sources(trained:
     alone, both = translated(trained, given), translated(trained, given, f"together=[{trained.model}]")
     assert alone == both
     shortlisted = settings("evaluate", f"runs=[{trained.path}]", "shortlist=true")
-    assert evaluate_runs(shortlisted)[0][2]["sentences"] == len(given)
+    ((_, _, facts),) = evaluate_runs(shortlisted)
+    assert facts["sentences"] == len(given)
     assert translated(trained, given, f"rerank=[{{run: {trained.model}, kind: same, weight: 1.0}}]") == alone
 
 
