@@ -40,7 +40,7 @@ class Shown:
             reduced_motion="reduce",
         )
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(60_000)
         self.asked: list[str] = []
         self.elsewhere: list[str] = []
         self.complaints: list[str] = []

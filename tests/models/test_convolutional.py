@@ -78,7 +78,7 @@ def test_an_initialization_draws_the_weight_itself():
 @pytest.mark.parametrize("kernel_size", [1, 2, 3])
 def test_the_encoder_follows_the_papers_equations(kernel_size):
     built, embedded = encoder(kernel_size=kernel_size), random(BATCH, SOURCE_LEN, EMBEDDING)
-    memory, mask, ((final,),), summary, _ = built(embedded, LENGTHS)
+    memory, mask, ((final,),), summary, *_ = built(embedded, LENGTHS)
     left, right = (kernel_size - 1) // 2, kernel_size // 2
     for row, length in enumerate(LENGTHS.tolist()):
         entered = linear(built.entry, embedded[row, :length] + built.positions.table[:length])

@@ -41,7 +41,7 @@ def both(forward, backward, inputs):
 def each(built, expect):
     """Compare what an encoder gives for a batch with what a function expects of each source alone."""
     embedded = random(BATCH, SOURCE_LEN, EMBEDDING)
-    memory, mask, final_state, summary, _ = built(embedded, LENGTHS)
+    memory, mask, final_state, summary, *_ = built(embedded, LENGTHS)
     assert built.state_sizes == tuple(tuple(part.shape[1] for part in layer) for layer in final_state)
     assert memory.shape[2] == built.memory_size and summary.shape == (BATCH, built.summary_size)
     for row, length in enumerate(LENGTHS.tolist()):

@@ -110,7 +110,7 @@ def test_the_encoder_equals_torchs(pre_norm, positions):
         "learned": 0.0 if ours.positions.table is None else ours.positions.table[:SOURCE_LEN],
         "none": 0.0,
     }[positions]
-    memory, mask, ((final,),), summary, _ = ours(embedded, LENGTHS)
+    memory, mask, ((final,),), summary, *_ = ours(embedded, LENGTHS)
     expected = torchs_encoder(ours, pre_norm)(embedded * SIZE**0.5 + added, src_key_padding_mask=~MASK)
     torch.testing.assert_close(memory[MASK], expected[MASK])
     assert memory[~MASK].eq(0.0).all() and torch.equal(mask, MASK)

@@ -86,7 +86,7 @@ def test_ranks_together_give_the_gradient_of_one_process(model: str, shares: lis
         gradient(
             built,
             module(built, world_size=len(shares)).training_step(
-                batch(rows, everything) if rows else Collator(SimpleNamespace())[nothing], 0
+                batch(rows, everything) if rows else Collator(SimpleNamespace(num_sources=1, num_factors=0))[nothing], 0
             ),
         )
         for rows in shares

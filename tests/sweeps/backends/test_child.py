@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from s2s_lab.sweeps.backends import child, ray, slurm
+from s2s_lab.sweeps.backends import child, ray, slurm_options
 from s2s_lab.sweeps.backends.child import Ended, run_start, start_of
 from s2s_lab.sweeps.backends.options import read_options
 from tests.sweeps.backends.conftest import Stubs, saved
@@ -94,9 +94,8 @@ def test_cores_are_taken_once_while_there_are_free_ones(monkeypatch: pytest.Monk
         assert again == {2, 5, 7}
 
 
-@pytest.mark.parametrize("backend", [slurm, ray])
-def test_the_launchers_configuration_names_every_option_with_its_default(backend) -> None:
-    name = backend.__name__.rpartition(".")[2]
+@pytest.mark.parametrize(("name", "backend"), [("slurm", slurm_options), ("ray", ray)])
+def test_the_launchers_configuration_names_every_option_with_its_default(name: str, backend) -> None:
     found = yaml.safe_load((LAUNCHERS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert found["backend"] == name
     assert found["options"].keys() == backend.DEFAULTS.keys() == backend.KINDS.keys()
