@@ -299,6 +299,8 @@ def _known_keys(name: str) -> tuple[str, ...]:
 def _dotted(node: Any, place: str = "") -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, value in node.items():
+            if str(key).startswith("_"):
+                continue  # nothing that a user sets
             where = f"{place}.{key}" if place else str(key)
             yield where
             yield from _dotted(value, where)

@@ -31,6 +31,27 @@ KINDS = {
 """What each node builds; an embedding is built by a function."""
 AROUND_CELLS = ("transition", "cell_dropout")
 """Nodes that may be chosen, each a cell around the one before."""
+_CELL_SIZES = ("input_size", "hidden_size")
+DECIDED = {
+    "embedding": (
+        "source_vocabulary_size",
+        "target_vocabulary_size",
+        "shared_vocabulary",
+        "padding_id",
+        "factor_sizes",
+    ),
+    "cell": _CELL_SIZES,
+    **{name: (*_CELL_SIZES, "cell") for name in AROUND_CELLS},
+    "encoder": ("input_size",),
+    "sources": ("input_size", "encoder"),
+    "attention": ("query_size", "memory_size", "summary_size", "num_sources"),
+    "decoder": ("input_size", "memory_size", "summary_size", "attention"),
+    "bridge": ("encoder_state_sizes", "decoder_state_sizes", "memory_size"),
+    "output": ("feature_size", "vocabulary_size", "target_embedding", "source_vocabulary_size", "memory_size"),
+}
+"""Keys of each node that follow from the other parts and the data."""
+WITHIN = {"cell": "cell", "energy": "attention", "each": "attention"}
+"""Keys of nodes that hold a node of another kind, and that kind."""
 
 
 def build_network(
@@ -57,6 +78,8 @@ def build_network(
     """
     for name, kind in KINDS.items():
         check_kind(settings[name], kind, name)
+    for name in DECIDED:
+        _check_undecided(settings.get(name), name, name)
     nodes = {name: dict(settings[name]) for name in ("encoder", "decoder")}
     recurrent = [name for name in nodes if _takes_cell(nodes[name], name)]
     cells = {name: nodes[name].pop("cell", settings["cell"]) for name in recurrent}
@@ -73,6 +96,21 @@ def build_network(
         check_kind(settings["sources"], Encoder, "sources")
     with refusing("the parts of the network do not fit together"):
         return _joined(settings, nodes, cells, source_size, target_size, shared, factor_sizes)
+
+
+def _check_undecided(node: Any, kind: str, place: str) -> None:
+    """Checks that a node sets nothing that is decided elsewhere, and would be ignored.
+
+    Raises:
+        RequestError: it does.
+    """
+    if not isinstance(node, Mapping):
+        return
+    for key in DECIDED[kind]:
+        if key in node:
+            raise RequestError(f"{place}.{key} is {node[key]!r}, expected not to be set: the other parts decide it")
+    for key, inner in WITHIN.items():
+        _check_undecided(node.get(key), inner, f"{place}.{key}")
 
 
 def _cell_factory(node: Any, settings: Mapping[str, Any]) -> CellFactory:

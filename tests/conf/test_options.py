@@ -38,7 +38,7 @@ def test_every_constraint_composes_and_passes_the_checks(name: str, constraint: 
     )
 
 
-@pytest.mark.parametrize("attention", ["additive", "multi_head", "local_p", "location_aware_smooth"])
+@pytest.mark.parametrize("attention", ["additive", "multi_head", "local_p", "location_aware_smooth", "transformer"])
 @pytest.mark.parametrize("normalizer", groups()["normalizer"])
 def test_every_normalizer_takes_its_place_in_an_attention(normalizer: str, attention: str) -> None:
     from s2s_lab.assemble.network import build_network
@@ -155,6 +155,7 @@ def test_a_sides_own_cell_is_taken() -> None:
     [
         (["cell_dropout=zoneut"], r"cell_dropout=zoneut: there is no such option; did you mean zoneout\?"),
         (["cell_dropout._target_=s2s_lab.models.cells.gru.GRUCell"], r"unknown key cell_dropout\._target_"),
+        (["cell.gates=3"], r"unknown key cell\.gates(?!.*_partial_)"),
         (["sed=1"], r"unknown key sed; did you mean seed\?"),
         (["encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
         (["+encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
@@ -210,6 +211,16 @@ def test_wrong_words_get_one_line(words: list[str], expected: str) -> None:
         (["cell=sru", "transition=deep"], "transition=deep needs a cell that reads its previous output"),
         (["cell=lstm_no_forget_gate", "cell.forget_bias=1.0"], "cell.forget_bias is 1.0, expected null"),
         (["cell_dropout=zoneout", "cell_dropout.hidden=1.5"], "cell_dropout.hidden is 1.5"),
+        (["+cell.hidden_size=9"], r"^cell\.hidden_size is 9, expected not to be set: the other parts decide it"),
+        (["model=luong", "+attention.query_size=9"], r"^attention\.query_size is 9, expected not to be set"),
+        (
+            ["cell@decoder.cell=gru", "+decoder.cell.input_size=9"],
+            r"^decoder\.cell\.input_size is 9, expected not to be",
+        ),
+        (
+            ["attention=local_p", "+attention.energy.memory_size=9"],
+            r"^attention\.energy\.memory_size is 9, expected not",
+        ),
         (["metrics.monitor=blue"], "metrics.monitor=blue"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.embeddings import positional, separate, shared
+from s2s_lab.models.embeddings import positional, pretrained, separate, shared
 from s2s_lab.models.embeddings.positional import PositionalEmbedding, sinusoids
 from s2s_lab.models.embeddings.token import TokenEmbedding
 
@@ -56,6 +56,13 @@ def test_shared_refuses_two_vocabularies(change):
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(RequestError, match=message):
         TokenEmbedding(vocabulary_size=7, **options)
+
+
+def test_frozen_without_vectors_is_refused_as_nothing_would_be():
+    with pytest.raises(RequestError, match=r"^embedding\.frozen is true, but there are no vectors to keep"):
+        pretrained.build(**SIZES, shared_vocabulary=False, frozen=True)
+    source, target = pretrained.build(**SIZES, shared_vocabulary=False, frozen=True, source_vectors="vectors.txt")
+    assert (source.weight.requires_grad, target.weight.requires_grad) == (False, True)
 
 
 def test_sinusoids_equal_the_papers_equations():

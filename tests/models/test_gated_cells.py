@@ -289,6 +289,13 @@ def test_parts_that_need_each_other_are_refused_apart(options, message):
         PeepholeLSTMCell(input_size=INPUT, hidden_size=HIDDEN, **options)
 
 
-def test_an_identity_of_nothing_is_refused():
-    with pytest.raises(RequestError, match=r"cell\.identity is 0, expected a number above 0"):
-        ElmanCell(input_size=INPUT, hidden_size=HIDDEN, identity=0)
+@pytest.mark.parametrize("identity", [0, math.inf])
+def test_an_identity_of_nothing_or_without_end_is_refused(identity):
+    with pytest.raises(RequestError, match=rf"cell\.identity is {identity}, expected a number above 0, or null"):
+        ElmanCell(input_size=INPUT, hidden_size=HIDDEN, identity=identity)
+
+
+@pytest.mark.parametrize("bias", [-1000, 1000.0, math.inf, math.nan])
+def test_a_highway_bias_beyond_all_numbers_is_refused(bias):
+    with pytest.raises(RequestError, match=rf"cell\.highway_bias is {bias}, expected a number from -100 to 100"):
+        SRUCell(input_size=INPUT, hidden_size=HIDDEN, highway_bias=bias)

@@ -70,5 +70,7 @@ def test_torch_default_changes_only_what_cells_fix():
 def test_impossible_options_are_refused():
     with pytest.raises(RequestError, match=r"initialization\.scale is 0, expected a number above 0"):
         UniformInitialization(scale=0)
+    with pytest.raises(RequestError, match=r"initialization\.scale is inf, expected a number above 0"):
+        UniformInitialization(scale=float("inf"))
     with pytest.raises(RequestError, match=r"initialization\.embedding_deviation is -1, expected a number above 0"):
         GlorotOrthogonalInitialization(embedding_deviation=-1)

@@ -64,9 +64,9 @@ def test_gnmt_feeds_the_lowest_layers_context_to_all_layers(cell, attention):
 
 @CELLS
 @ATTENTIONS
-@pytest.mark.parametrize("num_layers", [1, 3])
-def test_the_conditional_decoder_attends_between_two_cells(cell, attention, num_layers):
-    built = build(ConditionalDecoder, cell=cell, attention=attention, num_layers=num_layers)
+@pytest.mark.parametrize(("num_layers", "readout_size"), [(1, None), (3, EMBEDDING)])
+def test_the_conditional_decoder_attends_between_two_cells(cell, attention, num_layers, readout_size):
+    built = build(ConditionalDecoder, cell=cell, attention=attention, num_layers=num_layers, readout_size=readout_size)
     embedded, memory, states, features, weights = run(built)
     for position in range(TARGET_LEN):
         token = embedded[position].unsqueeze(0)
@@ -78,6 +78,7 @@ def test_the_conditional_decoder_attends_between_two_cells(cell, attention, num_
         projection = built.readout_projection
         expected = torch.tanh(torch.cat((output, token, context), 1) @ projection.weight.T + projection.bias)
         torch.testing.assert_close(features[position], expected[0])
+    assert built.feature_size == features.shape[1] == (readout_size or HIDDEN)
     assert (weights is None) == (attention is NoAttention)
 
 
@@ -133,6 +134,7 @@ def test_a_residual_stack_adds_what_its_layers_read(cell, attention, dense):
     ("kind", "options", "message"),
     [
         (ConditionalDecoder, {"empty": True}, "the second cell of decoder=conditional_gru reads a context"),
+        (ConditionalDecoder, {"readout_size": 0}, "decoder.readout_size is 0, expected a whole number above 0"),
         (ContextGateDecoder, {"empty": True}, "the gate of decoder=context_gate weighs a context"),
         (ContextGateDecoder, {"gate": "none"}, "decoder.gate is 'none', expected one of both, source, target"),
         (GNMTDecoder, {"num_layers": 0}, "decoder.num_layers is 0, expected a whole number above 0"),

@@ -9,6 +9,8 @@ from torch import nn
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.additive import AdditiveAttention
 from s2s_lab.models.attentions.none import NoAttention
+from s2s_lab.models.attentions.normalizers.softmax import SoftmaxNormalizer
+from s2s_lab.models.attentions.normalizers.sparsemax import SparsemaxNormalizer
 from s2s_lab.models.attentions.transformer import TransformerAttention
 from s2s_lab.models.decoders.transformer import TransformerDecoder
 from s2s_lab.models.encoders.base import EncoderOutput
@@ -154,6 +156,27 @@ def test_contexts_without_weights_are_the_same():
     torch.testing.assert_close(
         attention.energies(query, attention.keys(memory)), energies / HEADS / (SIZE // HEADS) ** 0.5
     )
+
+
+@pytest.mark.parametrize("normalizer", [SparsemaxNormalizer(temperature=0.7), SoftmaxNormalizer(temperature=3.0)])
+def test_every_head_weighs_with_the_normalizer(normalizer):
+    attention = heads_of(SIZE, SIZE, SIZE).double()
+    attention.normalizer = normalizer
+    memory, query = random(BATCH, SOURCE_LEN, SIZE), random(BATCH, 2, SIZE)
+    prepared = attention.prepare(EncoderOutput(memory, MASK, (), memory[:, 0]))
+    contexts, weights = attention(query, prepared)
+    torch.testing.assert_close(attention.contexts(query, prepared), contexts)
+    queries = attention.split(attention.query_projection(query))
+    for row in range(BATCH):
+        means, found = 0.0, []
+        real = MASK[row].sum()
+        for head in range(HEADS):
+            energies = queries[row, head] @ prepared.keys[row, head, :real].T / (SIZE // HEADS) ** 0.5
+            of_head = normalizer.project(energies / normalizer.temperature)
+            means = means + of_head / HEADS
+            found.append(of_head @ prepared.values[row, head, :real])
+        torch.testing.assert_close(contexts[row], torch.cat(found, 1))
+        torch.testing.assert_close(weights[row, :, :real], means)
 
 
 @pytest.mark.parametrize("size", [6, 7])

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
-from s2s_lab.models.attentions.base import Attention, Prepared, normalise, to_compute_type
+from s2s_lab.models.attentions.base import Attention, Prepared, to_compute_type
+from s2s_lab.models.attentions.normalizers.base import Normalizer
 from s2s_lab.models.checks import require_positive
 from s2s_lab.models.encoders.base import EncoderOutput
 from s2s_lab.models.layers.scaled_dot_product import scaled_dot_product
@@ -39,13 +40,24 @@ class TransformerAttention(Attention):
         memory_size: width of a memory entry.
         summary_size: unused.
         num_heads: number of heads.
+        normalizer: of every head; see Attention.
 
     Raises:
         RequestError: `num_heads` does not divide `query_size`.
     """
 
-    def __init__(self, *, query_size: int, memory_size: int, summary_size: int, num_heads: int = 8) -> None:
-        super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)
+    def __init__(
+        self,
+        *,
+        query_size: int,
+        memory_size: int,
+        summary_size: int,
+        num_heads: int = 8,
+        normalizer: Normalizer | None = None,
+    ) -> None:
+        super().__init__(
+            query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
+        )
         require_positive("attention.num_heads", num_heads)
         if query_size % num_heads:
             raise RequestError(f"attention.num_heads is {num_heads}, expected a divisor of the query's {query_size}")
@@ -75,11 +87,13 @@ class TransformerAttention(Attention):
         keys, values, mask = prepared
         queries = self.split(self.query_projection(query)).to(keys.dtype)
         energies = torch.matmul(queries, keys.transpose(2, 3)) * self.head_size**-0.5
-        weights = normalise(energies.flatten(1, 2), mask).view_as(energies)
+        weights = self.weigh(energies.flatten(1, 2), mask).view_as(energies)
         return torch.matmul(weights.to(values.dtype), values).transpose(1, 2).flatten(2), weights.mean(dim=1)
 
     def contexts(self, query: Tensor, prepared: Prepared) -> Tensor:
         """Attend without handing the weights out; see Attention."""
+        if self.normalizer is not None:
+            return self(query, prepared)[0]
         keys, values, mask = prepared
         queries = self.split(self.query_projection(query)).to(keys.dtype)
         found = scaled_dot_product(queries, keys, values, mask)

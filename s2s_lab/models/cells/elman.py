@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.base import FusedCell, State
-from s2s_lab.models.checks import require_choice
+from s2s_lab.models.checks import require_above_zero, require_choice
 
 
 class ElmanCell(FusedCell):
@@ -29,8 +28,8 @@ class ElmanCell(FusedCell):
         self, *, input_size: int, hidden_size: int, nonlinearity: str = "tanh", identity: float | None = None
     ) -> None:
         require_choice("cell.nonlinearity", nonlinearity, ("tanh", "relu"))
-        if identity is not None and not identity > 0.0:
-            raise RequestError(f"cell.identity is {identity!r}, expected a number above 0")
+        if identity is not None:
+            require_above_zero("cell.identity", identity, ", or null for none")
         super().__init__(layer=nn.RNN(input_size, hidden_size, nonlinearity=nonlinearity, batch_first=True))
         self.nonlinearity = torch.tanh if nonlinearity == "tanh" else torch.relu
         self.identity = identity

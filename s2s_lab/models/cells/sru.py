@@ -6,7 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.base import Cell, Projection, State, last_real, linear_projection, mask_beyond
+
+MOST_BIAS = 100.0
+"""Beyond it the reset gate is shut or open for good, and its scale no number of float32."""
 
 
 class SRUCell(Cell):
@@ -23,11 +27,18 @@ class SRUCell(Cell):
         input_size: width of an input.
         hidden_size: width of an output.
         highway_bias: b_r at the start.
+
+    Raises:
+        RequestError: `highway_bias` is not between -100 and 100.
     """
 
     output_is_state = False
 
     def __init__(self, *, input_size: int, hidden_size: int, highway_bias: float = 0.0) -> None:
+        if not -MOST_BIAS <= highway_bias <= MOST_BIAS:
+            raise RequestError(
+                f"cell.highway_bias is {highway_bias!r}, expected a number from -{MOST_BIAS:g} to {MOST_BIAS:g}"
+            )
         super().__init__(input_size=input_size, hidden_size=hidden_size, state_sizes=(hidden_size,))
         self.highway_bias = highway_bias
         self.scale = math.sqrt(1.0 + 2.0 * math.exp(highway_bias))

@@ -9,7 +9,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import AttentionState, Prepared
 from s2s_lab.models.cells.base import State
 from s2s_lab.models.cells.stack import CellFactory, CellStack, StackState
-from s2s_lab.models.checks import require_stack
+from s2s_lab.models.checks import require_positive, require_stack
 from s2s_lab.models.decoders.base import AttentionFactory, Decoder
 
 
@@ -41,9 +41,10 @@ class ConditionalDecoder(Decoder):
         summary_size: width of the encoder's summary.
         attention: builds the attention.
         cell: builds a cell.
-        hidden_size: width of the states and of the features.
+        hidden_size: width of the states.
         num_layers: number of layers, the lowest of two cells.
         dropout: probability of zeroing an input of the layers above the lowest, and a feature.
+        readout_size: width of the features; None means `hidden_size`. The paper's: `input_size`.
 
     Raises:
         RequestError: the attention's context is empty.
@@ -60,6 +61,7 @@ class ConditionalDecoder(Decoder):
         hidden_size: int,
         num_layers: int = 1,
         dropout: float = 0.0,
+        readout_size: int | None = None,
     ) -> None:
         super().__init__()
         require_stack("decoder", hidden_size=hidden_size, num_layers=num_layers, dropout=dropout)
@@ -84,9 +86,10 @@ class ConditionalDecoder(Decoder):
             else None
         )
         self.dropout = nn.Dropout(dropout)
-        self.readout_projection = nn.Linear(hidden_size + input_size + context_size, hidden_size)
+        self.feature_size = hidden_size if readout_size is None else readout_size
+        require_positive("decoder.readout_size", self.feature_size)
+        self.readout_projection = nn.Linear(hidden_size + input_size + context_size, self.feature_size)
         self.state_sizes = (self.first.state_sizes, *(self.stack.state_sizes if self.stack else ()))
-        self.feature_size = hidden_size
 
     def initial_state(self, bridged: StackState, prepared: Prepared) -> ConditionalState:
         """Start from the bridged state; see Decoder."""

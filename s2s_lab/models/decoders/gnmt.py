@@ -16,7 +16,7 @@ class GNMTDecoder(Decoder):
     From the third layer on, what a layer reads of the one below is added to its output. Features are the top output.
 
     Paper: Wu et al. 2016, arXiv 1609.08144, sections 3 and 3.1, equation 6, figure 1. Deviation: any cell, any
-    attention; the first query is the lowest layer's bridged state.
+    attention; the first query is the lowest layer's bridged state, and every query of cell=sru its memory.
 
     Args:
         input_size: width of an embedded token y.

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from s2s_lab.faults import RequestError
 from s2s_lab.models.embeddings.token import TokenEmbedding
 
 
@@ -67,7 +68,15 @@ def build(
 
     Returns:
         The source's embedding and the target's.
+
+    Raises:
+        RequestError: `frozen` without any vectors.
     """
+    if frozen and source_vectors is None and target_vectors is None:
+        raise RequestError(
+            "embedding.frozen is true, but there are no vectors to keep, expected false; or give "
+            "embedding.source_vectors or embedding.target_vectors"
+        )
     source, target = (
         PretrainedEmbedding(
             vocabulary_size=size,

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from s2s_lab.faults import RequestError
 from s2s_lab.models.cells.base import Cell
+from s2s_lab.models.checks import require_above_zero
 from s2s_lab.models.initialization.base import Initialization
 
 
@@ -23,10 +23,8 @@ class GlorotOrthogonalInitialization(Initialization):
     """
 
     def __init__(self, *, embedding_deviation: float | None = 0.01) -> None:
-        if embedding_deviation is not None and not embedding_deviation > 0.0:
-            raise RequestError(
-                f"initialization.embedding_deviation is {embedding_deviation!r}, expected a number above 0"
-            )
+        if embedding_deviation is not None:
+            require_above_zero("initialization.embedding_deviation", embedding_deviation, ", or null")
         self.embedding_deviation = embedding_deviation
 
     def fill(self, network: nn.Module) -> None:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from s2s_lab.faults import RequestError
+from s2s_lab.models.checks import require_above_zero
 from s2s_lab.models.initialization.base import Initialization
 
 
@@ -19,8 +19,7 @@ class UniformInitialization(Initialization):
     """
 
     def __init__(self, *, scale: float = 0.08) -> None:
-        if not scale > 0.0:
-            raise RequestError(f"initialization.scale is {scale!r}, expected a number above 0")
+        require_above_zero("initialization.scale", scale)
         self.scale = scale
 
     def fill(self, network: nn.Module) -> None:
