@@ -264,8 +264,10 @@ def _one_line_errors(name: str, words: Sequence[str]) -> Iterator[None]:
         path = re.search(r"Could not override '([^']+)'", _whole(error)) or re.search(r"full_key: (\S+)", _whole(error))
         if missing and path:
             known = _known_keys(name)
-            hint = _chosen_without(path[1], words) if path[1] in known else _suggest(path[1], known)
-            raise RequestError(f"unknown key {path[1]}{hint}") from error
+            within = missing[1] not in path[1].split(".")  # KEY={...} sets a section, which lacks one of the keys given
+            key = f"{path[1]}.{missing[1]}" if within else path[1]
+            hint = _chosen_without(key, words) if key in known else _suggest(key, known)
+            raise RequestError(f"unknown key {key}{hint}") from error
         option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
         if option:
             raise RequestError(_unknown_option(option[1], option[2])) from error

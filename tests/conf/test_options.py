@@ -163,6 +163,10 @@ def test_a_sides_own_cell_is_taken() -> None:
             ["model=gru", "attention.attention_size=3"],
             r"attention_size: the option chosen for attention has no such key$",
         ),
+        (
+            ["data.batch={max_sentence: 3}"],
+            r"unknown key data\.batch\.max_sentence; did you mean data\.batch\.max_sentences",
+        ),
         (["+bogus.x=1"], r"unknown key bogus"),
         (["+trainer.max_step=1"], r"unknown key trainer\.max_step; did you mean trainer\.max_steps\?"),
         (["model=gru_atention"], r"model=gru_atention: there is no such option; did you mean gru_attention\?"),
