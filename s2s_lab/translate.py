@@ -9,7 +9,8 @@ ABOUT = """Translates standard input, one line for each line: s2s-translate run=
 input_file=FILE and output_file=FILE read and write files; what an interrupted translation has written stays.
 Only line feeds end lines. Bytes that are not UTF-8 become U+FFFD, and lines of more than max_source_length tokens are
 cut, with a warning that names the line: every line of input has its line of output.
-nbest=3 prints scored alternatives, attention_file=FILE writes the attention weights as JSON lines.
+nbest=3 prints scored alternatives, scores=true the score of a single output too, and decoding=forced targets_file=FILE
+scores given outputs. attention_file=FILE writes the attention weights as JSON lines.
 --interactive (or interactive=true) prompts for lines, and draws in the terminal where the model looked."""
 
 

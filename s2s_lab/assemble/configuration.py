@@ -169,15 +169,16 @@ def compose_each(name: str, jobs: Sequence[Sequence[str]], *, search: Sequence[s
         RequestError: one line that names the word or key at fault, and the nearest known one.
     """
     composed, bases = [], dict[tuple[str, ...], DictConfig]()
-    with _one_line_errors(name), _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
+    with _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for words in jobs:
-            overrides = OverridesParser.create().parse_overrides(list(words))
-            values = [override for override in overrides if _sets_a_value(override)]
-            options = (*search, *(str(override.input_line) for override in overrides if override not in values))
-            if options not in bases:
-                bases[options] = compose(name, list(options), return_hydra_config=True)
-            configuration = copy.deepcopy(bases[options])
-            ConfigLoaderImpl._apply_overrides_to_config(values, configuration)
+            with _one_line_errors(name, words):
+                overrides = OverridesParser.create().parse_overrides(list(words))
+                values = [override for override in overrides if _sets_a_value(override)]
+                options = (*search, *(str(override.input_line) for override in overrides if override not in values))
+                if options not in bases:
+                    bases[options] = compose(name, list(options), return_hydra_config=True)
+                configuration = copy.deepcopy(bases[options])
+                ConfigLoaderImpl._apply_overrides_to_config(values, configuration)
             own = [word for word in words if not word.lstrip("+~").startswith("hydra")]
             configuration.hydra.overrides.task = own
             composed.append(configuration)
@@ -251,8 +252,8 @@ def _check_search_path(entries: Any) -> None:
 
 
 @contextmanager
-def _one_line_errors(name: str) -> Iterator[None]:
-    """Turns Hydra's and OmegaConf's errors of composition into one line with the nearest known key."""
+def _one_line_errors(name: str, words: Sequence[str]) -> Iterator[None]:
+    """Turns Hydra's and OmegaConf's errors of composing a job's words into one line with the nearest known key."""
     try:
         yield
     except RequestError:
@@ -263,7 +264,10 @@ def _one_line_errors(name: str) -> Iterator[None]:
         path = re.search(r"Could not override '([^']+)'", _whole(error)) or re.search(r"full_key: (\S+)", _whole(error))
         if missing and path:
             known = _known_keys(name)
-            raise RequestError(f"unknown key {path[1]}{_suggest(path[1], known)}") from error
+            within = missing[1] not in path[1].split(".")  # KEY={...} sets a section, which lacks one of the keys given
+            key = f"{path[1]}.{missing[1]}" if within else path[1]
+            hint = _chosen_without(key, words) if key in known else _suggest(key, known)
+            raise RequestError(f"unknown key {key}{hint}") from error
         option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
         if option:
             raise RequestError(_unknown_option(option[1], option[2])) from error
@@ -314,6 +318,13 @@ def _suggest(key: str, known: Sequence[str]) -> str:
         leaf = difflib.get_close_matches(key.rpartition(".")[2], list(leaves), n=1, cutoff=0.7)
         close = [leaves[leaf[0]]] if leaf else []
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _chosen_without(key: str, words: Sequence[str]) -> str:
+    """Says which option of a group has no such key, where another option of the group has it."""
+    group = key.partition(".")[0]
+    chosen = [word for word in words if word.startswith(f"{group}=")]
+    return f": {chosen[-1] if chosen else f'the option chosen for {group}'} has no such key"
 
 
 def _whole(error: BaseException) -> str:

@@ -65,8 +65,9 @@ def converse(settings: Mapping[str, Any], console: Console | None = None) -> Non
 def _answer(line: str, translator: Translator, settings: Mapping[str, Any], console: Console) -> Alignment | None:
     source_ids, outputs = translator.translate(line)
     wanted = settings["nbest"]
+    scored = wanted > 1 or settings.get("scores")
     for text, item in outputs[:wanted]:
-        shown = f"[dim]{item.score:8.4f}[/]  {escape(text)}" if wanted > 1 else f"[bold]{escape(text)}[/]"
+        shown = f"[dim]{item.score:8.4f}[/]  {escape(text)}" if scored else f"[bold]{escape(text)}[/]"
         console.print(shown, soft_wrap=True)
     return alignment_of(translator.model, source_ids, outputs[0][1])
 

@@ -15,7 +15,12 @@ from s2s_lab.decoding.task import Demands, Phrase
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.text import TextSide
 
-FILES = {"prefixes_file": "prefixes", "required_file": "required", "forbidden_file": "forbidden"}
+FILES = {
+    "targets_file": "targets",
+    "prefixes_file": "prefixes",
+    "required_file": "required",
+    "forbidden_file": "forbidden",
+}
 """The demand that each key's file holds, one line for each sentence."""
 
 
@@ -62,6 +67,8 @@ class DemandFiles:
                 raise RequestError(f"{self._paths[key]}: {more} lines, expected {self._read}, one for each sentence")
 
     def _demand(self, key: str, line: str, place: str) -> Phrase | tuple[Phrase, ...]:
+        if key == "targets_file":
+            return tuple(self._target.ids(line)[:-1])
         phrases = line.split("\t") if line.strip() else []
         if key != "prefixes_file":
             return tuple(phrase_ids(self._target, phrase, place) for phrase in phrases)

@@ -207,6 +207,8 @@ class Translation:
     num_threads: int | None
     shortlist: bool = False
     interactive: bool = False
+    scores: bool = False
+    targets_file: str | None = None
     constraint: Node = dataclasses.field(default_factory=dict)
     replace_unknown: bool = False
     prefixes_file: str | None = None

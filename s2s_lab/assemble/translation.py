@@ -42,9 +42,9 @@ def translate_lines(
         tell: is told of lines that are cut: kind, number from 1, remark (see Remarks).
 
     Returns:
-        For each line exactly `nbest` outputs, best first, each as text or, with nbest > 1, as `score<TAB>text`; empty
-        ones for an empty line and where the strategy found fewer; and, where attention is asked for, a JSON line with
-        tokens and weights.
+        For each line exactly `nbest` outputs, best first, each as text or, with nbest > 1 or scores, as
+        `score<TAB>text`; empty ones for an empty line and where the strategy found fewer; and, where attention is asked
+        for, a JSON line with tokens and weights.
 
     Raises:
         RequestError: if the model cannot be read or nbest is more than the strategy keeps, or a shortlist is asked
@@ -109,9 +109,9 @@ class Translator:
         self.strategy = build_strategy(settings["decoding"], constraint, in_ids, self.model.target)
         wanted, kept = settings["nbest"], self.strategy.num_hypotheses
         if not 1 <= wanted <= kept:
-            raise RequestError(
-                f"nbest={wanted}: decoding={self.strategy.name} keeps {kept}; set decoding.num_hypotheses"
-            )
+            keys = [key for key in ("num_hypotheses", "num_samples") if key in settings["decoding"]]
+            hint = f"; set decoding.{keys[0]}" if keys else ", and no more"
+            raise RequestError(f"nbest={wanted}: decoding={self.strategy.name} keeps {kept}{hint}")
         self.shortlist = None
         if settings["shortlist"]:
             vocabularies = {"source": self.model.source.vocabulary, "target": self.model.target.vocabulary}
@@ -184,7 +184,7 @@ def _translated(
                 yield [""] * wanted, None
                 continue
             texts = [text_of(index, item) for item in nbest]
-            if wanted > 1:
+            if wanted > 1 or settings.get("scores"):
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
             texts += [""] * (wanted - len(texts))
             yield texts, _attention_line(model, line.ids, nbest[0]) if settings["attention_file"] else None

@@ -17,6 +17,14 @@ from s2s_lab.decoding.trace import Trace
 from s2s_lab.decoding.without_replacement import Drawn
 from s2s_lab.faults import RequestError, RunError
 
+MET_BY = {
+    "targets": "decoding=forced",
+    "prefixes": "constraint=[prefix]",
+    "required": "decoding=constrained_beam",
+    "forbidden": "constraint=[forbidden]",
+}
+"""The strategy or constraint of ours that meets each demand, for messages."""
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -229,7 +237,7 @@ class DecodingStrategy(ABC):
         met = self.meets.union(*(each.meets for each in self.constraints))
         for name in demands.named():
             if name not in met:
-                raise RequestError(f"decoding={self.name} cannot meet {name}, expected a strategy or constraint for it")
+                raise RequestError(f"decoding={self.name} cannot meet {name}, expected {MET_BY[name]}")
 
     def among(self, ids: Sequence[int]) -> Self:
         """Gives the strategy for a step whose symbols are the places of a list; itself unless symbols mean something.

@@ -46,7 +46,7 @@ class ForcedDecoding(DecodingStrategy):
             RequestError: there are no targets, or lengths are given beside them.
         """
         if task.demands.targets is None:
-            raise RequestError("decoding=forced needs a target for each sentence, expected them among the demands")
+            raise RequestError("decoding=forced needs a target for each sentence, expected targets_file=FILE")
         if task.exact:
             raise RequestError("decoding=forced takes its lengths from the targets, expected no other ones")
         longest = max(map(len, task.demands.targets))

@@ -57,8 +57,36 @@ def test_forced_decoding_scores_the_references_as_teacher_forcing_does(finished:
     assert facts["signature"] == "forced|"
     with pytest.raises(RequestError, match=r"^decoding=forced takes its lengths from the targets"):
         evaluated(finished, "decoding=forced", "oracle_length=true")
-    with pytest.raises(RequestError, match=r"^decoding=forced needs a target for each sentence"):
+
+
+def test_a_translation_scores_given_outputs_as_an_evaluation_scores_references(
+    finished: RunFolder, tmp_path: Path
+) -> None:
+    folder, _ = evaluated(finished, "decoding=forced")
+    sources, references = ((folder / f"{name}.txt").read_text().splitlines() for name in ("sources", "references"))
+    file = written(tmp_path / "targets.txt", *references)
+    texts = translated(finished, sources, "decoding=forced", f"targets_file={file}", "scores=true")
+    for text, reference, each in zip(texts, references, segments(folder), strict=True):
+        score, output = text.split("\t")
+        assert output == reference and float(score) == pytest.approx(each["log_prob"], abs=2e-4)
+    written(file, "a zz", "")  # unknown words are scored as what the model has for them
+    assert translated(finished, ["a", "b"], "decoding=forced", f"targets_file={file}") == ["a <unk>", ""]
+    with pytest.raises(
+        RequestError, match=r"^decoding=forced needs a target for each sentence, expected targets_file=F"
+    ):
         translated(finished, ["a b"], "decoding=forced")
+    with pytest.raises(RequestError, match=r"^decoding=beam cannot meet targets, expected decoding=forced$"):
+        translated(finished, ["a", "b"], f"targets_file={file}")
+
+
+def test_more_outputs_than_a_strategy_keeps_name_the_key_that_gives_more(finished: RunFolder) -> None:
+    for decoding, hint in (
+        ("greedy", ", and no more"),
+        ("beam", "; set decoding.num_hypotheses"),
+        ("sampling", "; set decoding.num_samples"),
+    ):
+        with pytest.raises(RequestError, match=rf"^nbest=2: decoding={decoding} keeps 1{hint}$"):
+            translated(finished, ["a"], f"decoding={decoding}", "nbest=2")
 
 
 def test_an_evaluation_records_whether_an_output_was_proved_the_best(finished: RunFolder) -> None:
@@ -132,7 +160,7 @@ def test_files_that_do_not_fit_are_one_clear_line(finished: RunFolder, tmp_path:
         (["a"] * 4, beam, rf"{file}: 4 lines, expected 3, one for each sentence"),
         (["a", "b\tzz", ""], beam, rf"{file}, line 2: 'zz' holds 'zz', expected words that the model's outputs can"),
         (["a", "b\t\tc", ""], beam, rf"{file}, line 2: '' is an empty phrase"),
-        (["a"] * 3, ("decoding=beam",), "decoding=beam cannot meet required, expected a strategy or constraint for it"),
+        (["a"] * 3, ("decoding=beam",), "decoding=beam cannot meet required, expected decoding=constrained_beam"),
         ([" ".join("ab" * 40)] * 3, beam, "its required phrases take at least 80 symbols, expected at most"),
         (["a"] * 3, (*beam, "shortlist=true"), "shortlist=true"),
     ):

@@ -223,6 +223,7 @@ def test_a_failing_strategy_is_one_line_and_the_others_go_on(
         ("a: {decoding: {size: 3}}", "a: decoding is .*as in decoding.KEY: VALUE"),
         ("a: {decoding: bean}", "a: decoding=bean: there is no such option; did you mean beam"),
         ("a: {decoding: greedy}\nb: {decoding: beam, decoding.sise: 3}", "b: unknown key decoding.sise"),
+        ("a: {decoding: greedy, decoding.size: 3}", "a: unknown key decoding.size: decoding=greedy has no such key$"),
         ("a: {decoding: greedy}\nb: {decoding: beam, decoding.size: 0}", "b: decoding.size is 0"),
         ("a: {decoding: greedy}\nb: {decoding: greedy}", "a and b ask for the same evaluation"),
         ("a: {decoding: greedy", "not valid YAML"),

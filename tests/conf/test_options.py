@@ -159,6 +159,15 @@ def test_a_sides_own_cell_is_taken() -> None:
         (["sed=1"], r"unknown key sed; did you mean seed\?"),
         (["encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
         (["+encoder.hidden_sise=3"], r"unknown key encoder\.hidden_sise; did you mean encoder\.hidden_size\?"),
+        (["optimizer=sgd", "optimizer.betas=[0.9,0.9]"], r"key optimizer\.betas: optimizer=sgd has no such key$"),
+        (
+            ["model=gru", "attention.attention_size=3"],
+            r"attention_size: the option chosen for attention has no such key$",
+        ),
+        (
+            ["data.batch={max_sentence: 3}"],
+            r"unknown key data\.batch\.max_sentence; did you mean data\.batch\.max_sentences",
+        ),
         (["+bogus.x=1"], r"unknown key bogus"),
         (["+trainer.max_step=1"], r"unknown key trainer\.max_step; did you mean trainer\.max_steps\?"),
         (["model=gru_atention"], r"model=gru_atention: there is no such option; did you mean gru_attention\?"),

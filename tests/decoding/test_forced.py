@@ -54,5 +54,5 @@ def test_what_it_lacks_or_cannot_take_is_one_clear_line(
         )
     with pytest.raises(RequestError, match="decoding=forced has nothing to choose"):
         ForcedDecoding(**special_ids, constraints=(NoRepeat(),))
-    with pytest.raises(RequestError, match="decoding=greedy cannot meet targets"):
+    with pytest.raises(RequestError, match=r"decoding=greedy cannot meet targets, expected decoding=forced$"):
         GreedySearch(**special_ids).decode(**given, demands=Demands(targets=TARGETS))

@@ -78,5 +78,7 @@ def test_its_signature_tells_phrases_apart_and_what_it_cannot_forbid_is_one_clea
     ).decode(**given, demands=Demands(forbidden=[[()]] * 6))):  # fmt: skip
         with pytest.raises(RequestError, match="phrase"):
             refused()
-    with pytest.raises(RequestError, match="decoding=greedy cannot meet forbidden"):
+    with pytest.raises(
+        RequestError, match=r"decoding=greedy cannot meet forbidden, expected constraint=\[forbidden\]$"
+    ):
         GreedySearch(**special_ids).decode(**given, demands=Demands(forbidden=[[]] * 6))

@@ -67,7 +67,7 @@ def test_without_prefixes_nothing_is_forced_and_without_the_constraint_they_are_
     assert BeamSearch(**SPECIAL, max_length=4, constraints=(Prefix(),)).decode(**model.arguments()) == plain.decode(
         **model.arguments()
     )
-    with pytest.raises(RequestError, match=r"^decoding=beam cannot meet prefixes"):
+    with pytest.raises(RequestError, match=r"^decoding=beam cannot meet prefixes, expected constraint=\[prefix\]$"):
         plain.decode(**model.arguments(), demands=PREFIXES)
 
 
