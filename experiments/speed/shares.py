@@ -25,13 +25,24 @@ def measure_shares(
 
     Returns:
         A row for each workload and setting: shares of the parts, the bounds in tokens a second, and how much of each
-        bound the training reaches.
+        bound the training reaches. One that fails is told and left out.
+
+    Raises:
+        RunError: if all of them fail.
     """
-    rows = []
+    rows, failed = [], None
     for workload in workloads:
         for setting, words in settings.items():
             say(f"shares of a step of {workload.name} {setting}")
-            rows.append({"workload": workload.name, "setting": setting, **_measured(bench, workload, words, seconds)})
+            try:
+                found = _measured(bench, workload, words, seconds)
+            except RunError as error:
+                say(f"  left out: {error}")
+                failed = error
+            else:
+                rows.append({"workload": workload.name, "setting": setting, **found})
+    if not rows and failed is not None:
+        raise failed
     return rows
 
 

@@ -11,6 +11,7 @@ from s2s_lab.assemble.configuration import groups
 from s2s_lab.faults import RequestError
 
 FILE = Path(__file__).with_name("workloads.yaml")
+MODELS = Path(__file__).parents[2] / "conf" / "model"
 ALL, NAMED = "all", "named"  # words that stand for several workloads
 
 
@@ -72,7 +73,7 @@ def read_plan(path: Path = FILE) -> Plan:
     """Reads workloads.yaml and adds the named models found in conf/model."""
     found: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     own = {name: Workload(name, node["about"], tuple(node["words"])) for name, node in found["workloads"].items()}
-    named = {name: Workload(name, f"conf/model/{name}.yaml", (f"model={name}",)) for name in groups()["model"]}
+    named = {name: Workload(name, f"conf/model/{name}.yaml", _words(name)) for name in groups()["model"]}
     return Plan(
         workloads={**own, **named},
         own=len(own),
@@ -80,6 +81,19 @@ def read_plan(path: Path = FILE) -> Plan:
         data=tuple(found["data"]),
         training=tuple(found["training"]),
     )
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """What chooses a named model: with one vocabulary for both sides where it has one table for them."""
+    return (f"model={name}", *(["data.vocabulary.shared=true"] if _shares_vocabulary(name) else []))
+
+
+def _shares_vocabulary(name: str) -> bool:
+    """Whether a model's file, or one that it is made from, says data.vocabulary.shared: true."""
+    node = yaml.safe_load((MODELS / f"{name}.yaml").read_text(encoding="utf-8"))
+    own = node.get("data", {}).get("vocabulary", {}).get("shared")
+    parents = [entry for entry in node.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    return any(map(_shares_vocabulary, parents)) if own is None else bool(own)
 
 
 def _known(option: str, name: str, known: Sequence[str]) -> str:

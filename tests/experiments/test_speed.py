@@ -12,7 +12,8 @@ from experiments.speed.child import settings_of
 from experiments.speed.decoding import fastest, pass_records, precisions
 from experiments.speed.product import Bench
 from experiments.speed.training import allocators
-from s2s_lab.assemble.configuration import groups
+from experiments.speed.workloads import read_plan
+from s2s_lab.assemble.configuration import compose_each, groups
 from s2s_lab.faults import RequestError
 from tests.experiments.conftest import README
 
@@ -109,3 +110,10 @@ def test_every_command_has_help_and_defaults_that_are_valid(capsys: pytest.Captu
         if name not in ("table", "peer"):
             check(parser().parse_args([name]))
     assert parser().parse_args(["peer", *peer]).workloads == ["M1", "M2"]
+
+
+def test_a_named_model_with_one_table_gets_one_vocabulary() -> None:
+    named = read_plan().chosen_workloads(["named"])
+    composed = compose_each("train", [list(workload.words[:1]) for workload in named])
+    for workload, configuration in zip(named, composed, strict=True):
+        assert ("data.vocabulary.shared=true" in workload.words) == configuration.data.vocabulary.shared, workload.name
