@@ -23,15 +23,14 @@ from s2s_lab.assemble.network import build_network
 from s2s_lab.assemble.preparation import prepare_data
 from s2s_lab.assemble.resumption import check_unchanged, checkpoint_to_resume
 from s2s_lab.assemble.tables import fill_tables
+from s2s_lab.assemble.training_record import finish_record, start_record
 from s2s_lab.assemble.vectors import fill_embeddings
 from s2s_lab.data.prepare import PreparedData
 from s2s_lab.faults import RequestError
-from s2s_lab.inference.frozen import FrozenModel, load_weights, save_model
+from s2s_lab.inference.frozen import FrozenModel, load_weights
 from s2s_lab.inference.text import TextSide
 from s2s_lab.metrics.base import Metric
 from s2s_lab.models.seq2seq import Seq2Seq
-from s2s_lab.records.environment import git, machine, versions
-from s2s_lab.records.frozen_job import side_name
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.callbacks.agreed_stop import AgreedStop
 from s2s_lab.training.callbacks.best_checkpoint import BestCheckpoint
@@ -41,15 +40,14 @@ from s2s_lab.training.callbacks.examples import ExampleLogging
 from s2s_lab.training.callbacks.finite_weights import FiniteWeights
 from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.callbacks.progress import TrainingProgress
-from s2s_lab.training.callbacks.recent_weights import RecentWeights, put_weights
+from s2s_lab.training.callbacks.recent_weights import RecentWeights
 from s2s_lab.training.callbacks.rehearsal import Rehearsal
 from s2s_lab.training.callbacks.run_record import RunRecord
 from s2s_lab.training.callbacks.time_limit import TimeLimit
-from s2s_lab.training.checkpoint_io import BEST, AtomicCheckpointIO, read_checkpoint
+from s2s_lab.training.checkpoint_io import AtomicCheckpointIO
 from s2s_lab.training.datamodule import Seq2SeqDataModule
 from s2s_lab.training.epoch_loop import StepwiseEpochLoop
 from s2s_lab.training.log_file import LogFile
-from s2s_lab.training.loggers.base import KeepsModels
 from s2s_lab.training.loggers.curves import CurvesLogger
 from s2s_lab.training.loggers.guarded import GuardedTracker
 from s2s_lab.training.module import Seq2SeqModule
@@ -100,7 +98,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     total_steps = _total_steps(settings["trainer"], len(batches))
     module = _module(settings, network, sample, total_steps)
     if rank_zero_only.rank == 0:
-        _start_record(folder, settings, prepared, network, batches.fill())
+        start_record(folder, settings, prepared, network, batches.fill())
         if coverage:
             folder.update({"vectors": coverage})
     current = CurrentBatch(num_workers=settings["data"]["num_workers"])
@@ -121,7 +119,8 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         raise KeyboardInterrupt
     if settings["trainer"]["strategy"] == "fsdp":  # the network trained lies in pieces on all ranks
         frozen = dataclasses.replace(frozen, network=_network(settings, prepared))
-    _finish(folder, frozen, trainer, None if recent is None else recent.mean())
+    if trainer.is_global_zero:
+        finish_record(folder, frozen, trainer.loggers, None if recent is None else recent.mean())
 
 
 def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:
@@ -305,51 +304,3 @@ def _loggers(settings: Mapping[str, Any], folder: RunFolder) -> list[Any]:
         if node is not None
     ]
     return [CurvesLogger(path=folder.metrics_csv), *trackers]
-
-
-def _start_record(
-    folder: RunFolder, settings: Mapping[str, Any], prepared: PreparedData, network: torch.nn.Module, fill: float
-) -> None:
-    job, data = settings["job"], settings["data"]
-    devices = [torch.cuda.get_device_name()] if torch.cuda.is_available() else ["cpu"]
-    folder.update(
-        {
-            "git": git(),
-            "versions": versions(),
-            "machine": machine(devices),
-            "data": {
-                "name": data["name"],
-                "source": side_name(data["source"]),
-                "target": data["target"],
-                "fingerprint": prepared.fingerprint,
-                "files": job["corpus_fingerprint"],
-                "filtered": prepared.filtered,
-                "fill": round(fill, 4),
-                "vocabulary": [len(prepared.source_vocabulary), len(prepared.target_vocabulary)],
-                "pairs": {"train": len(prepared.splits["train"]), "validation": len(prepared.splits["validation"])},
-            },
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "tracker": {name: job["tracker_id"] for name, node in settings["logger"].items() if node is not None},
-        }
-    )
-    folder.write_word_counts(prepared.word_counts)
-
-
-def _finish(
-    folder: RunFolder, frozen: FrozenModel, trainer: pl.Trainer, average: Mapping[str, torch.Tensor] | None
-) -> None:
-    """Writes the model (of the best checkpoint if no average), hands it to the trackers, marks the run finished."""
-    if not trainer.is_global_zero:
-        return
-    if average is None:
-        best = read_checkpoint(folder.checkpoints / BEST)["state_dict"]
-        prefix = "network."
-        frozen.network.load_state_dict({key[len(prefix) :]: best[key] for key in best if key.startswith(prefix)})
-    else:
-        put_weights(frozen.network, average)
-    save_model(frozen, folder.model)
-    facts = folder.finish("finished")
-    for logger in trainer.loggers:
-        if isinstance(logger, KeepsModels):
-            kept = ("seed", "parameters", "seconds", "steps", "tokens_per_second", "best", "average")
-            logger.keep_model(folder.model, {key: facts[key] for key in kept if key in facts})

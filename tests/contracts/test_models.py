@@ -365,23 +365,27 @@ def test_padding_and_order_in_the_batch_change_nothing(parts):
     torch.testing.assert_close(torch.cat(alone), features, atol=1e-12, rtol=0.0)
 
 
+def check_memory_is_shared(network, memory, state, width=3):
+    """Several hypotheses of a sentence step together as each does alone, over one memory of the sentence."""
+    previous_ids = torch.randint(1, VOCAB, (BATCH, width))
+    wide = replace(state, lambda part: part.repeat_interleave(width, 0))
+    wide = replace(wide, lambda part: part + 0.1 * torch.randn_like(part))
+    scores, following, weights = network.step(previous_ids.flatten(), wide, memory)
+    for index in range(width):
+        alone = network.step(previous_ids[:, index], replace(wide, itemgetter(slice(index, None, width))), memory)
+        together = replace((scores, following), itemgetter(slice(index, None, width)))
+        torch.testing.assert_close(together, alone[:2])
+        torch.testing.assert_close(None if weights is None else weights[index::width], alone[2])
+    assert all(part.shape[0] == BATCH for part in tensors(memory))
+
+
 @every_option
 def test_hypotheses_share_the_memory_of_their_sentence(parts):
     network = build(**parts)
-    width = 3
-    previous_ids = torch.randint(1, VOCAB, (BATCH, width))
     with torch.no_grad():
         memory, state = network.double().eval().start(sources())
         _, state, _ = network.step(INPUTS[:, 0], state, memory)
-        wide = replace(state, lambda part: part.repeat_interleave(width, 0))
-        wide = replace(wide, lambda part: part + 0.1 * torch.randn_like(part))
-        scores, following, weights = network.step(previous_ids.flatten(), wide, memory)
-        for index in range(width):
-            alone = network.step(previous_ids[:, index], replace(wide, itemgetter(slice(index, None, width))), memory)
-            together = replace((scores, following), itemgetter(slice(index, None, width)))
-            torch.testing.assert_close(together, alone[:2])
-            torch.testing.assert_close(None if weights is None else weights[index::width], alone[2])
-    assert all(part.shape[0] == BATCH for part in tensors(memory))
+        check_memory_is_shared(network, memory, state)
 
 
 @every_option

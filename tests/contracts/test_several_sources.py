@@ -1,7 +1,6 @@
 """Laws of every network that reads several sources, of every pair of options that can stand together."""
 
 import functools
-from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from torch.nn import functional
 from s2s_lab.faults import RequestError
 from tests.contracts import test_models as laws
 from tests.contracts.covering import covering
-from tests.contracts.test_models import BATCH, INPUTS, PAD, SIZE, TARGET_LEN, VOCAB, name_of, options, replace, tensors
+from tests.contracts.test_models import BATCH, INPUTS, PAD, SIZE, TARGET_LEN, VOCAB, name_of, options
 
 WAYS = [{"share": share, "state": state} for share in (False, True) for state in ("projected", "mean")]
 AXES = {
@@ -163,19 +162,8 @@ def test_training_reaches_every_parameter(parts: dict[str, Any]) -> None:
 @pytest.mark.parametrize("attention", [name for name in options("attention") if not ordered(name)])
 def test_hypotheses_share_the_memory_of_their_sentence(attention: str) -> None:
     network = laws.build(attention=attention, sources=("several", {})).double().eval()
-    width = 3
-    previous_ids = torch.randint(1, VOCAB, (BATCH, width))
     with torch.no_grad():
-        memory, state = network.start(sources())
-        wide = replace(state, lambda part: part.repeat_interleave(width, 0))
-        wide = replace(wide, lambda part: part + 0.1 * torch.randn_like(part))
-        scores, following, weights = network.step(previous_ids.flatten(), wide, memory)
-        for index in range(width):
-            alone = network.step(previous_ids[:, index], replace(wide, itemgetter(slice(index, None, width))), memory)
-            together = replace((scores, following), itemgetter(slice(index, None, width)))
-            torch.testing.assert_close(together, alone[:2])
-            torch.testing.assert_close(None if weights is None else weights[index::width], alone[2])
-    assert all(part.shape[0] == BATCH for part in tensors(memory))
+        laws.check_memory_is_shared(network, *network.start(sources()))
 
 
 @pytest.mark.parametrize("attention", ["additive", "hierarchical"])

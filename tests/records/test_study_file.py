@@ -46,6 +46,15 @@ def read(folder: Path, text: str) -> Study:
     return read_study(place)
 
 
+def refusal(folder: Path, text: str) -> str:
+    """The one line, beginning with the file, that a study is refused with."""
+    with pytest.raises(RequestError) as told:
+        read(folder, text)
+    line = str(told.value)
+    assert "\n" not in line and line.startswith(str(folder / "paper" / "study.yaml"))
+    return line
+
+
 def test_all_of_it_is_read(tmp_path: Path) -> None:
     study = read(tmp_path, GOOD)
     assert (study.name, study.experiment, study.title) == ("paper", "studies/paper", "The paper")
@@ -165,11 +174,7 @@ def test_every_fault_is_one_line_that_names_file_and_place(
     before: str, after: str, message: str, tmp_path: Path
 ) -> None:
     assert before in GOOD
-    with pytest.raises(RequestError) as told:
-        read(tmp_path, GOOD.replace(before, after, 1))
-    text = str(told.value)
-    assert message in text and "\n" not in text
-    assert text.startswith(str(tmp_path / "paper" / "study.yaml"))
+    assert message in refusal(tmp_path, GOOD.replace(before, after, 1))
 
 
 def test_a_key_twice_in_one_mapping_is_refused_and_a_merged_one_is_not(tmp_path: Path) -> None:

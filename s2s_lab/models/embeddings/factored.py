@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.checks import require_choice, require_dropout, require_positive
+from s2s_lab.models.embeddings.base import Embedding
 from s2s_lab.models.embeddings.token import TokenEmbedding
 
 WAYS = ("concatenated", "summed")
 
 
-class FactoredEmbedding(nn.Module):
+class FactoredEmbedding(Embedding):
     """A vector for each token: those of its word and of its factors side by side, or their sum.
 
-    Paper: Sennrich and Haddow 2016, arXiv 1606.02892, section 2: side by side. Deviation: the sum.
+    Paper: Sennrich and Haddow 2016, arXiv 1606.02892: side by side. Deviation: the sum.
 
     Args:
         sizes: number of ids of the word and of each factor.
@@ -26,6 +27,7 @@ class FactoredEmbedding(nn.Module):
         combine: "concatenated" or "summed".
 
     Attributes:
+        vocabulary_size: number of ids of the word.
         embedding_size: width of a token's vector.
     """
 
@@ -36,6 +38,7 @@ class FactoredEmbedding(nn.Module):
         require_dropout("embedding.dropout", dropout)
         require_choice("embedding.combine", combine, WAYS)
         self.combine = combine
+        self.vocabulary_size = sizes[0]
         self.embedding_size = sum(widths) if combine == "concatenated" else widths[0]
         self.tables = nn.ModuleList(
             nn.Embedding(size, width, padding_idx=padding_id) for size, width in zip(sizes, widths, strict=True)

@@ -29,7 +29,7 @@ class MultiSourceEncoder(Encoder):
     (the memory of an LSTM); "mean" gives the mean of each part.
 
     Papers: Zoph and Knight 2016, arXiv 1601.00710, the "basic" combination of states; Libovicky and Helcl 2017, arXiv
-    1704.06567, section 3, the flat combination of memories. Deviations: any encoder; sources share vocabulary and
+    1704.06567, the flat combination of memories. Deviations: any encoder; sources share vocabulary and
     embedding; in the flat combination the sources' memories have no projections of their own; the attention of Zoph and
     Knight, which reads each source apart, is not here.
 
