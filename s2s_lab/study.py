@@ -92,7 +92,7 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
     from s2s_lab.assemble.study import StudyComposer
     from s2s_lab.assemble.study_companions import Companions
     from s2s_lab.faults import RequestError
-    from s2s_lab.records.results import read_results, slots_of
+    from s2s_lab.records.results import Results, read_elsewhere, read_results, slots_of
     from s2s_lab.sweeps.engine_settings import EngineSettings
     from s2s_lab.sweeps.study_plan import OpenRow, Plan, PlannedJob, check_chosen, needed_here, status_of
 
@@ -115,10 +115,11 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
     companions, jobs = Companions(everything, runs), []
     hashes = {(each.row.name, seed): job.hash for each in composed for seed, job in each.jobs.items()}
     slots = {(slot.row, slot.seed): slot for slot in slots_of(study, hashes, _signatures(composer, companions))}
+    known = Results(study.name, [*recorded.jobs, *read_elsewhere(study, slots.values())], recorded.former)
     for each in composed:
         for seed, job in each.jobs.items():
             slot, wanted = slots[each.row.name, seed], companions.wanted(each.row.name, seed)
-            status, seconds = status_of(slot, wanted.asked, runs.get(job.hash, []), recorded, wanted.waiting)
+            status, seconds = status_of(slot, wanted.asked, runs.get(job.hash, []), known, wanted.waiting)
             jobs.append(PlannedJob(each.row, slot, job, status, seconds, wanted.waiting))
     jobs = needed_here(jobs, runs)
     at_once = EngineSettings.of(composer.launcher()).jobs_together(len(jobs))
@@ -207,7 +208,7 @@ def _run_some(
 def _report(arguments: argparse.Namespace) -> None:
     from s2s_lab.assemble.study import StudyComposer
     from s2s_lab.assemble.study_companions import Companions
-    from s2s_lab.records.results import entry_of, merged, read_results, slots_of
+    from s2s_lab.records.results import entry_of, merged, read_elsewhere, read_results, slots_of
     from s2s_lab.records.study_file import read_study
     from s2s_lab.reports.study_measured import counts
     from s2s_lab.reports.study_report import write_study_report
@@ -227,7 +228,7 @@ def _report(arguments: argparse.Namespace) -> None:
         if slot.hash is not None
         for run in finished.get(slot.hash, [])
     ]
-    jobs, former = merged(slots, recorded, found, drop=arguments.drop)
+    jobs, former = merged(slots, recorded, found, read_elsewhere(study, slots), drop=arguments.drop)
     results, written = write_study_report(study, jobs, former)
     print(f"{study.name}: {counts(results.claims)}")
     for path in written:

@@ -43,7 +43,7 @@ class BeamSearch(DecodingStrategy):
 
     Under soft constraints all this ranks by sums of the values that they give; what is reported as log-probability is
     the sum of the model's own along the way back. Without a penalty or with another rule than optimal_bound, size 1 is
-    greedy search. Sentences that ended leave the batch by the rule of `state.leaving_pays`.
+    greedy search. Sentences that ended leave the batch by the rule of `state.room_for`.
 
     A variant gives `candidates`, where it chooses differently among the continuations, or `advance`, where it makes
     another step of them; what it keeps for that begins in `start` and lives in `BeamState.of_variant`.

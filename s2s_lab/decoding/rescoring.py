@@ -25,7 +25,7 @@ class Rescored(NamedTuple):
 def rescore(
     step: StepFunction, state: Any, memory: Any, symbols: Tensor, counts: Tensor, *, bos: int, weights: bool
 ) -> Rescored:
-    """Scores outputs; sentences that ended leave the batch by the rule of `state.leaving_pays`.
+    """Scores outputs; sentences that ended leave the batch by the rule of `state.room_for`.
 
     Args:
         step: the network's step.

@@ -19,7 +19,7 @@ class RowwiseSearch(DecodingStrategy):
     There are `num_hypotheses` rows for each sentence; the first step, equal for all of them, runs once. The
     score is the log-probability, as soft constraints changed it, and hypotheses are returned by it, best first. A
     sentence is finished when all its rows are; finished sentences leave the batch by the rule of
-    `state.leaving_pays`; until then their rows go on and what they give is dropped. A trace is told the symbols that
+    `state.room_for`; until then their rows go on and what they give is dropped. A trace is told the symbols that
     were chosen.
     """
 

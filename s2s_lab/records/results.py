@@ -36,7 +36,7 @@ ENTRY = Exactly(
     definition=str,
     evaluations=Each(EVALUATION),
     others=Maybe(
-        label=str, commit=str, dirty=bool, versions=Each(str), started=str, monitor=str,
+        label=str, commit=str, dirty=bool, versions=Each(str), started=str, monitor=str, measured_in=str,
         machine=Maybe(cpu=str, cores=int, memory_gb=(int, float)), under_trained=Maybe(flag=bool, reason=str),
         **dict.fromkeys(("seconds", "parameters", "steps"), (int, float)),
     ),
@@ -142,11 +142,7 @@ def read_results(study: Study) -> Results:
     path = results_path(study)
     if not path.exists():
         return Results(study.name)
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise RequestError(f"{path}: expected a JSON object, found {type(found).__name__}")
-    check_schema(found, path, SCHEMA)
-    check_shape(found, SHAPE, str(path))
+    found = _read(path)
     for number, claim in enumerate(found.get("claims") or []):
         one_of(
             claim["verdict"], VERDICTS, f"{path}: claims[{number}]: verdict is {claim['verdict'][:40]!r}, which", "one"
@@ -156,6 +152,36 @@ def read_results(study: Study) -> Results:
     return Results(study.name, found["jobs"], found.get("former") or [], found.get("claims") or [])
 
 
+def read_elsewhere(study: Study, slots: Iterable[Slot]) -> list[Entry]:
+    """Read what the studies beside this one have measured of its trainings: one of the same hash is the same training.
+
+    Args:
+        study: the study.
+        slots: its trainings.
+
+    Returns:
+        Entries with all evaluations that the study wants, and `measured_in`: the name of the study that trained.
+
+    Raises:
+        RequestError: if a file of results is damaged or of a newer schema; one line.
+    """
+    wanted: dict[str, list[Slot]] = {}
+    for slot in slots:
+        if slot.hash is not None:
+            wanted.setdefault(slot.hash, []).append(slot)
+    own, found = results_path(study).resolve(), []
+    for path in sorted(own.parent.parent.glob(f"*/{FILE}")):
+        if not wanted or path == own:
+            continue
+        other = _read(path)
+        found += [
+            {**entry, "measured_in": other["study"]}
+            for entry in other["jobs"]
+            if "measured_in" not in entry and any(slot.complete(entry) for slot in wanted.get(entry["hash"], ()))
+        ]
+    return found
+
+
 def write_results(study: Study, results: Results) -> None:
     """Write a study's results durably; the same results give the same bytes."""
     facts = {"schema": SCHEMA, "study": results.study, "claims": results.claims, "jobs": results.jobs}
@@ -163,25 +189,33 @@ def write_results(study: Study, results: Results) -> None:
 
 
 def merged(
-    slots: Sequence[Slot], recorded: Results, found: Iterable[Entry], *, drop: bool = False
+    slots: Sequence[Slot],
+    recorded: Results,
+    found: Iterable[Entry],
+    elsewhere: Iterable[Entry] = (),
+    *,
+    drop: bool = False,
 ) -> tuple[list[Entry], list[Entry]]:
     """Choose an entry for each training of the study.
 
     Of several entries of one training the one with the most of its evaluations wins, then the one from a run folder of
-    this machine, then the one that started last. What was recorded of the very same run is never lost. Entries that
-    belong to no training any more are kept as former ones, and come back when the study wants them again.
+    this machine, then one of the study's own, then the one that started last. What was recorded of the very same run is
+    never lost. Entries that belong to no training any more are kept as former ones, and come back when the study wants
+    them again.
 
     Args:
         slots: the trainings that the study wants.
         recorded: what results.json holds.
         found: entries made from run folders.
+        elsewhere: entries of other studies.
         drop: whether to forget former entries, and evaluations that the study no longer wants.
 
     Returns:
         The jobs, in the order of the slots, and the former entries.
     """
     here = [_united(entry, recorded.jobs) for entry in found]
-    known = [*here, *recorded.jobs, *recorded.former]
+    known = [*here, *recorded.jobs, *recorded.former, *elsewhere]
+    own = len(here) + len(recorded.jobs) + len(recorded.former)
     jobs, used = [], set[int]()
     for slot in slots:
         candidates = [(number, entry) for number, entry in enumerate(known) if slot.holds(entry)]
@@ -197,7 +231,7 @@ def merged(
             if slot.wants(name, evaluation) or not drop
         }
         jobs.append(chosen)
-    left = [entry for number, entry in enumerate(known) if number >= len(here) and number not in used]
+    left = [entry for number, entry in enumerate(known) if len(here) <= number < own and number not in used]
     former: dict[tuple[str, str, int], Entry] = {(e["hash"], str(e.get("started")), e["seed"]): e for e in left}
     return jobs, [] if drop else list(former.values())
 
@@ -275,6 +309,15 @@ def _evaluation_entry(evaluation: Evaluation, asked: Asked, with_statistics: set
     }
 
 
+def _read(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise RequestError(f"{path}: expected a JSON object, found {type(found).__name__}")
+    check_schema(found, path, SCHEMA)
+    check_shape(found, SHAPE, str(path))
+    return found
+
+
 def _united(entry: Entry, recorded: Sequence[Entry]) -> Entry:
     """The entry of a run folder with what was recorded of the same run before."""
     for other in recorded:
@@ -283,5 +326,5 @@ def _united(entry: Entry, recorded: Sequence[Entry]) -> Entry:
     return entry
 
 
-def _worth(slot: Slot, number: int, entry: Mapping[str, Any], here: int) -> tuple[int, bool, str, int]:
-    return len(slot.measured(entry)), number < here, str(entry.get("started")), -number
+def _worth(slot: Slot, number: int, entry: Mapping[str, Any], here: int) -> tuple[int, bool, bool, str, int]:
+    return len(slot.measured(entry)), number < here, "measured_in" not in entry, str(entry.get("started")), -number

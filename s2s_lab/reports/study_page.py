@@ -74,7 +74,7 @@ def _source(study: Study) -> list[str]:
 def _progress(study: Study, results: Results) -> str:
     wanted = [(row.name, seed) for row in study.rows if row.needs is None for seed in row.seeds]
     done = {(entry["row"], entry["seed"]) for entry in results.jobs} & set(wanted)
-    seconds = sum(entry.get("seconds") or 0 for entry in results.jobs)
+    seconds = sum(entry.get("seconds") or 0 for entry in results.jobs if "measured_in" not in entry)
     waiting = sum(row.needs is not None for row in study.rows)
     wait = "1 row waits" if waiting == 1 else f"{waiting} rows wait"
     more = f", {wait} for what the laboratory has not yet" if waiting else ""
@@ -133,6 +133,10 @@ def _unmeasured(study: Study, results: Results) -> list[str]:
 def _circumstances(study: Study, results: Results, tables: Sequence[ScoreTable]) -> list[str]:
     """Say on which machines, with which versions and from which commits it was measured, and what the scores are."""
     lines = []
+    elsewhere = Counter(entry["measured_in"] for entry in results.jobs if "measured_in" in entry)
+    if elsewhere:
+        named = "; ".join(f"[{cell(name)}](../{name}/README.md) ({number})" for name, number in elsewhere.items())
+        lines.append(f"- Trainings that are those of another study, in all that decides a result: {named}")
     if study.minutes_per_job is not None:
         cores = "" if study.cores is None else f" on {study.cores} core{'s' * (study.cores != 1)}"
         lines.append(

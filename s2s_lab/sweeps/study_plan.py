@@ -206,7 +206,7 @@ def status_of(
         slot: the training.
         asked: the evaluations it should have.
         runs: run folders of its hash.
-        recorded: what results.json holds.
+        recorded: what results.json holds, with what other studies measured of it.
         waiting: names of evaluations that it should have and that cannot be done yet.
 
     Raises:

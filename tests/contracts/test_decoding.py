@@ -20,7 +20,7 @@ from s2s_lab.decoding import beam, diverse_beam, rescoring, rowwise, state, stoc
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.constraints.no_repeat import NoRepeat
 from s2s_lab.decoding.greedy import GreedySearch
-from s2s_lab.decoding.state import batch_size, leaving_pays
+from s2s_lab.decoding.state import batch_size, room_for
 from s2s_lab.decoding.task import Demands, Task
 from tests.operations import Operations
 
@@ -443,7 +443,7 @@ def test_finished_sentences_leave_and_memory_is_never_repeated(option: str) -> N
     assert len(widths) <= 1 and max(widths, default=1) <= 3
     for step, (_, sentences) in enumerate(toy.calls):
         running = sum(steps > step for steps in needed)
-        assert running <= sentences <= 20 and not leaving_pays(sentences - running, sentences)
+        assert running <= sentences <= max(room_for(running), 20 * (step == 0))
     assert toy.calls[-1][1] < 20
 
 
@@ -453,8 +453,9 @@ def test_when_sentences_leave_and_how_often_the_host_looks_change_nothing(
 ) -> None:
     toy, strategy = Trigrams(), build_wide(option, 3)
     expected = strategy.decode(**toy.arguments())
-    for share, look in ((0, 1), (10**9, 1), (16, 4)):  # never leave, leave at once, look seldom as on a GPU
-        monkeypatch.setattr(state, "LEAVING_SHARE", share)
+    rooms = (lambda running: 10**9 if running else 0), (lambda running: running), room_for
+    for room, look in zip(rooms, (1, 1, 4), strict=True):  # never leave, leave at once, look seldom as on a GPU
+        monkeypatch.setattr(state, "room_for", room)
         for module in (rowwise, beam, diverse_beam, rescoring, stochastic_beam):
             monkeypatch.setattr(module, "look_due", lambda step, _, look=look: step % look == look - 1)
         decoded = strategy.decode(**toy.arguments())

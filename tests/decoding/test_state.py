@@ -5,7 +5,15 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from s2s_lab.decoding.state import batch_size, leaving_pays, look_due, repeat_rows, select_rows, staying
+from s2s_lab.decoding.state import (
+    SIZES_AN_OCTAVE,
+    batch_size,
+    look_due,
+    repeat_rows,
+    room_for,
+    select_rows,
+    staying,
+)
 
 
 class Pair(NamedTuple):
@@ -41,19 +49,26 @@ def test_a_leaf_that_is_no_tensor_is_named(leaf: object) -> None:
         select_rows((torch.zeros(1), leaf), torch.tensor([0]))
 
 
-def test_finished_sentences_leave_when_they_are_a_sixteenth() -> None:
-    assert [n for n in range(33) if leaving_pays(n, 32)] == list(range(2, 33))
-    assert leaving_pays(1, 16) and not leaving_pays(0, 16) and not leaving_pays(1, 17)
+def test_a_batch_has_few_sizes_and_wastes_little_room() -> None:
+    sizes = [room_for(running) for running in range(1025)]
+    assert all(running <= size <= 1.25 * running for running, size in enumerate(sizes))
+    assert sizes == sorted(sizes) and all(room_for(size) == size for size in sizes)
+    assert sizes[:9] == list(range(9))
+    for power in range(3, 10):
+        assert len({size for size in sizes if 2**power < size <= 2 ** (power + 1)}) == SIZES_AN_OCTAVE
 
 
-@pytest.mark.parametrize("num_done", range(18))
-def test_those_who_are_not_done_stay_when_leaving_pays(num_done: int) -> None:
-    done = torch.arange(17) < num_done
+@pytest.mark.parametrize("seed", range(30))
+def test_all_who_are_not_done_stay_and_so_few_of_the_others_as_the_size_takes(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    done = torch.rand(1 + seed * 3, generator=generator) < torch.rand(1, generator=generator)
+    running = (~done).nonzero().squeeze(1).tolist()
     kept = staying(done)
-    if not leaving_pays(num_done, 17):
+    if room_for(len(running)) >= len(done):
         assert kept is None
     else:
-        assert kept is not None and kept.tolist() == list(range(num_done, 17))
+        assert kept is not None and len(kept) == room_for(len(running)) < len(done)
+        assert kept.tolist() == sorted(set(kept.tolist())) and set(running) <= set(kept.tolist())
 
 
 def test_the_host_looks_at_every_step_only_where_looking_is_free() -> None:

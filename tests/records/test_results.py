@@ -113,6 +113,15 @@ def test_the_entry_with_the_most_evaluations_wins_then_this_machines_then_the_la
     assert merged(wanted, results(), [entry("h", started="3"), bare])[0][0]["started"] == "3"
 
 
+def test_a_studys_own_training_comes_before_that_of_another_study_and_nothing_of_that_is_kept_besides() -> None:
+    wanted, lent = [slot("a", "h")], [entry("h", started="9", measured_in="other"), entry("x", measured_in="other")]
+    jobs, former = merged(wanted, results(entry("h", started="1")), [], lent)
+    assert jobs[0]["started"] == "1" and former == []
+    jobs, former = merged(wanted, results(), [], lent)
+    assert jobs[0]["measured_in"] == "other" and former == []
+    assert merged(wanted, results(*jobs), [entry("h", started="1")], lent)[0][0]["started"] == "1"
+
+
 def test_what_was_recorded_of_the_same_run_is_not_lost() -> None:
     wanted = [slot("a", "h", evaluations="gb")]
     jobs, _ = merged(wanted, results(entry("h", evaluations="b")), [entry("h", evaluations="g")])

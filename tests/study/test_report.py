@@ -90,6 +90,48 @@ def test_each_value_is_that_of_its_run(copy: Path, finished: tuple, monkeypatch:
         assert entry["seconds"] == 60 + entry["seed"] and entry["commit"] == "0" * 40
 
 
+def test_a_training_that_another_study_has_measured_counts_and_is_told(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study(monkeypatch, copy, "report", "experiments/toy")
+    text = STUDY
+    for old, new in (("  plain:", "  bare:"), ("plain[cell=gru]", "bare[cell=elman]"), ("plain[", "bare["),
+                     ("row: plain", "row: bare"), ("cell: [gru, lstm]", "cell: [lstm, elman]")):  # fmt: skip
+        text = text.replace(old, new)
+    write_study(copy, text, "twin")
+    study(monkeypatch, copy, "run", "experiments/twin", "--dry", "--seed", "1")
+    started = [line for line in capsys.readouterr().out.splitlines() if line.startswith("to do")]
+    assert len(started) == 1 and "bare[cell=elman] seed 1" in started[0]
+    for _ in range(2):  # what is borrowed is recorded, and not lent back
+        study(monkeypatch, copy, "report", "experiments/twin")
+        study(monkeypatch, copy, "report", "experiments/toy")
+    entries = {
+        name: json.loads((copy / f"experiments/{name}/results.json").read_text())["jobs"] for name in ("toy", "twin")
+    }
+    lent = {entry["hash"]: entry for entry in entries["toy"]}
+    same = ("commit", "seconds", "started", "evaluations")
+    assert sorted((e["row"], e["seed"]) for e in entries["twin"]) == [
+        ("attention", 1), ("attention", 2), ("bare[cell=lstm]", 1), ("bare[cell=lstm]", 2),
+    ]  # fmt: skip
+    for entry in entries["twin"]:
+        assert entry["measured_in"] == "toy" and all(entry[key] == lent[entry["hash"]][key] for key in same)
+    assert not any("measured_in" in entry for entry in entries["toy"])
+    page = (copy / "experiments/twin/README.md").read_text()
+    assert "4 of 8 trainings done, 1 row waits" in page and "another study" in page and "[toy](../toy/README.md) (4)" in page
+    assert "**2 studies, 7 trainings, " in (copy / "experiments/README.md").read_text()
+    shutil.rmtree(copy / "experiments/toy")
+    study(monkeypatch, copy, "report", "experiments/twin")
+    assert json.loads((copy / "experiments/twin/results.json").read_text())["jobs"] == entries["twin"]
+
+
+def test_damaged_results_of_another_study_are_told_in_one_line(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (write_study(copy, name="twin") / "results.json").write_text("[]")
+    study(monkeypatch, copy, "report", "experiments/toy", code=2)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_hand_written_parts_of_the_overview_are_kept(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overview = copy / "experiments/README.md"
     study(monkeypatch, copy, "report", "experiments/toy")
