@@ -39,6 +39,9 @@ def main(words: Sequence[str] | None = None) -> None:
     if arguments.serve:
         _serve()
         return
+    if arguments.wait:
+        _wait()
+        return
     if arguments.configuration is None:
         _parser().error("a configuration file is expected")
     signal.signal(signal.SIGTERM, _interrupt)
@@ -54,6 +57,7 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"s2s-train: {error}", file=sys.stderr)
         sys.exit(2)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it waits while a process loads early
         finished = arguments.resume and folder.read()["status"] == "finished"
         if several and not finished:
             run_job(folder, **how)
@@ -90,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("configuration", type=Path, nargs="?", help="config.yaml of a run folder")
     parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
     parser.add_argument("--accept-changed-data", action="store_true", help="although the corpus was changed since")
+    parser.add_argument("--wait", action="store_true", help="load, then take these words as a line of standard input")
     parser.add_argument(
         "--serve", action="store_true", help="load everything, and fork a process for each job asked for"
     )
@@ -120,6 +125,17 @@ def _serve() -> None:
                 importlib.import_module(module.name)
     gc.freeze()  # what is loaded stays shared with the children
     serve(main)
+
+
+def _wait() -> None:
+    """Loads what every training needs, then does the job that standard input tells, to which interrupts are left."""
+    import importlib
+
+    from s2s_lab.sweeps.early import wait_for_words
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    importlib.import_module("s2s_lab.assemble.experiment")
+    wait_for_words(main)
 
 
 def _ranks(folder: "RunFolder") -> int:

@@ -3,7 +3,10 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from s2s_lab.sweeps.early import EarlyJob
 
 ABOUT = """Trains a model into a new run folder: s2s-train data=multi30k model=gru_attention paths.data=DIR.
 s2s-train -m model=rnn,lstm,gru seed=1,2,3 sweeps; the same command goes on where it was interrupted.
@@ -11,15 +14,23 @@ s2s-train resume=RUN continues a run as if it had never stopped; init=RUN starts
 
 
 class Trainings:
-    """The trainings that one command asks for."""
+    """The trainings that one command asks for.
 
-    def __init__(self) -> None:
+    Args:
+        sweep: whether they are the launcher's to start.
+    """
+
+    def __init__(self, *, sweep: bool) -> None:
+        self.sweep = sweep
         self.jobs: dict[tuple[str, ...], Any] = {}
+        self.early: EarlyJob | None = None
 
     def check(self, jobs: Sequence[Any]) -> None:
         """Checks all jobs before the first one starts; those that differ in the seed alone are built once."""
         from s2s_lab.assemble.job import check_parts, check_resumed
 
+        if not self.sweep:
+            self._load_early(jobs[0])
         checked = set()
         for job in jobs:
             self.jobs[tuple(job.hydra.overrides.task)] = job
@@ -29,6 +40,13 @@ class Trainings:
             elif parts not in checked:
                 checked.add(parts)
                 check_parts(job)
+
+    def _load_early(self, job: Any) -> None:
+        """Lets the process of a training load while the rest of it is checked; it dies with this one."""
+        from s2s_lab.sweeps.early import EarlyJob
+
+        if job.launch and job.resume is None and job.trainer.devices == job.trainer.num_nodes == 1:
+            self.early = EarlyJob(job.trainer)
 
     def prepare(self, jobs: Sequence[Sequence[str]], *, search: Sequence[str] = ()) -> list[Any]:
         """Composes, checks and freezes the jobs of a sweep.
@@ -83,7 +101,7 @@ class Trainings:
             return
         how = {"resume": resumed, "accept_changed_data": configuration.accept_changed_data}
         if configuration.launch:
-            run_job(folder, **how)
+            run_job(folder, **how, early=self.early)
         else:
             print(shlex.join(job_command(folder, **how)), flush=True)
 
@@ -94,11 +112,12 @@ def main() -> None:
 
     words = set(sys.argv)
     elsewhere = any(word.startswith(("hydra/launcher=", "hydra.launcher.warm=")) for word in words)
-    if {"-m", "--multirun"} & words and not {"-h", "--help", "--cfg", "-c"} & words and not elsewhere:
+    sweep = bool({"-m", "--multirun"} & words)
+    if sweep and not {"-h", "--help", "--cfg", "-c"} & words and not elsewhere:
         from s2s_lab.sweeps.backends.local import warm_early
 
         warm_early()  # it loads while the jobs are composed and checked
-    trainings = Trainings()
+    trainings = Trainings(sweep=sweep)
     run_command("train", "s2s-train", ABOUT, trainings, trainings.check, _register)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2s_lab.assemble.network import build_network
+from s2s_lab.assemble.network import plan_network
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.vocabulary import PAD
 from s2s_lab.faults import RunError
@@ -76,9 +76,8 @@ def fused(node: Mapping[str, Any]) -> type[nn.RNNBase]:
 
 def meta_network(settings: Mapping[str, Any], *, source_size: int, target_size: int) -> Seq2Seq:
     """The network of a configuration without memory, for its sizes."""
-    with torch.device("meta"):
-        shared = settings["data"]["vocabulary"]["shared"]
-        return build_network(settings, source_size=source_size, target_size=target_size, shared=shared)
+    shared = settings["data"]["vocabulary"]["shared"]
+    return plan_network(settings, source_size=source_size, target_size=target_size, shared=shared)
 
 
 def step_flops(network: Seq2Seq, *, sentences: int, sources: int, targets: int, pairs: int, vocabulary: int) -> int:

@@ -84,6 +84,7 @@ def _run(
     for option in ("config_name", "config_path", "experimental_rerun"):
         if getattr(arguments, option):
             raise RequestError(f"--{option.replace('_', '-')} is not supported; --config-dir DIR adds your own options")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
     jobs: list[Any] = []
     if not arguments.shell_completion:
         jobs = compose_jobs(name, arguments.overrides, multirun=arguments.multirun, folder=arguments.config_dir)
@@ -109,7 +110,6 @@ def _run(
     kept_going.higher_is_better = getattr(task, "higher_is_better", None)  # for searches
     if plugins is not None:
         plugins()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
     hydra.main(config_path=str(conf_folder()), config_name=name, version_base="1.3")(kept_going)()
     if faults:
         kind = next((type(fault) for fault in faults if not isinstance(fault, RequestError)), RequestError)

@@ -1,7 +1,6 @@
 """Rebuilds a frozen model, its strategy and its metrics from plain configuration."""
 
 import dataclasses
-import functools
 import hashlib
 import reprlib
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 
 from s2s_lab.assemble.instantiation import build, check_kind
-from s2s_lab.assemble.network import build_network
+from s2s_lab.assemble.network import build_network, plan_network
 from s2s_lab.data.prepare import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -52,18 +51,14 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     place, settings = read_model(folder)
     source, target = text_sides(place, settings)
     shared = bool(settings["data"]["vocabulary"]["shared"])
-    build_own = functools.partial(
-        build_network,
-        {**settings, "initialization": LEFT_TO_TORCH},
-        source_size=len(source.vocabulary),
-        target_size=len(target.vocabulary),
-        shared=shared,
-        factor_sizes=source.tokenizer.factor_sizes(),
-    )
-    with torch.device("meta"):  # sizes are compared before any memory is taken
-        planned = build_own()
-    check_weights(planned, place)
-    network = build_own()
+    own = {**settings, "initialization": LEFT_TO_TORCH}
+    sizes = {
+        "source_size": len(source.vocabulary),
+        "target_size": len(target.vocabulary),
+        "factor_sizes": source.tokenizer.factor_sizes(),
+    }
+    check_weights(plan_network(own, shared=shared, **sizes), place)  # before any memory is taken
+    network = build_network(own, shared=shared, **sizes)
     load_weights(network, place)
     check_sums(place)
     _make_fast(network, device, precision)

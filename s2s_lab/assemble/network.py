@@ -5,6 +5,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch.overrides import TorchFunctionMode
+
 from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.data.vocabulary import PAD
 from s2s_lab.faults import RequestError
@@ -52,6 +55,27 @@ DECIDED = {
 """Keys of each node that follow from the other parts and the data."""
 WITHIN = {"cell": "cell", "energy": "attention", "each": "attention"}
 """Keys of nodes that hold a node of another kind, and that kind."""
+
+
+def plan_network(
+    settings: Mapping[str, Any],
+    *,
+    source_size: int,
+    target_size: int,
+    shared: bool,
+    factor_sizes: tuple[int, ...] = (),
+) -> Seq2Seq:
+    """Builds a network without memory, on the meta device: its shapes alone; see `build_network`."""
+    sizes = {"source_size": source_size, "target_size": target_size, "factor_sizes": factor_sizes}
+    with torch.device("meta"), _Unfilled():
+        return build_network(settings, shared=shared, **sizes)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Draws no normal numbers: where there is no memory to draw them into, torch loads its compiler for them."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func is torch.Tensor.normal_ else func(*args, **(kwargs or {}))
 
 
 def build_network(

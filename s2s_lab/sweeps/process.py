@@ -5,13 +5,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.ranks import WATCHED, Ranks
 from s2s_lab.sweeps.verdict import judge
 
+if TYPE_CHECKING:
+    from s2s_lab.sweeps.early import EarlyJob
+
+PROGRAM = "s2s_lab.job"
 DISTRIBUTED_VARIABLES = (
     "LOCAL_RANK",
     "RANK",
@@ -79,10 +83,12 @@ def job_command(folder: RunFolder, *, resume: bool = False, accept_changed_data:
         accept_changed_data: whether to go on although the corpus was changed since.
     """
     options = ["--resume"] * resume + ["--accept-changed-data"] * accept_changed_data
-    return [sys.executable, "-m", "s2s_lab.job", str(folder.configuration_file), *options]
+    return [sys.executable, "-m", PROGRAM, str(folder.configuration_file), *options]
 
 
-def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> None:
+def run_job(
+    folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False, early: "EarlyJob | None" = None
+) -> None:
     """Runs `python -m s2s_lab.job` on a frozen run folder, as many ranks as it says, and waits for their end.
 
     The ranks die with this process; interrupts and SIGTERM are handed on to all of them. When one of them fails, the
@@ -92,6 +98,7 @@ def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: boo
         folder: a run folder whose config.yaml is written.
         resume: whether to go on from its newest whole checkpoint.
         accept_changed_data: whether to go on although the corpus was changed since.
+        early: a process that has begun to load, for a job of one rank.
 
     Raises:
         RequestError: if the job ends with exit code 2; it has printed why. Or if it is one of several machines.
@@ -106,7 +113,9 @@ def run_job(folder: RunFolder, *, resume: bool = False, accept_changed_data: boo
             f"machine, by torchrun or srun (launch=false freezes a run for that)"
         )
     command = job_command(folder, resume=resume, accept_changed_data=accept_changed_data)
-    ranks = Ranks(command, environment(settings), count=count, before=dying_with(os.getpid()))
+    own = environment(settings)
+    started = early.take(command[command.index(PROGRAM) + 1 :], own) if early is not None and count == 1 else None
+    ranks = Ranks(command, own, count=count, before=dying_with(os.getpid()), started=started)
     previous = signal.signal(signal.SIGTERM, lambda number, frame: ranks.stop())
     try:
         ended = ranks.wait()

@@ -66,19 +66,26 @@ class Ranks:
         environment: of every rank; several ranks find their number and their meeting point there too.
         count: number of ranks.
         before: what a rank runs before its program.
+        started: the only rank, where it runs already.
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], *, count: int, before: Callable[[], None]
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        count: int,
+        before: Callable[[], None],
+        started: "subprocess.Popen[bytes] | None" = None,
     ) -> None:
         self.ended: list[End] = []
         self.stops = 0
         self._deadline: float | None = None
         self._killed: set[int] = set()
         port = free_port() if count > 1 else 0
-        self.living: dict[int, subprocess.Popen[bytes]] = {}
+        self.living: dict[int, subprocess.Popen[bytes]] = {} if started is None else {0: started}
         try:
-            for rank in range(count):
+            for rank in range(len(self.living), count):
                 own = {"GLOO_SOCKET_IFNAME": "lo", **environment, **rank_variables(rank, count, port)}
                 self.living[rank] = subprocess.Popen(
                     command,

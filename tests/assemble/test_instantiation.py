@@ -77,7 +77,7 @@ def test_what_hydra_would_do_with_a_node_is_refused_too(changes: dict, expected:
 @pytest.mark.parametrize(
     ("place", "path"),
     [
-        ("tokenizer", "s2s_lab.training.loggers.wandb.WandbTracker"),
+        ("tokenizer", "s2s_lab.training.loggers.wandb.wandb_tracker"),
         ("cell", "s2s_lab.data.corpora.files.sha256_of"),
         ("optimizer", "s2s_lab.models.cells.gru.GRUCell"),
         ("decoding.length_penalty", "s2s_lab.training.loggers.curves.CurvesLogger"),

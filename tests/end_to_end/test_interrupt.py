@@ -48,12 +48,24 @@ def test_an_interrupt_leaves_a_checkpoint_and_a_true_record(commands: Commands, 
     assert last["global_step"] == facts["steps"]
 
 
+def test_an_interrupt_before_a_training_has_begun_is_one_too(commands: Commands) -> None:
+    words = [sys.executable, "-m", "s2s_lab.train", *SMALL, "logger=csv", "paths.outputs=early"]
+    process = subprocess.Popen(words, cwd=commands.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    run = Path(process.stdout.readline().removeprefix("run ").strip())
+    time.sleep(0.5)  # the job has its words now, and still loads
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT and "Traceback" not in errors, errors
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
+
+
 def test_a_killed_run_is_resumed_to_the_weights_of_one_never_stopped(commands: Commands) -> None:
     words = [*SMALL, "logger=csv", "trainer.max_steps=60", "trainer.validate_every=10", "encoder.dropout=0.2"]
     words += ["trainer.validation_sentences=4", "data.num_workers=2"]
     commands("train", *words, "paths.outputs=whole")
     process, run = started(commands, words)
-    job = subprocess.run(["pgrep", "-f", f"s2s_lab.job {run}"], capture_output=True, text=True).stdout.split()
+    job = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
     for number in job:  # the job has a process group of its own
         os.kill(int(number), signal.SIGKILL)
     _, errors = process.communicate(timeout=60)

@@ -89,7 +89,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "pickled configuration": (pickled(CONFIGURATION, lambda evil, path: path.write_bytes(pickle.dumps(evil))), "UTF-8"),
     "builtins": (configured(cell___target_="builtins.eval"), "may not be built"),
     "through a package": (configured(cell___target_="s2s_lab.models.seq2seq.torch.load"), "may not be built"),
-    "tokenizer that tracks": (configured(tokenizer___target_="s2s_lab.training.loggers.wandb.WandbTracker"), "allowed"),
+    "tokenizer that tracks": (
+        configured(tokenizer___target_="s2s_lab.training.loggers.wandb.wandb_tracker"),
+        "allowed",
+    ),
     "no tokenizer": (configured(tokenizer={}), "_target_ is expected"),
     "nested node": (configured(encoder__dropout={"_target_": "os.getcwd"}), "os.getcwd"),
     "listed node": (configured(encoder__dropout=[{"_target_": "os.getcwd"}]), "os.getcwd"),

@@ -117,7 +117,11 @@ def test_a_training_that_another_study_has_measured_counts_and_is_told(
         assert entry["measured_in"] == "toy" and all(entry[key] == lent[entry["hash"]][key] for key in same)
     assert not any("measured_in" in entry for entry in entries["toy"])
     page = (copy / "experiments/twin/README.md").read_text()
-    assert "4 of 8 trainings done, 1 row waits" in page and "another study" in page and "[toy](../toy/README.md) (4)" in page
+    assert (
+        "4 of 8 trainings done, 1 row waits" in page
+        and "another study" in page
+        and "[toy](../toy/README.md) (4)" in page
+    )
     assert "**2 studies, 7 trainings, " in (copy / "experiments/README.md").read_text()
     shutil.rmtree(copy / "experiments/toy")
     study(monkeypatch, copy, "report", "experiments/twin")

@@ -7,7 +7,7 @@ import wandb
 
 from s2s_lab.assemble.experiment import train
 from s2s_lab.assemble.grid_tracker import log_tables
-from s2s_lab.training.loggers.wandb import MOST_TAG, tags_of
+from s2s_lab.training.loggers.wandb_run import MOST_TAG, tags_of
 from tests.assemble.test_experiment import curve, frozen
 from tests.end_to_end.wandb_file import read_wandb
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import wandb
 
-from s2s_lab.training.loggers.wandb import SECONDS, discreet_settings, tags_of
+from s2s_lab.training.loggers.wandb_run import SECONDS, discreet_settings, tags_of
 
 OF_THE_ROW = ("split", "run", "seed", "strategy", "signature")
 OF_THE_MACHINE = ("folder",)

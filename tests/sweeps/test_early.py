@@ -1,0 +1,78 @@
+"""A process that loads early becomes the job, or gives way to a fresh one, and never stays behind."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from s2s_lab.faults import RequestError
+from s2s_lab.sweeps.early import EarlyJob
+from s2s_lab.sweeps.process import environment, run_job
+from tests.sweeps.test_process import SETTINGS, _alive, job_that
+
+EARLY_OR_FRESH = """
+echo $$ >> {0}/pids
+if [ "$3" = --wait ]; then read line || exit 9; echo "$line" > {0}/early; else echo "$@" > {0}/fresh; fi
+exit {1}
+"""
+
+
+def ended(tmp_path: Path) -> bool:
+    deadline = time.monotonic() + 20
+    pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
+    while any(_alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(_alive(pid) for pid in pids)
+
+
+def started(tmp_path: Path) -> bool:
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "pids").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return (tmp_path / "pids").exists()
+
+
+def test_it_becomes_the_job_and_its_end_is_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = job_that(tmp_path, monkeypatch, EARLY_OR_FRESH.format(tmp_path, 2))
+    early = EarlyJob(SETTINGS["trainer"])
+    monkeypatch.setenv("SOME_LIBRARYS_CACHE", "/somewhere")  # what is loaded meanwhile adds such things
+    with pytest.raises(RequestError, match="refused"):
+        run_job(folder, resume=True, early=early)
+    assert json.loads((tmp_path / "early").read_text()) == [str(folder.configuration_file), "--resume"]
+    assert not (tmp_path / "fresh").exists() and ended(tmp_path)
+
+
+def test_a_job_of_another_environment_is_a_fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = job_that(tmp_path, monkeypatch, EARLY_OR_FRESH.format(tmp_path, 0))
+    early = EarlyJob({**SETTINGS["trainer"], "num_threads": 1})
+    assert started(tmp_path)
+    run_job(folder, early=early)
+    assert not (tmp_path / "early").exists() and str(folder.configuration_file) in (tmp_path / "fresh").read_text()
+    assert ended(tmp_path)
+
+
+def test_a_job_of_several_ranks_takes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = job_that(tmp_path, monkeypatch, EARLY_OR_FRESH.format(tmp_path, 0))
+    folder.write_configuration({"trainer": {**SETTINGS["trainer"], "devices": 2}})
+    early = EarlyJob(SETTINGS["trainer"])
+    run_job(folder, early=early)
+    assert not (tmp_path / "early").exists() and (tmp_path / "fresh").exists()
+    early.close()
+    assert ended(tmp_path)
+
+
+def test_one_that_has_died_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_that(tmp_path, monkeypatch, f"echo $$ >> {tmp_path}/pids; exit 1")
+    early = EarlyJob(SETTINGS["trainer"])
+    assert started(tmp_path) and ended(tmp_path)
+    assert early.take(["x" * 100_000], environment(SETTINGS["trainer"])) is None
+
+
+def test_without_words_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", sys.executable)
+    early = EarlyJob(SETTINGS["trainer"])
+    early.close()
+    early.close()
+    assert early._process.returncode is not None
