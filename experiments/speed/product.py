@@ -43,7 +43,7 @@ class Bench:
 
     def words(self, workload: Workload, setting: Sequence[str] = (), allocator: str | None = None) -> list[str]:
         """What `s2s-train` is told of model, data, arithmetic and allocator (None: its own default)."""
-        words = [*self.plan.data, *self.corpus.words(), *workload.words, *self.plan.training, *setting]
+        words = [*self.plan.data, *self.corpus.words(), *self.plan.training, *workload.words, *setting]
         words += [] if allocator is None else [f"trainer.allocator={allocator}"]
         words += [] if self.threads is None else [f"trainer.num_threads={self.threads}"]
         return [*words, "logger=csv", "callbacks=quiet", "metrics.monitor=loss", word("paths.outputs", self.scratch)]

@@ -10,6 +10,7 @@ from experiments.speed.rates import medians, training_rate
 from experiments.speed.workloads import Workload
 from s2s_lab.assemble.configuration import compose_jobs
 from s2s_lab.assemble.schema import Trainer
+from s2s_lab.faults import RunError
 
 
 def allocators() -> list[str]:
@@ -41,16 +42,28 @@ def measure_training(
         seconds: measured after that.
 
     Returns:
-        A row for each workload, allocator and setting; speeds in source and target tokens a second.
+        A row for each workload, allocator and setting; speeds in source and target tokens a second. A training that
+        fails is told and left out.
+
+    Raises:
+        RunError: if all of them fail.
     """
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    failed: RunError | None = None
     for number in range(rounds):
         for workload in workloads:
             for allocator in allocators:
                 for setting, words in settings.items():
                     say(f"train {workload.name} {setting}, allocator {allocator}, round {number + 1} of {rounds}")
-                    record = train_once(bench.words(workload, words, allocator), warm_up=warm_up, seconds=seconds)
-                    found.setdefault((workload.name, allocator, setting), []).append(record)
+                    try:
+                        record = train_once(bench.words(workload, words, allocator), warm_up=warm_up, seconds=seconds)
+                    except RunError as error:
+                        say(f"  left out: {error}")
+                        failed = error
+                    else:
+                        found.setdefault((workload.name, allocator, setting), []).append(record)
+    if not found and failed is not None:
+        raise failed
     return [
         {"workload": workload, "allocator": allocator, "setting": setting, **medians(records), "rounds": records}
         for (workload, allocator, setting), records in found.items()
