@@ -29,7 +29,7 @@ class Trainings:
         """Checks all jobs before the first one starts; those that differ in the seed alone are built once."""
         from s2s_lab.assemble.job import check_parts, check_resumed
 
-        if not self.sweep:
+        if jobs and not self.sweep:
             self._load_early(jobs[0])
         checked = set()
         for job in jobs:

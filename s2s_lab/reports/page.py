@@ -23,8 +23,8 @@ from s2s_lab.reports.runs import short
 from s2s_lab.reports.study_section import StudyView, claims_section
 
 SCRIPTS = (
-    "base.js", "leaderboard.js", "charts.js", "seeds.js", "sweep.js", "decoders.js", "searches.js", "tree_layout.js",
-    "trees.js", "attention.js", "browser.js", "start.js",
+    "base.js", "leaderboard.js", "charts.js", "seeds.js", "sweep.js", "trials.js", "decoders.js", "searches.js",
+    "tree_layout.js", "trees.js", "attention.js", "browser.js", "start.js",
 )  # fmt: skip
 
 
@@ -110,6 +110,7 @@ def render(
         has_curves=bool(data["curves"]["names"]),
         has_seeds=any(len(entry.runs) > 1 for split in comparison.splits for entry in split.entries),
         has_sweep=bool(data["axes"] and data["splits"]),
+        searches=data["searches"],
         importances=[split["importance"] for split in data["splits"]],
         measured=data["study"],
         warnings=_warnings(comparison),

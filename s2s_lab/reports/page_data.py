@@ -23,6 +23,7 @@ from s2s_lab.reports.search_errors import search_errors
 from s2s_lab.reports.settings import Setting
 from s2s_lab.reports.study_section import StudyView, measured_groups
 from s2s_lab.reports.sweep import axes_of, axis_data, importance_data
+from s2s_lab.reports.trials import searches_in
 from s2s_lab.reports.wording import mark
 
 MOST_POINTS = 400
@@ -62,6 +63,7 @@ def page_data(
         "rows": [row.label for row in comparison.rows],
         "curves": curves(comparison.rows),
         "axes": axis_data(axes),
+        "searches": searches_in(run.folder.path.parent for row in comparison.rows for run in row.runs),
         "splits": [_split(split, order, limits, axes, (tables or {}).get(split.split)) for split in comparison.splits],
         "study": measured_groups(study.measured) if study else [],
     }
