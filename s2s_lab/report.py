@@ -4,9 +4,9 @@ import argparse
 import sys
 
 ABOUT = """Writes one self-contained HTML page about the runs: leaderboard with intervals, effect sizes and significance
-letters, scores of all seeds, a sweep's settings and their importance, learning curves, quality against speed, scores by
-length and word frequency, attention, outputs side by side; of decoding strategies their front of quality and speed,
-beam curves, search errors by length and the beams of single sentences as trees. It works offline.
+letters, scores of all seeds, a sweep's settings and their importance, the trials of a search, learning curves, quality
+against speed, scores by length and word frequency, attention, outputs side by side; of decoding strategies their front
+of quality and speed, beam curves, search errors by length and the beams of single sentences as trees. It works offline.
 
 RUN is a run folder or a folder that holds some, e.g. outputs/demo; or a study, e.g. experiments/lake_baroni_2018, whose
 claims are then shown with their verdicts, from its results.json."""

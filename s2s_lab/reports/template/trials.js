@@ -19,9 +19,10 @@
   }
   function marks(trials, x) {
     return { type: "scatter", mode: "markers", x: trials.map(x), y: trials.map((trial) => trial.value), text: trials.map(told),
-      hovertemplate: HOVER, marker: { size: trials.map((trial) => (trial.best ? 12 : 8)), line: { width: 1.5, color: lab.colour("c0") },
+      hovertemplate: HOVER, marker: { size: trials.map((trial) => (trial.best ? 12 : 8)),
+        line: { width: 1.5, color: trials.map((trial) => lab.colour(trial.best ? "c1" : "c0")) },
         symbol: trials.map((trial) => (trial.best ? "star" : "circle")),
-        color: trials.map((trial) => (trial.values ? lab.colour("c0") : "rgba(0,0,0,0)")) } };
+        color: trials.map((trial) => (trial.values ? lab.colour(trial.best ? "c1" : "c0") : "rgba(0,0,0,0)")) } };
   }
 
   function history() {
@@ -69,7 +70,8 @@
     const at = chosen("trials-dimension"), trials = valued().filter((trial) => trial.params[at] !== null && trial.params[at] !== undefined);
     const values = trials.map((trial) => trial.params[at]), numeric = values.length > 0 && values.every((value) => typeof value === "number");
     const wide = numeric && Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) >= 20;
-    const axis = numeric ? { type: wide ? "log" : "linear" } : { type: "category" };
+    const powers = wide ? [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))] : [];
+    const axis = wide ? { type: "log", ...lab.ticks(powers[0] - 0.1, powers[1] + 0.1) } : { type: numeric ? "linear" : "category" };
     lab.plot("trials-slice", [marks(trials, (trial) => (numeric ? trial.params[at] : lab.broken(String(trial.params[at]), 16, 2)))], { height: 320,
       xaxis: lab.axis({ title: lab.text(search().dimensions[at] ?? ""), ...axis }), yaxis: lab.axis({ title: lab.text(named(objective())) }) });
   }

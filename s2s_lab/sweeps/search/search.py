@@ -84,6 +84,7 @@ def search(
             except KeyboardInterrupt:
                 done = f"after {running.used} of {settings.trials} trials"
                 say(f"the search was interrupted {done}; the same command goes on with it")
+                summarise(study, beginning, settings)
                 raise
         found = summarise(study, beginning, settings)
         for line in found.lines:

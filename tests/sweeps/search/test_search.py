@@ -282,6 +282,7 @@ def test_an_interrupt_is_told_and_the_same_command_goes_on(tmp_path: Path, monke
         patch.setattr("tests.sweeps.search.fakes.FakeEngine.wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(world, trials=3)
+    assert read_json(tmp_path / "fake" / "search.json")["best"] == [], "what there is so far is on record"
     run(world, said=said, trials=3)
     assert "goes on: 0 of 3 trials are done, 1 interrupted" in said[0]
     assert len(told(world)) == 3
