@@ -27,10 +27,18 @@ class Trainings:
 
     def check(self, jobs: Sequence[Any]) -> None:
         """Checks all jobs before the first one starts; those that differ in the seed alone are built once."""
-        from s2s_lab.assemble.job import check_parts, check_resumed
-
         if jobs and not self.sweep:
             self._load_early(jobs[0])
+        try:
+            self._check_each(jobs)
+        except BaseException:
+            if self.early is not None:
+                self.early.close()
+            raise
+
+    def _check_each(self, jobs: Sequence[Any]) -> None:
+        from s2s_lab.assemble.job import check_parts, check_resumed
+
         checked = set()
         for job in jobs:
             self.jobs[tuple(job.hydra.overrides.task)] = job
@@ -42,7 +50,7 @@ class Trainings:
                 check_parts(job)
 
     def _load_early(self, job: Any) -> None:
-        """Lets the process of a training load while the rest of it is checked; it dies with this one."""
+        """Lets the process of a training load while the rest of it is checked."""
         from s2s_lab.sweeps.early import EarlyJob
 
         if job.launch and job.resume is None and job.trainer.devices == job.trainer.num_nodes == 1:

@@ -3,13 +3,17 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from s2s_lab.assemble.configuration import compose_jobs
 from s2s_lab.faults import RequestError
 from s2s_lab.sweeps.early import EarlyJob
 from s2s_lab.sweeps.process import environment, run_job
+from s2s_lab.train import Trainings
 from tests.sweeps.test_process import SETTINGS, _alive, job_that
 
 EARLY_OR_FRESH = """
@@ -68,6 +72,34 @@ def test_one_that_has_died_is_replaced(tmp_path: Path, monkeypatch: pytest.Monke
     early = EarlyJob(SETTINGS["trainer"])
     assert started(tmp_path) and ended(tmp_path)
     assert early.take(["x" * 100_000], environment(SETTINGS["trainer"])) is None
+
+
+@pytest.mark.parametrize("words", [["encoder.num_layers=0"], ["launch=false"], []], ids=str)
+def test_a_command_starts_one_for_a_training_alone_and_ends_it_where_that_is_refused(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    class Fake:
+        def __init__(self, trainer: Mapping[str, Any]) -> None:
+            told.append("started")
+
+        def close(self) -> None:
+            told.append("closed")
+
+    monkeypatch.setattr("s2s_lab.sweeps.early.EarlyJob", Fake)
+    (job,) = compose_jobs("train", ["data=reverse", "model=gru", *words], multirun=False, folder=None)
+    trainings = Trainings(sweep=False)
+    if words == ["encoder.num_layers=0"]:
+        with pytest.raises(RequestError, match="num_layers"):
+            trainings.check([job])
+        assert told == ["started", "closed"]
+    else:
+        trainings.check([job])
+        assert told == ([] if words else ["started"])
+    told.clear()
+    Trainings(sweep=True).check([] if words else [job])
+    assert told == []
 
 
 def test_without_words_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
