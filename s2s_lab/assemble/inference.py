@@ -1,6 +1,7 @@
 """Rebuilds a frozen model, its strategy and its metrics from plain configuration."""
 
 import dataclasses
+import functools
 import hashlib
 import reprlib
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from s2s_lab.assemble.instantiation import build, check_kind
-from s2s_lab.assemble.network import build_network, plan_network
+from s2s_lab.assemble.network import build_network, without_memory
 from s2s_lab.data.prepare import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -52,13 +53,17 @@ def load_model(folder: Path, *, device: torch.device, precision: str = "float32"
     source, target = text_sides(place, settings)
     shared = bool(settings["data"]["vocabulary"]["shared"])
     own = {**settings, "initialization": LEFT_TO_TORCH}
-    sizes = {
-        "source_size": len(source.vocabulary),
-        "target_size": len(target.vocabulary),
-        "factor_sizes": source.tokenizer.factor_sizes(),
-    }
-    check_weights(plan_network(own, shared=shared, **sizes), place)  # before any memory is taken
-    network = build_network(own, shared=shared, **sizes)
+    network_of = functools.partial(
+        build_network,
+        own,
+        source_size=len(source.vocabulary),
+        target_size=len(target.vocabulary),
+        shared=shared,
+        factor_sizes=source.tokenizer.factor_sizes(),
+    )
+    with without_memory():
+        check_weights(network_of(), place)
+    network = network_of()
     load_weights(network, place)
     check_sums(place)
     _make_fast(network, device, precision)

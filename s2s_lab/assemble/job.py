@@ -21,7 +21,7 @@ from s2s_lab.assemble.inference import (
     tokenizer_node,
 )
 from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
-from s2s_lab.assemble.network import plan_network
+from s2s_lab.assemble.network import build_network, without_memory
 from s2s_lab.assemble.vectors import VECTORS, check_vector_files
 from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.data.prepare import Given
@@ -73,7 +73,10 @@ def check_parts(configuration: Any) -> None:
             "tokenizer@source_tokenizer=factored_bpe (or another) beside an ordinary tokenizer, and "
             "data.vocabulary.shared=false"
         )
-    network = plan_network(settings, source_size=sizes[0], target_size=sizes[1], shared=shared, factor_sizes=factors)
+    with without_memory():
+        network = build_network(
+            settings, source_size=sizes[0], target_size=sizes[1], shared=shared, factor_sizes=factors
+        )
     _check_sources(corpus, network)
     check_vector_files(network)
     _check_memory(network)

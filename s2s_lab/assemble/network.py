@@ -1,8 +1,9 @@
 """Builds the network of a configuration, part by part, each getting the sizes of its neighbours."""
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -57,18 +58,11 @@ WITHIN = {"cell": "cell", "energy": "attention", "each": "attention"}
 """Keys of nodes that hold a node of another kind, and that kind."""
 
 
-def plan_network(
-    settings: Mapping[str, Any],
-    *,
-    source_size: int,
-    target_size: int,
-    shared: bool,
-    factor_sizes: tuple[int, ...] = (),
-) -> Seq2Seq:
-    """Builds a network without memory, on the meta device: its shapes alone; see `build_network`."""
-    sizes = {"source_size": source_size, "target_size": target_size, "factor_sizes": factor_sizes}
+@contextlib.contextmanager
+def without_memory() -> Iterator[None]:
+    """Networks that are built meanwhile lie on the meta device: they have shapes, and no numbers."""
     with torch.device("meta"), _Unfilled():
-        return build_network(settings, shared=shared, **sizes)
+        yield
 
 
 class _Unfilled(TorchFunctionMode):

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from s2s_lab.faults import RequestError
-from s2s_lab.records.durable import parse_json, plain, read_json, read_text, sync_folder, write_json
+from s2s_lab.records.durable import parse_json, plain, read_text, sync_folder, write_json
 from s2s_lab.records.pickle_free import read_arrays
-from s2s_lab.records.run_folder import check_schema
+from s2s_lab.records.record import read_record
 from s2s_lab.records.shape import Each, Exactly, Maybe, Shape, check_shape
 
 SCHEMA = 1
@@ -187,12 +187,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     Raises:
         RequestError: If scores.json is missing, unreadable or of a newer schema.
     """
-    facts = read_json(folder / "scores.json")
-    if not isinstance(facts, dict):
-        raise RequestError(f"{folder / 'scores.json'}: expected a JSON object, found {type(facts).__name__}")
-    check_schema(facts, folder / "scores.json", SCHEMA)
-    check_shape(facts, FACTS, str(folder / "scores.json"))
-    return Evaluation(folder, facts)
+    return Evaluation(folder, read_record(folder / "scores.json", schema=SCHEMA, shape=FACTS))
 
 
 def _alignment(path: Path, arrays: Mapping[str, np.ndarray], index: int) -> Alignment:

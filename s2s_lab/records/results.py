@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from s2s_lab.faults import RequestError
-from s2s_lab.records.durable import read_json, write_json
+from s2s_lab.records.durable import write_json
 from s2s_lab.records.evaluation import SCORE, Evaluation
 from s2s_lab.records.nearest import one_of
 from s2s_lab.records.packed_statistics import pack, unpack
+from s2s_lab.records.record import read_record
 from s2s_lab.records.recorded_evaluation import Asked, find_evaluation
-from s2s_lab.records.run_folder import RunFolder, check_schema
-from s2s_lab.records.shape import Each, Exactly, Maybe, check_shape
+from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.records.shape import Each, Exactly, Maybe
 from s2s_lab.records.study_file import Study
 
 FILE = "results.json"
@@ -142,7 +143,7 @@ def read_results(study: Study) -> Results:
     path = results_path(study)
     if not path.exists():
         return Results(study.name)
-    found = _read(path)
+    found = read_record(path, schema=SCHEMA, shape=SHAPE)
     for number, claim in enumerate(found.get("claims") or []):
         one_of(
             claim["verdict"], VERDICTS, f"{path}: claims[{number}]: verdict is {claim['verdict'][:40]!r}, which", "one"
@@ -169,11 +170,13 @@ def read_elsewhere(study: Study, slots: Iterable[Slot]) -> list[Entry]:
     for slot in slots:
         if slot.hash is not None:
             wanted.setdefault(slot.hash, []).append(slot)
+    if not wanted:
+        return []
     own, found = results_path(study).resolve(), []
     for path in sorted(own.parent.parent.glob(f"*/{FILE}")):
-        if not wanted or path == own:
+        if path == own:
             continue
-        other = _read(path)
+        other = read_record(path, schema=SCHEMA, shape=SHAPE)
         found += [
             {**entry, "measured_in": other["study"]}
             for entry in other["jobs"]
@@ -307,15 +310,6 @@ def _evaluation_entry(evaluation: Evaluation, asked: Asked, with_statistics: set
         "scores": [{key: score[key] for key in SCORE} for score in facts["scores"]],
         "statistics": kept,
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise RequestError(f"{path}: expected a JSON object, found {type(found).__name__}")
-    check_schema(found, path, SCHEMA)
-    check_shape(found, SHAPE, str(path))
-    return found
 
 
 def _united(entry: Entry, recorded: Sequence[Entry]) -> Entry:

@@ -15,6 +15,7 @@ from s2s_lab.records.alone import alone_in
 from s2s_lab.records.configuration import configuration_hash
 from s2s_lab.records.durable import plain, read_json, sync_folder, write_durably, write_json
 from s2s_lab.records.plain_yaml import read_yaml
+from s2s_lab.records.record import read_record
 from s2s_lab.records.run_files import RunFiles, path_part
 from s2s_lab.records.shape import Each, Exactly, Maybe, check_shape
 
@@ -97,12 +98,7 @@ class RunFolder(RunFiles):
         Raises:
             RequestError: If it is missing, no JSON, or of a newer schema.
         """
-        facts = read_json(self.run_file)
-        if not isinstance(facts, dict):
-            raise RequestError(f"{self.run_file}: expected a JSON object, found {type(facts).__name__}")
-        check_schema(facts, self.run_file, SCHEMA)
-        check_shape(facts, SHAPE, str(self.run_file))
-        return facts
+        return read_record(self.run_file, schema=SCHEMA, shape=SHAPE)
 
     def update(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Change facts of run.json; nested objects are merged, everything else is replaced.
@@ -262,19 +258,6 @@ def read_configuration(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError(f"{path}: expected a YAML mapping, found {type(value).__name__}")
     return value
-
-
-def check_schema(facts: Mapping[str, Any], path: Path, known: int) -> None:
-    """Refuse a record that this version cannot read.
-
-    Raises:
-        RequestError: If the schema is missing, no number, or newer than known.
-    """
-    schema = facts.get("schema")
-    if not isinstance(schema, int):
-        raise RequestError(f"{path}: schema is {schema!r}, expected a number from 1 to {known}")
-    if schema > known:
-        raise RequestError(f"{path}: schema {schema} is newer than this s2s_lab reads ({known}); update s2s_lab")
 
 
 def _walk(place: Path) -> Iterator[Path]:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from s2s_lab.faults import RequestError
-from s2s_lab.records.durable import read_json
-from s2s_lab.records.run_folder import check_schema
-from s2s_lab.records.shape import Exactly, Maybe, check_shape
+from s2s_lab.records.record import read_record
+from s2s_lab.records.shape import Exactly, Maybe
 from s2s_lab.reports.entries import SplitComparison
 
 MOST_NODES = 1_200
@@ -82,11 +81,7 @@ def read_trees(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         return []
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise RequestError(f"{path}: expected a JSON object, found {type(found).__name__}")
-    check_schema(found, path, SCHEMA)
-    check_shape(found, BEAMS, str(path))
+    found = read_record(path, schema=SCHEMA, shape=BEAMS)
     for sentence in found["sentences"]:
         _check_tree(sentence, f"{path}, sentence {sentence['index']}")
     return found["sentences"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.ranks import WATCHED, Ranks
-from s2s_lab.sweeps.verdict import judge
+from s2s_lab.sweeps.verdict import judge, record_end
 
 if TYPE_CHECKING:
     from s2s_lab.sweeps.early import EarlyJob
@@ -105,6 +105,14 @@ def run_job(
         RunError: if it ends with another code than 0.
         KeyboardInterrupt: if it was interrupted and has saved its state.
     """
+    try:
+        _run(folder, early, resume=resume, accept_changed_data=accept_changed_data)
+    except KeyboardInterrupt:
+        record_end(folder, "interrupted", "interrupted")  # where the job itself was not there yet to say it
+        raise
+
+
+def _run(folder: RunFolder, early: "EarlyJob | None", *, resume: bool, accept_changed_data: bool) -> None:
     settings = folder.configuration()["trainer"]
     count = settings.get("devices", 1)
     if settings.get("num_nodes", 1) > 1:

@@ -16,7 +16,6 @@ from s2s_lab.assemble.grid import Done, Failed, evaluate_grid
 from s2s_lab.assemble.grid_file import expanded
 from s2s_lab.assemble.inference import build_strategy, load_model
 from s2s_lab.decoding.beam import BeamSearch
-from s2s_lab.decoding.state import map_leaves
 from s2s_lab.decoding.task import Demands
 from s2s_lab.evaluate import evaluate
 from s2s_lab.faults import RequestError, RunError
@@ -24,6 +23,7 @@ from s2s_lab.inference import encodings
 from s2s_lab.inference.decode import decode
 from s2s_lab.inference.encodings import Encodings, encode
 from s2s_lab.inference.frozen import length_sorted_batches
+from s2s_lab.nested import leaves, map_leaves
 from s2s_lab.records.durable import read_json
 from s2s_lab.records.evaluation import read_evaluation
 from s2s_lab.records.run_folder import RunFolder
@@ -305,10 +305,6 @@ def test_no_strategy_changes_the_encoding_that_it_is_handed(option: str, made: R
     pairs = iter(leaves((memory, state)))
     map_leaves(lambda leaf: same.append(torch.equal(leaf, next(pairs))) or leaf, before)
     assert same and all(same)
-
-
-def leaves(nested: Any) -> list[torch.Tensor]:
-    return [nested] if isinstance(nested, torch.Tensor) else [leaf for part in nested for leaf in leaves(part)]
 
 
 def test_the_trees_of_a_strategy_that_tells_them_are_recorded_with_tokens_as_text(

@@ -1,5 +1,6 @@
 """An interrupted run keeps what it has computed and says so."""
 
+import contextlib
 import json
 import os
 import signal
@@ -31,6 +32,18 @@ def started(commands: Commands, words: list[str]) -> tuple[subprocess.Popen, Pat
     return process, run
 
 
+def waited_for(parent: int) -> list[int]:
+    """The children of a process, as soon as it holds a descriptor to wait for their ends."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):  # a descriptor that was closed meanwhile
+            held = [os.readlink(link) for link in Path(f"/proc/{parent}/fd").iterdir()]
+            if "anon_inode:[pidfd]" in held:
+                break
+        time.sleep(0.005)
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_a_checkpoint_and_a_true_record(commands: Commands, number: signal.Signals) -> None:
     words = [
@@ -53,7 +66,8 @@ def test_an_interrupt_before_a_training_has_begun_is_one_too(commands: Commands)
     process = subprocess.Popen(words, cwd=commands.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     run = Path(process.stdout.readline().removeprefix("run ").strip())
-    time.sleep(0.5)  # the job has its words now, and still loads
+    (job,) = waited_for(process.pid)
+    assert "--wait" in Path(f"/proc/{job}/cmdline").read_text().split("\0"), "the job loaded while it was checked"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT and "Traceback" not in errors, errors

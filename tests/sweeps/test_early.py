@@ -1,6 +1,7 @@
 """A process that loads early becomes the job, or gives way to a fresh one, and never stays behind."""
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import pytest
 from s2s_lab.assemble.configuration import compose_jobs
 from s2s_lab.faults import RequestError
 from s2s_lab.sweeps.early import EarlyJob
-from s2s_lab.sweeps.process import environment, run_job
+from s2s_lab.sweeps.process import run_job
 from s2s_lab.train import Trainings
 from tests.sweeps.test_process import SETTINGS, _alive, job_that
 
@@ -68,10 +69,12 @@ def test_a_job_of_several_ranks_takes_none(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_one_that_has_died_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job_that(tmp_path, monkeypatch, f"echo $$ >> {tmp_path}/pids; exit 1")
+    script = f'echo $$ >> {tmp_path}/pids; test "$3" = --wait && exit 1; echo "$@" > {tmp_path}/fresh'
+    folder = job_that(tmp_path, monkeypatch, script)
     early = EarlyJob(SETTINGS["trainer"])
     assert started(tmp_path) and ended(tmp_path)
-    assert early.take(["x" * 100_000], environment(SETTINGS["trainer"])) is None
+    run_job(folder, early=early)
+    assert str(folder.configuration_file) in (tmp_path / "fresh").read_text()
 
 
 @pytest.mark.parametrize("words", [["encoder.num_layers=0"], ["launch=false"], []], ids=str)
@@ -102,9 +105,21 @@ def test_a_command_starts_one_for_a_training_alone_and_ends_it_where_that_is_ref
     assert told == []
 
 
-def test_without_words_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", sys.executable)
+def test_closing_it_ends_it_however_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_that(tmp_path, monkeypatch, EARLY_OR_FRESH.format(tmp_path, 0))
     early = EarlyJob(SETTINGS["trainer"])
+    assert started(tmp_path)
     early.close()
     early.close()
-    assert early._process.returncode is not None
+    assert ended(tmp_path) and not (tmp_path / "early").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(b'["run/config.yaml", "--resume"]\n', "['run/config.yaml', '--resume'] b''"), (b'["run/conf', ""), (b"", "")],
+)
+def test_whole_words_are_run_with_an_empty_input_and_torn_ones_are_not(given: bytes, told: str) -> None:
+    program = "import sys; from s2s_lab.sweeps.early import wait_for_words; "
+    program += "wait_for_words(lambda words: print(words, sys.stdin.buffer.read()))"
+    done = subprocess.run([sys.executable, "-c", program], input=given, capture_output=True, check=True)
+    assert (done.stdout.decode().strip(), done.stderr) == (told, b"")

@@ -55,6 +55,21 @@ def test_every_end_of_a_job_is_told(
     assert getattr(caught.value, "told", False) == (script in ("exit 1", "exit 2"))  # a killed job has told nobody
 
 
+def test_an_interrupt_before_the_job_has_a_process_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = job_that(tmp_path, monkeypatch, "exit 0")
+    folder.start({})
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("s2s_lab.sweeps.process.environment", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(folder)
+    assert folder.read()["status"] == "interrupted"
+
+
 def test_a_job_that_ends_well_raises_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_job(job_that(tmp_path, monkeypatch, 'test "$OMP_NUM_THREADS" = 3 && test "$2" = s2s_lab.job && test -f "$3"'))
 

@@ -37,7 +37,8 @@
     lab.plot("trials-history", [line, marks(trials, (trial) => trial.number)], { height: 340,
       xaxis: lab.axis({ title: "Trial" }), yaxis: lab.axis({ title: lab.text(named(objective())) }) });
     const counts = new Map();
-    for (const trial of search().trials) if (!valued().some((other) => other.number === trial.number)) counts.set(trial.outcome, (counts.get(trial.outcome) ?? 0) + 1);
+    const shown = new Set(trials.map((trial) => trial.number));
+    for (const trial of search().trials) if (!shown.has(trial.number)) counts.set(trial.outcome, (counts.get(trial.outcome) ?? 0) + 1);
     lab.element("trials-note").textContent = counts.size
       ? `Not shown, without a value: ${[...counts].map(([outcome, count]) => `${count} ${outcome ?? "open"}`).join(", ")}.` : "";
   }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from s2s_lab.records.durable import write_json
+from s2s_lab.records.search_record import write_search
 from s2s_lab.sweeps.search.beginning import Beginning
 from s2s_lab.sweeps.search.objectives import Objective, front
 from s2s_lab.sweeps.search.settings import SearchSettings
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-SUMMARY = "search.json"
-SCHEMA = 1
 FEWEST_FOR_IMPORTANCE = 10
 MOST_SHOWN = 5
 
@@ -69,7 +67,7 @@ def summarise(study: "Study", beginning: Beginning, settings: SearchSettings) ->
         command = shlex.join(["s2s-train", *beginning.space.fixed, *best[0].user_attrs["words"]])
     lines = _lines(trials, best, importance, command, objectives, settings)
     found = Summary([trial.number for trial in best], importance, command, lines)
-    write_json(beginning.experiment / SUMMARY, _record(trials, found, beginning))
+    write_search(beginning.experiment, _record(trials, found, beginning))
     return found
 
 
@@ -144,9 +142,8 @@ def _ranked(trials: Sequence["FrozenTrial"], objective: Objective) -> list["Froz
 
 
 def _record(trials: Sequence["FrozenTrial"], found: Summary, beginning: Beginning) -> dict[str, Any]:
-    """What search.json holds."""
+    """What search.json holds but its schema."""
     return {
-        "schema": SCHEMA,
         "definition": beginning.definition,
         "objectives": [
             {"name": objective.name, "higher_is_better": objective.maximize} for objective in beginning.objectives

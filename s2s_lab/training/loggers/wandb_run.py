@@ -46,15 +46,7 @@ class WandbTracker(WandbLogger):
     One W&B run for each job: of the type `train`, in the group of its experiment, tagged with its row's name.
 
     Args:
-        folder: run folder; W&B's files and the staged artifact lie in it.
-        run_id: fixed before training, recorded in run.json.
-        name: shown name of the run.
-        group: runs of one experiment.
-        configuration: the whole plain configuration.
-        project: W&B project.
-        entity: W&B team or user, or None for the default.
-        mode: `offline` writes files that `wandb sync` sends later; `online` needs a key and a network, and goes on as
-            `offline`, with a warning, where W&B does not answer.
+        As those of `wandb.wandb_tracker`, which has the defaults.
     """
 
     def __init__(
@@ -65,9 +57,9 @@ class WandbTracker(WandbLogger):
         name: str,
         group: str,
         configuration: Mapping[str, Any],
-        project: str = "s2s_lab",
-        entity: str | None = None,
-        mode: Literal["offline", "online"] = "offline",
+        project: str,
+        entity: str | None,
+        mode: Literal["offline", "online"],
     ) -> None:
         os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
         os.environ.setdefault("WANDB_SILENT", "true")
