@@ -14,9 +14,10 @@ from s2s_lab.decoding.candidates import best_of_sentences
 from s2s_lab.decoding.checks import whole_number
 from s2s_lab.decoding.history import History
 from s2s_lab.decoding.length_penalty import LengthPenalty, NoPenalty
-from s2s_lab.decoding.state import look_due, select_rows, staying
+from s2s_lab.decoding.state import look_due, staying
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.faults import RequestError
+from s2s_lab.nested import select_rows
 
 STOPPING_RULES = ("outscored", "first_finished", "all_finished", "optimal_bound")
 TRACKING_RULES = ("outscored", "optimal_bound")  # those that compare live hypotheses with the best finished ones

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from s2s_lab.decoding.state import select_rows
+from s2s_lab.nested import select_rows
 
 
 class BeamState(NamedTuple):

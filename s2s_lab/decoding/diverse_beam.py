@@ -14,9 +14,10 @@ from s2s_lab.decoding.beam_state import BeamRecord, BeamState
 from s2s_lab.decoding.candidates import top
 from s2s_lab.decoding.checks import at_least, whole_number
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import look_due, select_rows, staying
+from s2s_lab.decoding.state import look_due, staying
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.faults import RequestError
+from s2s_lab.nested import select_rows
 
 
 class Groups(NamedTuple):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from s2s_lab.decoding.candidates import top
-from s2s_lab.decoding.state import map_leaves, select_rows
+from s2s_lab.nested import leaves, map_leaves, select_rows
 
 
 class Opened(NamedTuple):
@@ -136,16 +136,9 @@ class Level:
                 lambda leaf: _widened(leaf, slots, self._slots), (self._prefixes, self._state)
             )
         places = (rows * self._slots + used).unsqueeze(1) + torch.arange(width, device=rows.device)
-        kept = _leaves((self._prefixes, self._state))
-        for stored, new in zip(kept, _leaves((parents.prefixes.flatten(0, 1), parents.state)), strict=True):
+        kept = leaves((self._prefixes, self._state))
+        for stored, new in zip(kept, leaves((parents.prefixes.flatten(0, 1), parents.state)), strict=True):
             stored.index_copy_(0, places.flatten(), new)
-
-
-def _leaves(nested: Any) -> list[Tensor]:
-    """The tensors of a nested tuple."""
-    if isinstance(nested, Tensor):
-        return [nested]
-    return [leaf for part in nested for leaf in _leaves(part)]
 
 
 def _widened(leaf: Tensor, slots: int, more: int) -> Tensor:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import look_due, repeat_rows, select_rows, staying
+from s2s_lab.decoding.state import look_due, staying
 from s2s_lab.decoding.task import StepFunction
+from s2s_lab.nested import repeat_rows, select_rows
 
 
 class Rescored(NamedTuple):

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from s2s_lab.decoding.base import DecodingStrategy, Found
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import look_due, repeat_rows, select_rows, staying
+from s2s_lab.decoding.state import look_due, staying
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.decoding.trace import Candidate, Fate, Trace
+from s2s_lab.nested import repeat_rows, select_rows
 
 
 class RowwiseSearch(DecodingStrategy):

@@ -11,10 +11,11 @@ from s2s_lab.decoding.ancestry import walk_back, weights_of
 from s2s_lab.decoding.base import DecodingStrategy, Found
 from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.history import History
-from s2s_lab.decoding.state import look_due, select_rows, staying
+from s2s_lab.decoding.state import look_due, staying
 from s2s_lab.decoding.symbol_noise import SymbolNoise
 from s2s_lab.decoding.task import StepFunction, Task
 from s2s_lab.decoding.without_replacement import condition_maximum
+from s2s_lab.nested import select_rows
 
 
 class Beam(NamedTuple):

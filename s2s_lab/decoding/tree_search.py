@@ -13,8 +13,8 @@ from s2s_lab.decoding.candidates import top
 from s2s_lab.decoding.checks import whole_number
 from s2s_lab.decoding.levels import Level, Opened
 from s2s_lab.decoding.rescoring import rescore
-from s2s_lab.decoding.state import select_rows
 from s2s_lab.decoding.task import StepFunction, Task
+from s2s_lab.nested import select_rows
 
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4}
 """Natural log units by which the sums of two searches of one output may differ, by the type of the scores."""

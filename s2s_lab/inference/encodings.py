@@ -1,13 +1,12 @@
 """Encoded sources, kept for the next decoding of the same sentences with the same network, up to a bound of memory."""
 
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from s2s_lab.data.batch import Batch
+from s2s_lab.nested import leaves
 
 
 class Encoded(NamedTuple):
@@ -68,16 +67,8 @@ class Encodings:
             return self._kept[key][1]
         encoded = encode(network, batch)
         size = sum({leaf.untyped_storage().data_ptr(): leaf.untyped_storage().nbytes()
-                    for leaf in _leaves((encoded.memory, encoded.state))}.values())  # fmt: skip
+                    for leaf in leaves((encoded.memory, encoded.state))}.values())  # fmt: skip
         if self.kept_bytes + size <= self.most_bytes:
             self._kept[key] = (network, encoded)  # the network too, so that nothing else gets its id
             self.kept_bytes += size
         return encoded
-
-
-def _leaves(nested: Any) -> Iterator[Tensor]:
-    if isinstance(nested, Tensor):
-        yield nested
-    else:
-        for part in nested:
-            yield from _leaves(part)

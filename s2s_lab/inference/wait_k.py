@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from s2s_lab.data.vocabulary import PAD
-from s2s_lab.decoding.state import repeat_rows
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.view import Network
 from s2s_lab.models.seq2seq import Sources
+from s2s_lab.nested import repeat_rows
 
 
 class WaitK:

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "dashboard": {"reports"},
     "study": {"assemble", "sweeps", "records", "reports"},
     "faults": set(),
+    "nested": set(),
     "__init__": set(),
 }
 ENTRY_POINTS = ("train", "evaluate", "translate", "compare", "report", "study", "dashboard", "job")
@@ -50,7 +51,7 @@ def imported(path: Path, *, top_level_only: bool = False) -> set[str]:
 
 
 def rooms_imported(path: Path) -> set[str]:
-    return {name.split(".")[1] for name in imported(path) if name.startswith("s2s_lab.")} - {"faults"}
+    return {name.split(".")[1] for name in imported(path) if name.startswith("s2s_lab.")} - {"faults", "nested"}
 
 
 def top_packages(path: Path, *, top_level_only: bool = False) -> set[str]:
