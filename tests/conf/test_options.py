@@ -212,7 +212,10 @@ def test_wrong_words_get_one_line(words: list[str], expected: str) -> None:
         (["model=gru_attention", "encoder.hidden_size=7"], "7"),
         (["model=gru_attention", "attention=dot", "encoder.hidden_size=256"], "256"),
         (["attention=multi_head", "attention.num_heads=7"], r"attention\.num_heads is 7"),
-        (["attention=multi_head", "attention@attention.energy=none"], r"attention\.energy is NoAttention"),
+        (
+            ["attention=multi_head", "attention@attention.energy=none"],
+            r"attention\.energy is NoAttention",
+        ),
         (["attention=local_m", "attention@attention.energy=coverage"], r"attention\.energy is CoverageAttention"),
         (["attention=multi_head", "attention.energy=dot"], r"attention\.energy is 'dot'"),
         (["data=multi30k", "paths.data=/no/such/folder"], "paths.data|/no/such/folder"),

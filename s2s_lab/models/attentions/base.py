@@ -44,6 +44,7 @@ class Attention(nn.Module, ABC):
         constant: whether the context is the same for every query.
         stateful: whether a step's weights depend on the steps before; then `step` alone attends.
         ordered: whether it takes the memory for one source in its order, and counts its positions.
+        sums_memory: whether a context is the sum, by the weights, of the field `memory` of what it prepares.
 
     Raises:
         RequestError: `normalizer` is none.
@@ -52,6 +53,7 @@ class Attention(nn.Module, ABC):
     constant = False
     stateful = False
     ordered = False
+    sums_memory = True
 
     def __init__(
         self, *, query_size: int, memory_size: int, summary_size: int, normalizer: Normalizer | None = None

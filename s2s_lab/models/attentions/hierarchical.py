@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.base import Attention, AttentionState, Prepared, by_sentence, num_sentences
-from s2s_lab.models.attentions.energy import EnergyFactory
+from s2s_lab.models.attentions.energy import EnergyFactory, replace_normalizer
 from s2s_lab.models.attentions.normalizers.base import Normalizer
 from s2s_lab.models.checks import require_positive
 from s2s_lab.models.encoders.base import EncoderOutput
@@ -46,6 +46,8 @@ class HierarchicalAttention(Attention):
         RequestError: there is one source alone, or `each` is no attention with weights.
     """
 
+    sums_memory = False
+
     def __init__(
         self,
         *,
@@ -81,8 +83,7 @@ class HierarchicalAttention(Attention):
         if not isinstance(built, Attention) or built.constant:
             found = type(built).__name__ if isinstance(built, Attention) else repr(built)
             raise RequestError(f"attention.each is {found}, expected an attention with weights, such as additive")
-        if self.normalizer is not None:
-            built.normalizer = self.normalizer
+        replace_normalizer(built, self.normalizer, "attention.each")
         return built
 
     def keys(self, memory: Tensor) -> Tensor:

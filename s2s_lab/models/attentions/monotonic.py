@@ -10,7 +10,7 @@ from torch.nn import functional
 from s2s_lab.models.attentions.base import Prepared, to_compute_type
 from s2s_lab.models.attentions.stateful import StatefulAttention, zeros_over
 from s2s_lab.models.attentions.tanh_base import TanhAttention
-from s2s_lab.models.checks import require_not_negative
+from s2s_lab.models.checks import require_above_zero, require_not_negative
 from s2s_lab.models.encoders.base import EncoderOutput
 
 
@@ -50,9 +50,10 @@ class MonotonicAttention(TanhAttention, StatefulAttention):
         hard: whether evaluation and decoding stop for certain.
         noise: standard deviation of what is added to energies in training, so that they become large.
         first_offset: what r starts from; below 0, so that untrained attention does not stop at once.
+        temperature: what energies, with their noise, are divided by; not in the paper.
 
     Raises:
-        RequestError: `noise` is below 0.
+        RequestError: `noise` is below 0, or `temperature` not above it.
     """
 
     ordered = True
@@ -67,6 +68,7 @@ class MonotonicAttention(TanhAttention, StatefulAttention):
         hard: bool = True,
         noise: float = 1.0,
         first_offset: float = -1.0,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__(
             query_size=query_size,
@@ -76,9 +78,11 @@ class MonotonicAttention(TanhAttention, StatefulAttention):
             bias=True,
         )
         require_not_negative("attention.noise", noise)
+        require_above_zero("attention.temperature", temperature)
         self.hard = hard
         self.noise = noise
         self.first_offset = first_offset
+        self.temperature = temperature
         self.gain = nn.Parameter(torch.empty(1))
         self.offset = nn.Parameter(torch.empty(1))
         self.initialize_biases()
@@ -116,6 +120,7 @@ class MonotonicAttention(TanhAttention, StatefulAttention):
         energies = self.energies(query, keys)
         if self.training and self.noise:
             energies = energies + self.noise * torch.randn_like(energies)
+        energies = energies / self.temperature
         if self.hard and not self.training:
             energies = torch.where(energies > 0.0, float("inf"), float("-inf")).to(energies.dtype)
         energies = energies.masked_fill(last.unsqueeze(1), float("inf"))

@@ -24,6 +24,7 @@ class NoAttention(Attention):
     """
 
     constant = True
+    sums_memory = False
 
     def __init__(self, *, query_size: int, memory_size: int, summary_size: int, context: str = "summary") -> None:
         super().__init__(query_size=query_size, memory_size=memory_size, summary_size=summary_size)

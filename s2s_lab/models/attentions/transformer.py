@@ -46,6 +46,8 @@ class TransformerAttention(Attention):
         RequestError: `num_heads` does not divide `query_size`.
     """
 
+    sums_memory = False
+
     def __init__(
         self,
         *,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from s2s_lab.models.seq2seq import Seq2Seq
-from tests.contracts.test_models import make
+from tests.contracts.networks import make
 
 BATCH, LENGTH, SYMBOLS, BOS, FIRST, SIZE, STEPS = 24, 4, 5, 2, 4, 16, 30
 BLIND = math.log(SYMBOLS)  # what guessing among the symbols costs

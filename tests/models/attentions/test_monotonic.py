@@ -50,6 +50,20 @@ def test_weights_are_the_expectation_over_all_forward_alignments():
         torch.testing.assert_close(contexts[row], expected @ entries)
 
 
+def test_a_temperature_divides_the_energies_and_changes_no_hard_stop():
+    source, query = encoded(), 3.0 * queries(4)
+    warm, plain = built(hard=False, temperature=0.25, first_offset=0.3), built(hard=False, first_offset=0.3)
+    plain.load_state_dict(warm.state_dict())
+    with torch.no_grad():
+        plain.gain /= 0.25
+        plain.offset /= 0.25
+    torch.testing.assert_close(unroll(warm, query, source), unroll(plain, query, source))
+    for attention in (warm, plain):
+        attention.hard = True
+        attention.eval()
+    torch.testing.assert_close(unroll(warm, query, source), unroll(plain, query, source))
+
+
 def test_hard_attention_scans_on_from_where_it_stopped():
     attention, source, query = built(first_offset=0.0).eval(), encoded(), 5.0 * queries()
     _, weights = unroll(attention, query, source)
@@ -139,6 +153,7 @@ def test_an_initialization_leaves_offset_and_gain_what_the_paper_starts_from():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"temperature": 0.0}, r"attention\.temperature is 0\.0, expected a number above 0"),
         ({"noise": -1.0}, r"attention\.noise is -1\.0, expected a number of at least 0"),
         ({"attention_size": 0}, r"attention\.attention_size is 0, expected a whole number above 0"),
     ],

@@ -9,15 +9,21 @@ from torch import nn
 from s2s_lab.faults import RequestError
 from s2s_lab.models.attentions.additive import AdditiveAttention
 from s2s_lab.models.attentions.concat import ConcatAttention
+from s2s_lab.models.attentions.coverage import CoverageAttention
+from s2s_lab.models.attentions.coverage_neural import NeuralCoverageAttention
 from s2s_lab.models.attentions.dot import DotAttention
 from s2s_lab.models.attentions.general import GeneralAttention
+from s2s_lab.models.attentions.local_m import LocalMonotonicAttention
 from s2s_lab.models.attentions.local_p import LocalPredictiveAttention
+from s2s_lab.models.attentions.location_aware import LocationAwareAttention
+from s2s_lab.models.attentions.monotonic import MonotonicAttention
 from s2s_lab.models.attentions.multi_head import MultiHeadAttention
 from s2s_lab.models.attentions.none import NoAttention
 from s2s_lab.models.attentions.normalizers.sparsemax import SparsemaxNormalizer
 from s2s_lab.models.attentions.scaled_dot import ScaledDotAttention
 from s2s_lab.models.encoders.base import EncoderOutput
-from tests.models.attentions.sources import LENGTHS, SOURCE_LEN, assert_weights, encoded, queries
+from s2s_lab.nested import repeat_rows
+from tests.models.attentions.sources import LENGTHS, SOURCE_LEN, assert_weights, encoded, queries, unroll
 
 QUERY, MEMORY, HEADS = 6, 4, 3
 SIZES = {"query_size": QUERY, "memory_size": MEMORY, "summary_size": 3}
@@ -69,6 +75,51 @@ def test_each_head_is_an_attention_over_its_own_projections(energy, head_size, s
     assert_weights(weights, source)
 
 
+WHOLE = {
+    "coverage": CoverageAttention,
+    "linguistic": partial(CoverageAttention, fertility=2.0),
+    "neural": partial(NeuralCoverageAttention, coverage_size=3),
+    "location_aware": partial(LocationAwareAttention, num_filters=2, kernel_size=3),
+    "local_m": partial(LocalMonotonicAttention, energy=DotAttention, half_width=1),
+    "local_p": partial(LocalPredictiveAttention, energy=GeneralAttention, half_width=2),
+    "monotonic": partial(MonotonicAttention, noise=0.0),
+}
+
+
+@pytest.mark.parametrize("head", WHOLE)
+def test_a_head_may_be_any_attention_with_its_own_course(head):
+    attention = MultiHeadAttention(**SIZES, energy=WHOLE[head], num_heads=HEADS).double()
+    source, query, size = encoded(), queries(size=QUERY), QUERY // HEADS
+    w_q, w_k, w_v = (
+        projection.weight.split(size)
+        for projection in (attention.query_projection, attention.key_projection, attention.value_projection)
+    )
+    of_heads, all_weights = [], []
+    for place in range(HEADS):
+        keys = EncoderOutput(source.memory @ w_k[place].T, source.memory_mask, (), source.summary)
+        _, weights = unroll(attention.energy, query @ w_q[place].T, keys)
+        of_heads.append(weights @ (source.memory @ w_v[place].T))
+        all_weights.append(weights)
+    expected = torch.cat(of_heads, 2) @ attention.output_projection.weight.T, torch.stack(all_weights).mean(0)
+    for found in (attention(query, attention.prepare(source)), unroll(attention, query, source)):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("head", WHOLE)
+def test_hypotheses_of_a_sentence_keep_each_their_own_course(head):
+    attention, source, width = MultiHeadAttention(**SIZES, energy=WHOLE[head], num_heads=2).double(), encoded(), 3
+    courses = [queries(4, QUERY) for _ in range(width)]
+    expected = [unroll(attention, query, source) for query in courses]
+    prepared = attention.prepare(source)
+    state = repeat_rows(attention.initial_state(prepared), width)
+    for step in range(4):
+        rows = torch.stack([query[:, step] for query in courses], 1).flatten(0, 1)
+        contexts, weights, state = attention.step(rows, prepared, state)
+        for place, (whole, whole_weights) in enumerate(expected):
+            torch.testing.assert_close(contexts[place::width], whole[:, step])
+            torch.testing.assert_close(weights[place::width], whole_weights[:, step])
+
+
 def test_the_normalizer_is_that_of_every_head():
     attention = MultiHeadAttention(
         **SIZES, energy=GeneralAttention, num_heads=2, normalizer=SparsemaxNormalizer(temperature=1e-6)
@@ -107,10 +158,14 @@ def test_a_step_keeps_one_memory_for_all_hypotheses(width):
         ({"num_heads": 4}, r"attention\.num_heads is 4, expected a divisor of decoder\.hidden_size, 6"),
         ({"num_heads": 0}, r"attention\.num_heads is 0, expected a whole number above 0"),
         ({"head_size": 0}, r"attention\.head_size is 0, expected a whole number above 0"),
-        ({"energy": NoAttention}, r"attention\.energy is NoAttention, expected an attention whose energies say all"),
+        ({"energy": NoAttention}, r"attention\.energy is NoAttention, expected an attention that sums a memory"),
         (
-            {"energy": partial(LocalPredictiveAttention, energy=DotAttention)},
-            r"attention\.energy is LocalPredictiveAtt",
+            {"energy": partial(MultiHeadAttention, energy=DotAttention, num_heads=1)},
+            r"attention\.energy is MultiHeadAttention, expected an attention that sums a memory",
+        ),
+        (
+            {"energy": MonotonicAttention, "normalizer": SparsemaxNormalizer()},
+            r"attention\.normalizer is set, but attention\.energy, MonotonicAttention, has none",
         ),
     ],
 )
