@@ -172,7 +172,8 @@ every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY.keys())
 
 
 @every
-def test_the_loss_passes_gradcheck_and_reaches_weights_and_parameters(make):
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_passes_gradcheck_and_reaches_weights_and_parameters(make, smoothing):
     output = make()
     features, _, encoded = parts()
     energies = torch.randn(BATCH, POSITIONS, SOURCE_LEN, dtype=torch.float64, requires_grad=True)
@@ -181,12 +182,23 @@ def test_the_loss_passes_gradcheck_and_reaches_weights_and_parameters(make):
     def loss(features: Tensor, energies: Tensor, memory: Tensor) -> Tensor:
         weights = energies.masked_fill(~encoded.memory_mask.unsqueeze(1), float("-inf")).softmax(dim=2)
         prepared = output.prepare(SOURCE, encoded._replace(memory=memory))
-        return output.loss(output.read(features, weights, prepared).flatten(0, 1), targets, 0.1)[0]
+        return output.loss(output.read(features, weights, prepared).flatten(0, 1), targets, smoothing)[0]
 
     assert torch.autograd.gradcheck(loss, (features, energies, encoded.memory))
     loss(features, energies, encoded.memory).backward()
     for tensor in (*output.parameters(), features, energies if output.reads_weights else encoded.memory):
         assert tensor.grad is not None and tensor.grad.ne(0).any()
+
+
+@every
+@pytest.mark.parametrize("training", [True, False])
+def test_the_loss_is_that_of_the_scores(make, training):
+    output = make().train(training)
+    features, weights, encoded = parts()
+    read = output.read(features, weights, output.prepare(SOURCE, encoded)).flatten(0, 1)
+    for targets in (torch.randint(VOCAB, (BATCH * POSITIONS,)), MATCHES[SOURCE[:, :POSITIONS]].flatten()):
+        expected = -output.log_probs(read).gather(1, targets.unsqueeze(1)).sum()
+        torch.testing.assert_close(output.loss(read, targets), (expected, expected))
 
 
 @every

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from s2s_lab.models.outputs.base import Output, id_fault
+from s2s_lab.models.outputs.base import Output, id_fault, sum_by_id
 
 
 class CopyingOutput(Output):
@@ -12,6 +12,10 @@ class CopyingOutput(Output):
     In eval mode each source word that the source's vocabulary lacks may have an id of its own beyond it; it is scored
     after the target's vocabulary, and fed back as unk. In training all such words count as unk, and so do those that
     the target's vocabulary alone lacks.
+
+    What each source position adds to its word is read into the features. In eval mode that is (..., vocab + unknown
+    words of the batch), sums by id; in training, where a loss asks for one id of each position, (..., 2 source_len):
+    what the positions add, and their ids.
 
     Args:
         feature_size: width of the features.
@@ -58,3 +62,49 @@ class CopyingOutput(Output):
         unknown = source >= len(self.matches)
         words, places = (source[unknown] - len(self.matches)).unique(return_inverse=True)
         return ids.masked_scatter(unknown, self.vocabulary_size + places), words.expand(len(source), -1)
+
+    def by_word(self, shares: Tensor, ids: Tensor, unknown: int) -> Tensor:
+        """Give what is read into the features.
+
+        Args:
+            shares: (batch, positions, source_len), what each source position adds to its word.
+            ids: (batch, source_len) int64, as of `target_ids`.
+            unknown: unknown words of the batch.
+
+        Returns:
+            (batch, positions, size), float32 at least; see the class.
+        """
+        shares = shares.to(torch.promote_types(shares.dtype, torch.float32))  # ids below 2^24 are exact in it
+        if self.training:
+            return torch.cat((shares, ids.unsqueeze(1).expand_as(shares).to(shares.dtype)), dim=2)
+        return sum_by_id(shares, ids, self.vocabulary_size + unknown)
+
+    def sums(self, by_word: Tensor) -> Tensor:
+        """Give the sums of all ids (..., vocab + unknown words) of what `by_word` gave."""
+        if not self.training:
+            return by_word
+        shares, ids = by_word.chunk(2, dim=-1)
+        zeros = shares.new_zeros((*shares.shape[:-1], self.vocabulary_size))
+        return zeros.scatter_add(-1, ids.long(), shares)
+
+
+def sums_of(by_word: Tensor, targets: Tensor) -> Tensor:
+    """Give the sums of one id of each token (tokens,), of what `by_word` gave in training.
+
+    Args:
+        by_word: (tokens, 2 source_len).
+        targets: (tokens,) ids.
+    """
+    shares, ids = by_word.chunk(2, dim=-1)
+    return (shares * (ids == targets.unsqueeze(1))).sum(dim=1)
+
+
+def target_and_total(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the targets' logits and the logarithms of the sums of exp(logits): two of (tokens,), float32 at least.
+
+    Args:
+        logits: (tokens, vocab).
+        targets: (tokens,) ids.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return logits.gather(1, targets.unsqueeze(1)).squeeze(1), logits.logsumexp(dim=1)

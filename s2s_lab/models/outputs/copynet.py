@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.models.encoders.base import EncoderOutput
-from s2s_lab.models.outputs.base import check_positions, cross_entropy, safe_log, sum_by_id
-from s2s_lab.models.outputs.copying_base import CopyingOutput
+from s2s_lab.models.outputs.base import check_positions, cross_entropy, safe_log
+from s2s_lab.models.outputs.copying_base import CopyingOutput, sums_of, target_and_total
 
 
 class CopyKeys(NamedTuple):
@@ -71,24 +71,38 @@ class CopyNetOutput(CopyingOutput):
         return CopyKeys(torch.tanh(self.copying(encoded.memory)), encoded.memory_mask, *self.target_ids(source))
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopyKeys) -> Tensor:
-        """Put the greatest copy score (batch, positions, 1) and exp(scores - it), summed by id, beside; see Output."""
+        """Put the greatest copy score (batch, positions, 1) and exp(scores - it), by word, beside; see Output."""
         energies = torch.bmm(features.to(prepared.keys.dtype), prepared.keys.transpose(1, 2))
         energies = energies.to(torch.promote_types(energies.dtype, torch.float32))
         energies = energies.masked_fill(~prepared.mask.unsqueeze(1), float("-inf"))
         greatest = energies.detach().amax(dim=2, keepdim=True)
-        size = self.vocabulary_size + prepared.words.shape[1]
-        sums = sum_by_id((energies - greatest).exp(), prepared.ids, size)
-        return torch.cat((features, greatest, sums), dim=2)
+        by_word = self.by_word((energies - greatest).exp(), prepared.ids, prepared.words.shape[1])
+        return torch.cat((features, greatest, by_word), dim=2)
 
     def scores(self, features: Tensor) -> Tensor:
         """Give logits (..., vocab + unknown words of the batch): the numerators' logarithms; see Output."""
-        words = features.shape[-1] - self.feature_size - 1 - self.vocabulary_size
-        plain, greatest, sums = features.split((self.feature_size, 1, self.vocabulary_size + words), dim=-1)
-        logits = self.projection(plain.to(self.projection.weight.dtype))
+        plain, greatest, by_word = self._split(features)
+        sums = self.sums(by_word)
+        logits = self.projection(plain)
         logits = logits.to(torch.promote_types(logits.dtype, sums.dtype))
+        words = sums.shape[-1] - self.vocabulary_size
         generated = functional.pad(logits, (0, words), value=float("-inf"))
         return torch.logaddexp(generated, safe_log(sums) + greatest)
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Give the summed cross-entropy; see Output."""
-        return cross_entropy(self.scores(features), targets, label_smoothing)
+        """Give the summed cross-entropy; in training, without smoothing, from the targets' shares alone; see Output."""
+        if label_smoothing or not self.training:
+            return cross_entropy(self.scores(features), targets, label_smoothing)
+        plain, greatest, by_word = self._split(features)
+        right, generated = target_and_total(self.projection(plain), targets)
+        greatest, shares = greatest.squeeze(1), by_word.chunk(2, dim=-1)[0]
+        numerators = torch.logaddexp(right, safe_log(sums_of(by_word, targets)) + greatest)
+        totals = torch.logaddexp(generated, shares.sum(dim=1).log() + greatest)
+        nll = (totals - numerators).sum()
+        return nll, nll.detach()
+
+    def _split(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the decoder's features, in the weights' type, the greatest copy score and what is laid out by word."""
+        sizes = (self.feature_size, 1, features.shape[-1] - self.feature_size - 1)
+        plain, greatest, by_word = features.split(sizes, dim=-1)
+        return plain.to(self.projection.weight.dtype), greatest, by_word

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s_lab.models.encoders.base import EncoderOutput
-from s2s_lab.models.outputs.base import check_positions, cross_entropy, log_mixture, sum_by_id
-from s2s_lab.models.outputs.copying_base import CopyingOutput
+from s2s_lab.models.outputs.base import check_positions, cross_entropy, log_mixture
+from s2s_lab.models.outputs.copying_base import CopyingOutput, sums_of, target_and_total
 
 
 class CopiedIds(NamedTuple):
@@ -67,22 +67,32 @@ class PointerGeneratorOutput(CopyingOutput):
         return CopiedIds(*self.target_ids(source))
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopiedIds) -> Tensor:
-        """Put the probabilities of copying (batch, positions, vocab + words) beside the features; see Output."""
+        """Put the probabilities of copying, as CopyingOutput lays them out, beside the features; see Output."""
         assert weights is not None
         check_positions("pointer_generator", prepared.ids.shape[1], weights.shape[2])
-        size = self.vocabulary_size + prepared.words.shape[1]
-        return torch.cat((features, sum_by_id(weights, prepared.ids, size)), dim=2)
+        return torch.cat((features, self.by_word(weights, prepared.ids, prepared.words.shape[1])), dim=2)
 
     def scores(self, features: Tensor) -> Tensor:
         """Give log-probabilities (..., vocab + unknown words of the batch); see Output."""
-        words = features.shape[-1] - self.feature_size - self.vocabulary_size
-        plain, copied = features.split((self.feature_size, self.vocabulary_size + words), dim=-1)
-        plain = plain.to(self.projection.weight.dtype)
+        plain, by_word = self._split(features)
+        copied = self.sums(by_word)
         logits = self.projection(plain)
         dtype = torch.promote_types(logits.dtype, copied.dtype)
+        words = copied.shape[-1] - self.vocabulary_size
         generated = functional.pad(logits.log_softmax(dim=-1, dtype=dtype), (0, words), value=float("-inf"))
         return log_mixture(generated, copied, -self.gate(plain).to(dtype))
 
     def loss(self, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Give the summed cross-entropy; see Output."""
-        return cross_entropy(self.scores(features), targets, label_smoothing)
+        """Give the summed cross-entropy; in training, without smoothing, from the targets' shares alone; see Output."""
+        if label_smoothing or not self.training:
+            return cross_entropy(self.scores(features), targets, label_smoothing)
+        plain, by_word = self._split(features)
+        right, total = target_and_total(self.projection(plain), targets)
+        gate = -self.gate(plain).squeeze(1).to(total.dtype)
+        nll = -log_mixture(right - total, sums_of(by_word, targets), gate).sum()
+        return nll, nll.detach()
+
+    def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the decoder's features, in the weights' type, and what `read` put beside them."""
+        plain, by_word = features.split((self.feature_size, features.shape[-1] - self.feature_size), dim=-1)
+        return plain.to(self.projection.weight.dtype), by_word
