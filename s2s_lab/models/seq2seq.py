@@ -13,6 +13,7 @@ from s2s_lab.models.decoders.spreading import SpreadingDecoder
 from s2s_lab.models.embeddings.base import Embedding
 from s2s_lab.models.encoders.base import Encoder
 from s2s_lab.models.outputs.base import Output, PreparedSource
+from s2s_lab.nested import select_rows
 
 Sources = tuple[tuple[Tensor, Tensor], ...]
 State = tuple[Any, ...]
@@ -86,6 +87,10 @@ class Seq2Seq(nn.Module):
             )
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding
+        if not encoder.reads:  # ranks that train together wait for a gradient of each parameter that asks for one
+            used = {id(parameter) for parameter in target_embedding.parameters()}
+            for parameter in source_embedding.parameters():
+                parameter.requires_grad_(parameter.requires_grad and id(parameter) in used)
         self.encoder = encoder
         self.bridge = bridge
         reduction = encoder.reduction
@@ -170,7 +175,7 @@ class Seq2Seq(nn.Module):
         memory, state = self.start(sources)
         rows = (~coins).nonzero().squeeze(1)
         with torch.no_grad():
-            own = self._guesses(_rows(memory, rows), _rows(state, rows), target_inputs[rows])
+            own = self._guesses(select_rows(memory, rows), select_rows(state, rows), target_inputs[rows])
         fed = target_inputs.index_copy(0, rows, own)
         return self._all_features(fed, state, memory)
 
@@ -258,11 +263,3 @@ class Seq2Seq(nn.Module):
             read = self.output.read(features.reshape(*shape, features.shape[1]), wide, memory.output)
             features = read.flatten(0, 1)
         return features, state, weights
-
-
-def _rows(nested: Any, rows: Tensor) -> Any:
-    """Selects rows of every tensor in nested tuples."""
-    if isinstance(nested, Tensor):
-        return nested.index_select(0, rows)
-    parts = [_rows(part, rows) for part in nested]
-    return type(nested)(*parts) if hasattr(nested, "_fields") else tuple(parts)

@@ -16,7 +16,7 @@ from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.constraints.base import Constraint
 from s2s_lab.decoding.task import Demands
 from s2s_lab.faults import RequestError
-from tests.contracts.test_decoding import Alike
+from tests.contracts.strategies import Alike
 from tests.decoding.brute_force import EOS, SPECIAL, TinyModel
 
 CONF = Path(__file__).parents[2] / "conf"

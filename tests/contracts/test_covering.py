@@ -1,7 +1,10 @@
 """A covering array holds every allowed pair and no refused row."""
 
 import itertools
+import math
 import random
+
+import pytest
 
 from tests.contracts.covering import covering
 
@@ -12,6 +15,16 @@ def test_every_pair_is_held_by_few_rows():
     for first, second in itertools.combinations(axes, 2):
         assert {(row[first], row[second]) for row in rows} == set(itertools.product(axes[first], axes[second]))
     assert 35 <= len(rows) <= 50
+
+
+@pytest.mark.parametrize("strength", [1, 3, 4])
+def test_every_meeting_of_more_options_is_held(strength):
+    axes = {"a": list("pqr"), "b": list(range(4)), "c": [True, False], "d": list(range(3))}
+    rows = covering(axes, strength=strength)
+    for group in itertools.combinations(axes, strength):
+        met = {tuple(row[axis] for axis in group) for row in rows}
+        assert met == set(itertools.product(*(axes[axis] for axis in group)))
+    assert len(rows) < 2 * math.prod(sorted(map(len, axes.values()))[-strength:])
 
 
 def test_refused_combinations_are_left_out_and_all_others_kept():

@@ -7,9 +7,9 @@ import torch
 
 from s2s_lab.faults import RequestError
 from s2s_lab.models.seq2seq import Seq2Seq
-from tests.contracts import test_models as laws
+from tests.contracts import networks
 from tests.contracts import test_several_sources as several
-from tests.contracts.test_models import BATCH, INPUTS, LENGTHS, PAD, SIZE, VOCAB, options
+from tests.contracts.networks import BATCH, INPUTS, LENGTHS, PAD, SIZE, VOCAB, options
 
 SIZES = (6, 5)
 WAYS = [("concatenated", [2, 3]), ("concatenated", 4), ("summed", 4)]
@@ -17,7 +17,7 @@ WAYS = [("concatenated", [2, 3]), ("concatenated", 4), ("summed", 4)]
 
 def network(combine: str = "concatenated", widths: Any = 4, **parts: Any) -> Seq2Seq:
     factors = {"factor_sizes": SIZES, "combine": combine, "factor_embedding_size": widths}
-    return laws.build(embedding="factored", factors=factors, **parts)
+    return networks.build(embedding="factored", factors=factors, **parts)
 
 
 def with_factors(plain: tuple) -> tuple:
@@ -36,7 +36,7 @@ def with_factors(plain: tuple) -> tuple:
 @pytest.mark.parametrize(("combine", "widths"), WAYS)
 def test_a_tokens_vector_is_its_words_beside_or_plus_those_of_its_factors(combine: str, widths: Any) -> None:
     embedding = network(combine, widths).source_embedding.eval()
-    ids = with_factors(laws.sources())[0][0]
+    ids = with_factors(networks.sources())[0][0]
     found = [table.weight[ids[..., place]] for place, table in enumerate(embedding.tables)]
     expected = torch.cat(found, 2) if combine == "concatenated" else found[0] + found[1] + found[2]
     torch.testing.assert_close(embedding(ids), expected)
@@ -52,11 +52,11 @@ def test_steps_equal_forward_and_padding_and_order_change_nothing(output: str, c
     if output == "tied" or (output == "lexicon_prior_linear" and combine == "summed"):
         output = "linear"
     built = network(combine, widths, output=output).double().eval()
-    given, order = with_factors(laws.sources()), [2, 0, 1]
+    given, order = with_factors(networks.sources()), [2, 0, 1]
     with torch.no_grad():
         features, weights = built(given, INPUTS)
-        scores, step_weights = laws.run_steps(built, given, INPUTS)
-        padded, _ = built(with_factors(laws.sources(source_len=8)), INPUTS)
+        scores, step_weights = networks.run_steps(built, given, INPUTS)
+        padded, _ = built(with_factors(networks.sources(source_len=8)), INPUTS)
         shuffled, _ = built(tuple((ids[order], n[order]) for ids, n in given), INPUTS[order])
         ids, _ = given[0]
         alone = [
@@ -74,7 +74,7 @@ def test_steps_equal_forward_and_padding_and_order_change_nothing(output: str, c
 @pytest.mark.parametrize("output", ["pointer_generator", "copynet"])
 def test_an_unknown_word_is_copied_and_read_as_unknown_whatever_its_factors(output: str) -> None:
     built = network(output=output).eval()
-    ((ids, lengths),) = with_factors(laws.sources())
+    ((ids, lengths),) = with_factors(networks.sources())
     unknown = ids.clone()
     unknown[0, 1, 0] = VOCAB + 3  # a word that the vocabulary lacks
     known = unknown.clone()
@@ -88,7 +88,7 @@ def test_an_unknown_word_is_copied_and_read_as_unknown_whatever_its_factors(outp
 @pytest.mark.parametrize("factor", [0, 1])
 def test_every_factor_has_a_say_and_a_gradient(factor: int) -> None:
     built = network().double()
-    ((ids, lengths),) = with_factors(laws.sources())
+    ((ids, lengths),) = with_factors(networks.sources())
     features, _ = built(((ids, lengths),), INPUTS)
     features.sum().backward()
     assert all(table.weight.grad.ne(0).any() for table in built.source_embedding.tables)
@@ -117,4 +117,4 @@ def test_several_sources_carry_factors_too() -> None:
 )
 def test_impossible_options_are_refused(factors: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        laws.build(embedding="factored", factors=factors)
+        networks.build(embedding="factored", factors=factors)

@@ -8,16 +8,28 @@ import torch
 from torch.nn import functional
 
 from s2s_lab.faults import RequestError
-from tests.contracts import test_models as laws
+from tests.contracts import networks
 from tests.contracts.covering import covering
-from tests.contracts.test_models import BATCH, INPUTS, PAD, SIZE, TARGET_LEN, VOCAB, name_of, options
+from tests.contracts.networks import (
+    BATCH,
+    INPUTS,
+    PAD,
+    SIZE,
+    TARGET_LEN,
+    VOCAB,
+    check_gradients,
+    name_of,
+    options,
+)
 
 WAYS = [{"share": share, "state": state} for share in (False, True) for state in ("projected", "mean")]
 AXES = {
-    **laws.AXES,
+    **networks.AXES,
     "attention": options("attention"),
     "normalizer": ["unset", "entmax"],
-    "encoder": list({laws.settings("encoder", name)["_target_"]: (name, {}) for name in options("encoder")}.values()),
+    "encoder": list(
+        {networks.settings("encoder", name)["_target_"]: (name, {}) for name in options("encoder")}.values()
+    ),
     "embedding": ["separate", "positional"],
     "sources": [("several", way) for way in WAYS],
     "decoder": [("attend_last", {"input_feeding": True}), ("attend_first", {}), ("transformer", {}), ("gnmt", {})],
@@ -41,7 +53,7 @@ def sources(rows: list[int] | None = None, padding: int = 0) -> tuple:
 
 @functools.cache
 def ordered(attention: str) -> bool:
-    return bool(laws.make("attention", attention).func.ordered is True)
+    return bool(networks.make("attention", attention).func.ordered is True)
 
 
 def refusal(parts: dict[str, Any]) -> str | None:
@@ -49,73 +61,73 @@ def refusal(parts: dict[str, Any]) -> str | None:
         return "sources=several needs a memory entry for each source position, but PyramidalEncoder"
     if parts.get("attention") and ordered(parts["attention"]):
         return r"\w+ takes the memory for one source in its order, but the encoder reads 2"
-    return laws.refusal(parts)
+    return networks.refusal(parts)
 
 
 def no_network(parts: dict[str, Any]) -> bool:
     stateless = parts.get("decoder", ("",))[0] == "transformer" or parts.get("bridge") in ("constant", "zero")
     blind = parts.get("attention") == "start_only" and stateless  # nothing reads the sources
-    return blind or refusal(parts) is not None or laws.no_network(parts)
+    return blind or refusal(parts) is not None or networks.no_network(parts)
 
 
 PAIRS = covering(AXES, no_network)
 every_pair = pytest.mark.parametrize("parts", PAIRS, ids=name_of)
-every_option = pytest.mark.parametrize("parts", laws.each_option(PAIRS), ids=name_of)
+every_option = pytest.mark.parametrize("parts", networks.each_option(PAIRS), ids=name_of)
 
 
 @pytest.mark.parametrize("attention", options("attention"))
 def test_an_attention_that_counts_positions_is_refused_unless_it_reads_each_source_apart(attention: str) -> None:
     several = {"sources": ("several", {})}
     if not ordered(attention):
-        laws.build(attention=attention, **several)
+        networks.build(attention=attention, **several)
         return
     with pytest.raises(RequestError, match=f"^{refusal({'attention': attention})}"):
-        laws.build(attention=attention, **several)
+        networks.build(attention=attention, **several)
     network = hierarchical(attention).double().eval()
     with torch.no_grad():
-        scores, _ = laws.run_steps(network, sources(), INPUTS)
+        scores, _ = networks.run_steps(network, sources(), INPUTS)
         features, weights = network(sources(), INPUTS)
     torch.testing.assert_close(scores, network.output.scores(features), atol=1e-10, rtol=0.0)
     assert weights is not None
 
 
 def hierarchical(each: str) -> Any:
-    made = laws.make
+    made = networks.make
 
     def with_each(group: str, name: str, **changes: Any) -> Any:
         changes = {**changes, "each": made("attention", each)} if name == "hierarchical" else changes
         return made(group, name, **changes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(laws, "make", with_each)
-        return laws.build(attention="hierarchical", sources=("several", {}))
+        patch.setattr(networks, "make", with_each)
+        return networks.build(attention="hierarchical", sources=("several", {}))
 
 
 @pytest.mark.parametrize("encoder", ["pyramidal"])
 def test_an_encoder_that_shortens_its_source_is_refused(encoder: str) -> None:
     with pytest.raises(RequestError, match=f"^{refusal({'encoder': (encoder, {})})}"):
-        laws.build(encoder=(encoder, {}), sources=("several", {}))
+        networks.build(encoder=(encoder, {}), sources=("several", {}))
 
 
 def test_a_network_refuses_more_or_fewer_sources_than_its_encoder_reads() -> None:
     with pytest.raises(RequestError, match=r"^the network reads 1 source, but the batch holds 2$"):
-        laws.build()(sources(), INPUTS)
-    network = laws.build(sources=("several", {}))
+        networks.build()(sources(), INPUTS)
+    network = networks.build(sources=("several", {}))
     for given in (sources()[:1], (*sources(), sources()[0])):
         with pytest.raises(RequestError, match=f"^the network reads 2 sources, but the batch holds {len(given)}$"):
             network(given, INPUTS)
     with pytest.raises(RequestError, match=r"^sources\.num_sources is 1, expected at least 2"):
-        laws.build(sources=("several", {"num_sources": 1}))
+        networks.build(sources=("several", {"num_sources": 1}))
     with pytest.raises(RequestError, match=r"^attention=hierarchical attends to several sources, but there is 1"):
-        laws.build(attention="hierarchical")
+        networks.build(attention="hierarchical")
 
 
 @every_pair
 def test_steps_equal_forward(parts: dict[str, Any]) -> None:
-    network = laws.build(**parts)
+    network = networks.build(**parts)
     with torch.no_grad():
         features, weights = network.eval()(sources(), INPUTS)
-        scores, step_weights = laws.run_steps(network, sources(), INPUTS)
+        scores, step_weights = networks.run_steps(network, sources(), INPUTS)
     torch.testing.assert_close(scores, network.output.scores(features), atol=1e-5, rtol=0.0)
     torch.testing.assert_close(step_weights, weights, atol=1e-5, rtol=0.0)
     if weights is not None:
@@ -127,7 +139,7 @@ def test_steps_equal_forward(parts: dict[str, Any]) -> None:
 
 @every_pair
 def test_padding_between_the_sources_and_the_order_in_the_batch_change_nothing(parts: dict[str, Any]) -> None:
-    network = laws.build(**parts).double().eval()
+    network = networks.build(**parts).double().eval()
     order = [2, 0, 1]
     with torch.no_grad():
         features, weights = network(sources(), INPUTS)
@@ -146,7 +158,7 @@ def test_padding_between_the_sources_and_the_order_in_the_batch_change_nothing(p
 
 @every_option
 def test_training_reaches_every_parameter(parts: dict[str, Any]) -> None:
-    network = laws.build(**parts)
+    network = networks.build(**parts)
     torch.manual_seed(1)
     features, _ = network(sources(), INPUTS)
     torch.manual_seed(1)
@@ -155,20 +167,19 @@ def test_training_reaches_every_parameter(parts: dict[str, Any]) -> None:
         loss, _ = network.output.loss(fast.flatten(0, 1), INPUTS.flatten(), 0.1)
     loss.backward()
     assert (fast - features).abs().max() < 0.05 * features.abs().max().clamp(min=1.0)
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+    check_gradients(network)
 
 
 @pytest.mark.parametrize("attention", [name for name in options("attention") if not ordered(name)])
 def test_hypotheses_share_the_memory_of_their_sentence(attention: str) -> None:
-    network = laws.build(attention=attention, sources=("several", {})).double().eval()
+    network = networks.build(attention=attention, sources=("several", {})).double().eval()
     with torch.no_grad():
-        laws.check_memory_is_shared(network, *network.start(sources()))
+        networks.check_memory_is_shared(network, *network.start(sources()))
 
 
 @pytest.mark.parametrize("attention", ["additive", "hierarchical"])
 def test_a_batch_without_rows_passes(attention: str) -> None:
-    network = laws.build(attention=attention, sources=("several", {}))
+    network = networks.build(attention=attention, sources=("several", {}))
     features, _ = network(sources([]), INPUTS[:0])
     network.output.loss(features.flatten(0, 1), INPUTS[:0].flatten())[0].backward()
     scores, _, _ = network.step(INPUTS[:0, 0], *reversed(network.start(sources([]))))
@@ -176,7 +187,7 @@ def test_a_batch_without_rows_passes(attention: str) -> None:
 
 
 def test_the_flat_memory_is_the_sources_one_after_the_other() -> None:
-    network = laws.build(sources=("several", {"share": True})).double().eval()
+    network = networks.build(sources=("several", {"share": True})).double().eval()
     with torch.no_grad():
         encoded = network.encoder(*zip(*((network.source_embedding(ids), n) for ids, n in sources()), strict=True))
         alone = [network.encoder.encoders[0](network.source_embedding(ids), n).memory for ids, n in sources()]
@@ -191,7 +202,7 @@ def test_the_flat_memory_is_the_sources_one_after_the_other() -> None:
 def test_states_are_combined_as_zoph_and_knight_do(cell: str) -> None:
     """That is h = tanh(W [h_1; h_2]), c = c_1 + c_2; or the mean of each."""
     for state in ("projected", "mean"):
-        network = laws.build(cell=cell, sources=("several", {"state": state})).double().eval()
+        network = networks.build(cell=cell, sources=("several", {"state": state})).double().eval()
         with torch.no_grad():
             encoded = network.encoder(*zip(*((network.source_embedding(ids), n) for ids, n in sources()), strict=True))
             for height, layer in enumerate(encoded.final_state):
@@ -209,7 +220,7 @@ def test_states_are_combined_as_zoph_and_knight_do(cell: str) -> None:
 
 def test_hierarchical_attention_is_the_papers() -> None:
     """The hierarchical combination of Libovicky and Helcl 2017, in plain loops."""
-    network = laws.build(attention="hierarchical", sources=("several", {})).double().eval()
+    network = networks.build(attention="hierarchical", sources=("several", {})).double().eval()
     attention = network.decoder.attention
     query = torch.randn(BATCH, 1, attention.query_size, dtype=torch.float64)
     with torch.no_grad():

@@ -41,8 +41,10 @@ class Encoder(nn.Module, ABC):
         state_sizes: for each layer of the final state, the width of each part.
         reduction: source positions in one memory entry, the last one perhaps fewer.
         num_sources: sources of a sentence; one that reads several takes tuples of what `forward` says.
+        reads: whether anything of a source is in what it gives.
     """
 
+    reads = True
     reduction = 1
     num_sources = 1
     memory_size: int

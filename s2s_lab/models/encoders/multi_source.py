@@ -61,6 +61,7 @@ class MultiSourceEncoder(Encoder):
         self.num_sources = num_sources
         self.encoders = nn.ModuleList(encoder(input_size=input_size) for _ in range(1 if share else num_sources))
         first: Encoder = self.encoders[0]  # type: ignore[assignment]
+        self.reads = first.reads
         if first.reduction > 1:
             raise RequestError(
                 f"sources=several needs a memory entry for each source position, but {type(first).__name__} gives one "

@@ -25,6 +25,8 @@ class NoEncoder(Encoder):
         dropout: unused: there is nothing to leave out.
     """
 
+    reads = False
+
     def __init__(
         self,
         *,
@@ -46,7 +48,6 @@ class NoEncoder(Encoder):
         """Read nothing; see Encoder."""
         rows, source_len, _ = embedded.shape
         mask = torch.arange(source_len, device=embedded.device) < lengths.unsqueeze(1)
-        # The part of no width lets the embedding have a gradient, of zeros: some optimizers and ranks ask for one.
-        memory = torch.cat((embedded[:, :, :0], embedded.new_zeros(rows, source_len, self.memory_size)), 2)
+        memory = embedded.new_zeros(rows, source_len, self.memory_size)
         final_state = tuple(tuple(embedded.new_zeros(rows, size) for size in layer) for layer in self.state_sizes)
         return EncoderOutput(memory, mask, final_state, memory[:, 0])
