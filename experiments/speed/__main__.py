@@ -136,8 +136,10 @@ def decode(bench: Bench, chosen: argparse.Namespace) -> None:
         batch_sentences=chosen.batch_sentences,
         repeats=chosen.repeats,
         fresh=chosen.fresh,
+        reference_lengths=chosen.reference_lengths,
     )
-    tell(bench, chosen, "decode", {"train_steps": chosen.train_steps, "rows": rows})
+    name = "decode_lengths" if chosen.reference_lengths else "decode"
+    tell(bench, chosen, name, {"train_steps": chosen.train_steps, "rows": rows})
 
 
 def data(bench: Bench, chosen: argparse.Namespace) -> None:

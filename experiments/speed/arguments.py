@@ -91,6 +91,8 @@ def _add_decode(one: argparse.ArgumentParser) -> None:
     _add_passes(one)
     _add_model(one, 150)
     one.add_argument("--fresh", action="store_true", help="train the models that decode anew")
+    help_ = "outputs as long as their references, which needs no training; a table of its own"
+    one.add_argument("--reference-lengths", action="store_true", help=help_)
 
 
 def _add_data(one: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.speed.corpus import quoted, word
-from experiments.speed.product import Bench, run, say, trained
+from experiments.speed.product import Bench, LeftOut, run, say, trained
 from experiments.speed.rates import medians
 from experiments.speed.workloads import Workload
 from s2s_lab.assemble.schema import Evaluation
@@ -36,8 +36,11 @@ def measure_decoding(
     batch_sentences: int,
     repeats: int,
     fresh: bool,
+    reference_lengths: bool = False,
 ) -> list[dict[str, Any]]:
     """Decodes the test set with every strategy and precision, and in the fastest precision with a shortlist.
+
+    Without a shortlist where nothing was learned that it could be right about.
 
     Args:
         bench: what all measurements share.
@@ -47,23 +50,32 @@ def measure_decoding(
         batch_sentences: in a batch.
         repeats: passes over the test set in one process; rows hold medians.
         fresh: whether earlier runs are left aside.
+        reference_lengths: whether every output gets as many symbols as its reference, however little was learned.
 
     Returns:
-        A row for each workload, strategy and precision, and for each shortlist.
+        A row for each workload, strategy and precision, and for each shortlist. A workload that fails is told and left
+        out.
+
+    Raises:
+        RunError: if all of them fail.
     """
-    rows = []
+    rows, left_out = [], LeftOut()
     for workload in workloads:
-        model = trained(bench, workload, train_steps, fresh=fresh)
-        for strategy in STRATEGIES:
-            say(f"decode {workload.name} {strategy}, {repeats} times")
-            decode = functools.partial(
-                decode_once, bench, model, strategy, batch_sentences=batch_sentences, repeats=repeats
-            )
-            found = decode(precisions)
-            found |= decode([fastest(found)], shortlist=True)
-            for precision, records in found.items():
-                row = {"workload": workload.name, "strategy": strategy, "precision": precision}
-                rows.append({**row, **medians(records), "rounds": records})
+        with left_out.told():
+            model = trained(bench, workload, train_steps, fresh=fresh)
+            for strategy in STRATEGIES:
+                say(f"decode {workload.name} {strategy}, {repeats} times")
+                decode = functools.partial(
+                    decode_once, bench, model, strategy,
+                    batch_sentences=batch_sentences, repeats=repeats, reference_lengths=reference_lengths,
+                )  # fmt: skip
+                found = decode(precisions)
+                if not reference_lengths:
+                    found |= decode([fastest(found)], shortlist=True)
+                for precision, records in found.items():
+                    row = {"workload": workload.name, "strategy": strategy, "precision": precision}
+                    rows.append({**row, **medians(records), "rounds": records})
+    left_out.check(rows)
     return rows
 
 
@@ -81,6 +93,7 @@ def decode_once(
     batch_sentences: int,
     repeats: int,
     shortlist: bool = False,
+    reference_lengths: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
     """Decodes the test set in each precision, in one process.
 
@@ -92,6 +105,7 @@ def decode_once(
         batch_sentences: in a batch.
         repeats: passes over the test set.
         shortlist: whether the output layer works on a shortlist.
+        reference_lengths: whether every output gets as many symbols as its reference.
 
     Returns:
         By precision, with `, shortlist` behind it where there is one: a record of each pass.
@@ -103,6 +117,7 @@ def decode_once(
         f"runs=[{quoted(model.path)}]", *STRATEGIES[strategy], f"precision={','.join(precisions)}",
         f"batch_sentences={batch_sentences}", "attention_sentences=0", word("paths.outputs", bench.scratch),
         f"repeats={repeats}", f"shortlist={str(shortlist).lower()}", "again=true", "trace_sentences=0",
+        f"oracle_length={str(reference_lengths).lower()}",
     ]  # fmt: skip
     threads = {} if bench.threads is None else {"OMP_NUM_THREADS": str(bench.threads)}
     words += [] if bench.threads is None else [f"num_threads={bench.threads}"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2s_lab.assemble.network import plan_network
+from s2s_lab.assemble.network import build_network, without_memory
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.vocabulary import PAD
 from s2s_lab.faults import RunError
@@ -77,7 +77,8 @@ def fused(node: Mapping[str, Any]) -> type[nn.RNNBase]:
 def meta_network(settings: Mapping[str, Any], *, source_size: int, target_size: int) -> Seq2Seq:
     """The network of a configuration without memory, for its sizes."""
     shared = settings["data"]["vocabulary"]["shared"]
-    return plan_network(settings, source_size=source_size, target_size=target_size, shared=shared)
+    with without_memory():
+        return build_network(settings, source_size=source_size, target_size=target_size, shared=shared)
 
 
 def step_flops(network: Seq2Seq, *, sentences: int, sources: int, targets: int, pairs: int, vocabulary: int) -> int:

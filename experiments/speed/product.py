@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,34 @@ class Bench:
         words += [] if allocator is None else [f"trainer.allocator={allocator}"]
         words += [] if self.threads is None else [f"trainer.num_threads={self.threads}"]
         return [*words, "logger=csv", "callbacks=quiet", "metrics.monitor=loss", word("paths.outputs", self.scratch)]
+
+
+class LeftOut:
+    """Measurements that fail are told and left out, as long as not all of them do."""
+
+    def __init__(self) -> None:
+        self._failed: RunError | None = None
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """One measurement; whatever follows a failure within it is not done."""
+        try:
+            yield
+        except RunError as error:
+            say(f"  left out: {error}")
+            self._failed = error
+
+    def check(self, found: Sized) -> None:
+        """Looks, at the end, whether anything was measured.
+
+        Args:
+            found: what was.
+
+        Raises:
+            RunError: the last failure, if that is nothing.
+        """
+        if not found and self._failed is not None:
+            raise self._failed
 
 
 def say(text: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.speed.child import frozen, measured, training_environment
-from experiments.speed.product import NEVER, Bench, say
+from experiments.speed.product import NEVER, Bench, LeftOut, say
 from experiments.speed.workloads import Workload
 from s2s_lab.faults import RunError
 
@@ -30,19 +30,14 @@ def measure_shares(
     Raises:
         RunError: if all of them fail.
     """
-    rows, failed = [], None
+    rows, left_out = [], LeftOut()
     for workload in workloads:
         for setting, words in settings.items():
             say(f"shares of a step of {workload.name} {setting}")
-            try:
+            with left_out.told():
                 found = _measured(bench, workload, words, seconds)
-            except RunError as error:
-                say(f"  left out: {error}")
-                failed = error
-            else:
                 rows.append({"workload": workload.name, "setting": setting, **found})
-    if not rows and failed is not None:
-        raise failed
+    left_out.check(rows)
     return rows
 
 

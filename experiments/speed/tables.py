@@ -87,6 +87,17 @@ def decode_table(document: Document) -> str:
     return f"Models trained for {document['train_steps']:,} steps.\n\n{grid(header, rows)}"
 
 
+def decode_lengths_table(document: Document) -> str:
+    """Speed of decoding where every output is as long as its reference: a line for each model and strategy."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in document["rows"]:
+        speeds = found.setdefault((row["workload"], row["strategy"]), {})
+        speeds[row["precision"]] = whole(row["sentences_per_s"])
+    columns = list(dict.fromkeys(name for speeds in found.values() for name in speeds))
+    header = ("model", "decoding", *(f"{name}: sentences/s" for name in columns))
+    return grid(header, [(*key, *(speeds.get(name, "-") for name in columns)) for key, speeds in found.items()])
+
+
 def data_table(document: Document) -> str:
     """Speed and memory of data loading."""
     header = ("corpus", "pairs", "pairs/s", "padded tokens/s", "fill", "first batch s", "peak memory MB", "its own MB")
@@ -244,6 +255,7 @@ def score(value: float | None) -> str:
 SECTIONS: dict[str, Callable[[Document], str]] = {
     "train": train_table,
     "decode": decode_table,
+    "decode_lengths": decode_lengths_table,
     "data": data_table,
     "shares": shares_table,
     "peer_train": peer_train_table,

@@ -5,12 +5,11 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.speed.product import Bench, say, training_for
+from experiments.speed.product import Bench, LeftOut, say, training_for
 from experiments.speed.rates import medians, training_rate
 from experiments.speed.workloads import Workload
 from s2s_lab.assemble.configuration import compose_jobs
 from s2s_lab.assemble.schema import Trainer
-from s2s_lab.faults import RunError
 
 
 def allocators() -> list[str]:
@@ -49,21 +48,16 @@ def measure_training(
         RunError: if all of them fail.
     """
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    failed: RunError | None = None
+    left_out = LeftOut()
     for number in range(rounds):
         for workload in workloads:
             for allocator in allocators:
                 for setting, words in settings.items():
                     say(f"train {workload.name} {setting}, allocator {allocator}, round {number + 1} of {rounds}")
-                    try:
+                    with left_out.told():
                         record = train_once(bench.words(workload, words, allocator), warm_up=warm_up, seconds=seconds)
-                    except RunError as error:
-                        say(f"  left out: {error}")
-                        failed = error
-                    else:
                         found.setdefault((workload.name, allocator, setting), []).append(record)
-    if not found and failed is not None:
-        raise failed
+    left_out.check(found)
     return [
         {"workload": workload, "allocator": allocator, "setting": setting, **medians(records), "rounds": records}
         for (workload, allocator, setting), records in found.items()

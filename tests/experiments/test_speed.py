@@ -10,11 +10,11 @@ from experiments.speed.__main__ import check, run
 from experiments.speed.arguments import COMMANDS, parser
 from experiments.speed.child import settings_of
 from experiments.speed.decoding import fastest, pass_records, precisions
-from experiments.speed.product import Bench
+from experiments.speed.product import Bench, LeftOut
 from experiments.speed.training import allocators
 from experiments.speed.workloads import read_plan
 from s2s_lab.assemble.configuration import compose_each, groups
-from s2s_lab.faults import RequestError
+from s2s_lab.faults import RequestError, RunError
 from tests.experiments.conftest import README
 
 
@@ -61,6 +61,22 @@ def test_the_passes_of_an_evaluation_are_read() -> None:
 def test_the_fastest_precision_is_so_in_the_median_pass() -> None:
     rates = {"int8": [1.0, 30.0, 30.0], "bfloat16": [90.0, 20.0, 20.0], "float32": [10.0, 10.0, 10.0]}
     assert fastest({name: [{"tokens_per_s": rate} for rate in each] for name, each in rates.items()}) == "int8"
+
+
+def test_what_fails_is_told_and_left_out_unless_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    left_out, found = LeftOut(), []
+    for place in range(3):
+        with left_out.told():
+            if place == 1:
+                raise RunError("no such kernel")
+            found.append(place)
+    assert found == [0, 2] and "left out: no such kernel" in capsys.readouterr().err
+    left_out.check(found)
+    with pytest.raises(RunError, match="no such kernel"):
+        left_out.check([])
+    LeftOut().check([])
+    with pytest.raises(RequestError), left_out.told():  # what the user has to mend is no failed measurement
+        raise RequestError("wrong words")
 
 
 @pytest.mark.parametrize(

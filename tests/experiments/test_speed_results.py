@@ -44,6 +44,14 @@ MADE_UP = {
     "decode": document(
         [{**OURS, **SPEED, "strategy": "beam 5", "precision": "int8", "bleu": None}], train_steps=1_000
     ),
+    "decode_lengths": document(
+        [
+            {**OURS, "strategy": strategy, "precision": precision, "sentences_per_s": speed}
+            for strategy, precision, speed in (
+                ("greedy", "int8", 900.0), ("greedy", "bfloat16", 1_234.0), ("beam 5", "int8", 88.0)
+            )
+        ]
+    ),
     "data": document([{"corpus": "made up", **STREAMED, "peak_memory_mb": 900.0, "peak_own_memory_mb": 600.0}]),
     "shares": document(
         [
@@ -88,6 +96,7 @@ MADE_UP = {
 SHOWN = {
     "train": ("24,500", "0.940", "trainer.allocator=retain", "trainer.allocator=default"),
     "decode": ("2,100", "11.5", "| - |", "1,000 steps"),
+    "decode_lengths": ("| M1 | greedy | 900 | 1,234 |", "| M1 | beam 5 | 88 | - |", "bfloat16: sentences/s"),
     "data": ("10,000,000", "1,500,000", "900", "600"),
     "shares": ("step loop %", "14.3", "0.88", "unbound"),
     "peer_train": ("**6.12**", "4,000", "default allocator"),
