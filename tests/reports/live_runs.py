@@ -1,4 +1,4 @@
-"""Runs that go on, as a job leaves them in the middle of its training, and a sweep's ledger beside them."""
+"""Runs that go on, as a job leaves them in the middle of its training, a sweep's ledger beside them, and a reader."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.reports.live.answers import Answers
+from s2s_lab.reports.live.watch import Watch
 from tests.reports.synthetic import configuration
 
 HEADER = "epoch,step,seconds,train/loss,train/tokens_per_second,validation/loss,validation/bleu\n"
@@ -43,3 +45,32 @@ def write_ledger(root: Path, *events: Mapping[str, Any]) -> None:
     """Append lines to the experiment's ledger."""
     with (root / "ledger.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(event) + "\n" for event in events)
+
+
+class Reader:
+    """Follows a folder as the page does."""
+
+    def __init__(self, root: Path) -> None:
+        self.answers = Answers(Watch(root))
+        self.version = ""
+        self.rows: dict[str, dict] = {}
+        self.counts: dict[str, dict] = {}
+
+    def poll(self) -> dict:
+        found = self.answers.runs(self.version)
+        self.version = found["version"]
+        names = {item["key"]: item["name"] for item in found["experiments"]}
+        for key in found["gone"]:
+            self.rows.pop(key, None)
+        self.rows |= {row["key"]: row for row in found["runs"]}
+        self.counts |= {names[item["key"]]: item["counts"] for item in found["experiments"]}
+        return found
+
+    def row(self, name: str) -> dict:
+        (found,) = [row for row in self.rows.values() if row["name"] == name]
+        return found
+
+
+def appended(path: Path, text: str | bytes) -> None:
+    with path.open("ab") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())

@@ -1,7 +1,6 @@
 """The live page's view of a folder: what changed is read, and only that; records of anybody are survived."""
 
 import json
-import math
 import os
 import shutil
 from pathlib import Path
@@ -11,142 +10,16 @@ import pytest
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.curves import curve, read_curves
-from s2s_lab.reports.live import growing, watch
-from s2s_lab.reports.live.answers import Answers
-from s2s_lab.reports.live.files import leads_out, tail
-from s2s_lab.reports.live.growing import GrowingCurves, GrowingLines
+from s2s_lab.reports.live import watch
 from s2s_lab.reports.live.row import read_settings, total_steps
 from s2s_lab.reports.live.watch import Watch
-from tests.reports.live_runs import go_on, start_run, write_ledger
+from tests.reports.live_runs import Reader, appended, go_on, start_run, write_ledger
 from tests.reports.synthetic import HOSTILE, sentences, write_run
 
 
 @pytest.fixture(autouse=True)
 def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "REST", 0.0)
-
-
-class Reader:
-    """Follows a folder as the page does."""
-
-    def __init__(self, root: Path) -> None:
-        self.answers = Answers(Watch(root))
-        self.version = ""
-        self.rows: dict[str, dict] = {}
-        self.counts: dict[str, dict] = {}
-
-    def poll(self) -> dict:
-        found = self.answers.runs(self.version)
-        self.version = found["version"]
-        names = {item["key"]: item["name"] for item in found["experiments"]}
-        for key in found["gone"]:
-            self.rows.pop(key, None)
-        self.rows |= {row["key"]: row for row in found["runs"]}
-        self.counts |= {names[item["key"]]: item["counts"] for item in found["experiments"]}
-        return found
-
-    def row(self, name: str) -> dict:
-        (found,) = [row for row in self.rows.values() if row["name"] == name]
-        return found
-
-
-def appended(path: Path, text: str | bytes) -> None:
-    with path.open("ab") as file:
-        file.write(text if isinstance(text, bytes) else text.encode())
-
-
-def test_curves_read_as_they_grow_are_those_read_at_once(tmp_path: Path) -> None:
-    """Cut at every byte, rows of another file in between: always what a reader of whole lines would see."""
-    run = start_run(tmp_path, "gru", 1, steps=300)
-    content, path = run.metrics_csv.read_bytes(), tmp_path / "growing.csv"
-    curves = GrowingCurves(path, tmp_path)
-    assert not curves.read() and curves.columns == {}
-    for end in range(0, len(content), 7):
-        path.write_bytes(content[:end])
-        curves.read()
-        whole = tmp_path / "whole.csv"
-        whole.write_bytes(content[: content.rfind(b"\n", 0, end) + 1])
-        expected = read_curves(whole)
-        assert list(curves.columns) == list(expected)
-        for name, values in expected.items():
-            np.testing.assert_array_equal(np.asarray(curves.columns[name]), values)
-
-
-def test_a_file_that_only_grew_is_read_from_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "lines.txt"
-    path.write_text("".join(f"line {number}\n" for number in range(2000)))
-    lines = GrowingLines(path, tmp_path)
-    assert len(lines.read()[1]) == 2000
-    opened = []
-    whole = growing.open_inside
-
-    class Counting:
-        def __init__(self, file) -> None:
-            self.file, self.count = file, 0
-            opened.append(self)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_) -> None:
-            self.file.close()
-
-        def __getattr__(self, name: str):
-            return getattr(self.file, name)
-
-        def read(self, *words):
-            found = self.file.read(*words)
-            self.count += len(found)
-            return found
-
-    monkeypatch.setattr(growing, "open_inside", lambda *words: Counting(whole(*words)))
-    appended(path, "one more\nand half of ano")
-    assert lines.read() == (False, ["one more"])
-    appended(path, "ther\n")
-    assert lines.read() == (False, ["and half of another"])
-    assert [item.count for item in opened] == [len("one more\nand half of ano"), len("and half of another\n")]
-
-
-def test_a_file_written_anew_is_read_anew_even_where_it_is_longer(tmp_path: Path) -> None:
-    run = start_run(tmp_path, "gru", 1, steps=400)
-    curves = GrowingCurves(run.metrics_csv, tmp_path)
-    curves.read()
-    rows = run.metrics_csv.read_text().splitlines()
-    run.metrics_csv.write_text("\n".join([rows[0] + ",new", *(row + ",7" for row in rows[1:]), ""]))
-    assert curves.read()
-    assert curves.last("new") == 7 and len(curves.columns["step"]) == len(rows) - 1
-    run.metrics_csv.write_text(
-        "\n".join([*rows[:3], ""])
-    )  # a resumed training drops what it had written after its state
-    assert curves.read()
-    assert curves.last("step") == 100
-    run.metrics_csv.unlink()
-    assert curves.read() and curves.columns == {} and curves.last("step") is None
-
-
-def test_points_are_those_of_the_curve_and_end_at_its_end(tmp_path: Path) -> None:
-    run = start_run(tmp_path, "gru", 1, steps=5000)
-    curves = GrowingCurves(run.metrics_csv, tmp_path)
-    curves.read()
-    steps, values = curve(read_curves(run.metrics_csv), "train/loss")
-    assert curves.points("train/loss", "step", most=1000) == (steps.tolist(), values.tolist())
-    for most in (2, 3, 10, 99):
-        across, thinned = curves.points("train/loss", "step", most=most)
-        assert 1 < len(across) <= most and (across[0], across[-1]) == (steps[0], steps[-1])
-        assert set(zip(across, thinned, strict=True)) <= set(zip(steps.tolist(), values.tolist(), strict=True))
-
-
-def test_cells_that_are_no_numbers_do_not_hide_the_others(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.csv"
-    path.write_bytes(
-        b'step,"a,b",c\n50,1,x\n\n,,\n100,"2",nan\n150\n200,inf,3,4,5\n\xff\xfe,\x00,1\n"unclosed\n250,5,6\n'
-    )
-    curves = GrowingCurves(path, tmp_path)
-    curves.read()
-    assert list(curves.columns) == ["step", "a,b", "c"]
-    assert (curves.last("step"), curves.last("a,b"), curves.last("c")) == (250, 5, 6)
-    assert curves.points("a,b", "step", most=10) == ([50, 100, 250], [1, 2, 5])
-    assert math.isnan(curves.columns["c"][0])
 
 
 def test_a_row_follows_its_job(tmp_path: Path) -> None:
@@ -368,85 +241,6 @@ def test_a_run_that_vanishes_while_it_is_read_is_left_out(tmp_path: Path, monkey
     reader.poll()
     reader.poll()
     assert [row["name"] for row in reader.rows.values()] == ["gru"]
-
-
-def test_hidden_folders_and_links_to_folders_are_not_entered(tmp_path: Path) -> None:
-    root = tmp_path / "outputs"
-    start_run(root / "demo", "gru", 1)
-    start_run(root / ".cache", "hidden", 1)
-    elsewhere = start_run(tmp_path / "elsewhere", "private", 1)
-    (root / "link").symlink_to(elsewhere.path, target_is_directory=True)
-    (root / "demo" / "linked").mkdir()
-    (root / "demo" / "linked" / "run.json").symlink_to(elsewhere.run_file)
-    reader = Reader(root)
-    reader.poll()
-    assert sorted(row["status"] for row in reader.rows.values()) == ["running", "unreadable"]
-    assert "private" not in json.dumps(reader.rows)
-
-
-def test_files_that_lead_out_are_not_read(tmp_path: Path) -> None:
-    root, secret = tmp_path / "outputs", tmp_path / "secret.txt"
-    secret.write_text("the secret\n")
-    run = start_run(root / "demo", "gru", 1, steps=100)
-    run.log_file.unlink()
-    run.metrics_csv.unlink()
-    for path in (run.log_file, run.error_file, run.metrics_csv):
-        path.symlink_to(secret)
-    run.finish("failed")
-    evaluation = run.path / "evaluation" / "test"
-    evaluation.mkdir(parents=True)
-    other = write_run(tmp_path / "elsewhere", "gru_attention", 1, made=sentences(8), strategies=("greedy",))
-    (evaluation / "greedy-1").symlink_to(other.evaluation_folders()[0], target_is_directory=True)
-    reader = Reader(root)
-    reader.poll()
-    (key,) = reader.rows
-    assert "secret" not in json.dumps(reader.rows)
-    assert reader.answers.run(key)["evaluations"] == []
-    for ask in (
-        lambda: reader.answers.log(key, ""),
-        lambda: reader.answers.text(key, "error"),
-        lambda: reader.answers.attention(key, "test/greedy-1"),
-        lambda: reader.answers.report(reader.rows[key]["experiment"]),
-    ):
-        with pytest.raises(RequestError):
-            ask()
-    assert leads_out(run.path, root) and not leads_out(other.path, tmp_path)
-
-
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    run = start_run(tmp_path / "demo", "gru", 1)
-    os.mkfifo(run.metrics_csv)
-    os.mkfifo(run.error_file)
-    run.finish("failed")
-    reader = Reader(tmp_path)
-    reader.poll()
-    assert (reader.row("gru")["status"], reader.row("gru")["note"], reader.row("gru")["step"]) == ("failed", "", None)
-
-
-@pytest.mark.parametrize("width", range(1, 12))
-def test_the_end_of_a_log_goes_on_where_it_ended_and_cuts_no_character(width: int, tmp_path: Path) -> None:
-    content = "grün → 漢字 🙂\n".encode() * 3
-    path = tmp_path / "log.txt"
-    path.write_bytes(b"")
-    text, place = "", 0
-    for end in range(width, len(content) + width, width):
-        path.write_bytes(content[:end])
-        piece, begin, after = tail(path, tmp_path, most=1000, start=place)
-        assert begin == place
-        text, place = text + piece, after
-    assert text == content.decode() and place == len(content)
-
-
-def test_of_a_long_log_its_end_is_read_from_a_whole_line(tmp_path: Path) -> None:
-    path = tmp_path / "log.txt"
-    path.write_text("".join(f"line {number}\n" for number in range(10_000)))
-    text, begin, end = tail(path, tmp_path, most=1000)
-    assert len(text) <= 1000 and text.startswith("line 9") and text.endswith("line 9999\n")
-    assert (begin, end) == (path.stat().st_size - len(text), path.stat().st_size)
-    assert tail(path, tmp_path, most=1000, start=0)[1:] == (begin, end), "too far back: the end again"
-    assert tail(path, tmp_path, most=1000, start=end) == ("", end, end)
-    path.write_text("anew\n")
-    assert tail(path, tmp_path, most=1000, start=end) == ("anew\n", 0, 5)
 
 
 def test_curves_of_chosen_runs(tmp_path: Path) -> None:
