@@ -248,7 +248,9 @@ def finished_run(
             return finished[-1]
     say(about)
     run("train", [*words, f"experiment_name={name}"])
-    return find_runs([place])[-1]
+    made = find_runs([place])[-1]
+    shutil.rmtree(made.checkpoints, ignore_errors=True)  # gigabytes that no measurement reads
+    return made
 
 
 def last_line(errors: IO[bytes]) -> str:

@@ -14,8 +14,8 @@ from s2s_lab.training.checkpoint_io import read_checkpoint
 from s2s_lab.training.module import Seq2SeqModule
 from tests.assemble.ranks import frozen as frozen_for_ranks
 from tests.assemble.ranks import train_in_ranks
+from tests.assemble.stopped_runs import FaultError, assert_same_run, stopped
 from tests.assemble.test_experiment import curve, run
-from tests.assemble.test_resume import FaultError, assert_same_run, stopped
 
 WORDS = ("trainer.max_steps=9", "trainer.validate_every=2", "metrics.monitor=loss", "encoder.dropout=0.3")
 TIED = ("model=transformer_tiny", "embedding.embedding_size=8", "data.vocabulary.shared=true")

@@ -1,15 +1,7 @@
 """A training that is stopped and resumed gives bitwise what one that was never stopped gives."""
 
-import csv
-import errno
-import gc
 import json
-import math
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,128 +13,13 @@ from s2s_lab.assemble.configuration import LATER_KEYS
 from s2s_lab.assemble.experiment import train
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder, find_runs
-from s2s_lab.training.callbacks import time_limit
-from s2s_lab.training.callbacks.last_checkpoint import LastCheckpoint
 from s2s_lab.training.checkpoint_io import read_checkpoint
 from s2s_lab.training.module import Seq2SeqModule
+from tests.assemble.stopped_runs import PLAIN, STEPS, VARIANTS, FaultError, assert_same_run, interrupt_at, stopped
 from tests.assemble.test_experiment import run
 
 GOLDEN = Path(__file__).parents[1] / "training" / "golden" / "schema1.ckpt"
-TIMES = {"seconds", "train/tokens_per_second"}
 SIDES = ("source", "target")
-STEPS = 9
-PLAIN = (f"trainer.max_steps={STEPS}", "trainer.validate_every=4", "encoder.dropout=0.3", "metrics.monitor=loss")
-VARIANTS = {
-    "plain": PLAIN,
-    "each epoch": (*PLAIN, "trainer.validate_every=null"),
-    "scheduled sampling": (*PLAIN, "teacher_forcing=half"),
-    "a coin for each sentence": (*PLAIN, "teacher_forcing=half_sequences"),
-    "replacement": (*PLAIN, "data.replacement=true"),
-    "sampled validation": (*PLAIN, "decoding=sampling"),
-    "plateau": (*PLAIN, "learning_rate=plateau", "optimizer.lr=0.1"),
-    "cosine": (*PLAIN, "learning_rate=cosine"),
-    "early stopping": (*PLAIN, "trainer.patience=1", "optimizer.lr=5.0", "trainer.validate_every=2"),
-    "accumulation": (*PLAIN, "trainer.accumulate=3", "data.batch.max_sentences=10"),
-    "padded tokens": (*PLAIN, "data.batch.max_sentences=null", "data.batch.max_tokens=200"),
-    "two workers": (*PLAIN, "data.num_workers=2"),
-}
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing is written after it."""
-
-
-class FaultError(Exception):
-    """Stands for any fault that nobody foresaw."""
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunFolder]:
-    """Runs that were never stopped, each made once."""
-    made: dict[str, RunFolder] = {}
-
-    def of(variant: str) -> RunFolder:
-        if variant not in made:
-            made[variant] = run(tmp_path_factory.mktemp("whole"), *VARIANTS[variant])
-        return made[variant]
-
-    return of
-
-
-def rows(made: RunFolder) -> list[dict[str, str]]:
-    with made.metrics_csv.open() as file:
-        return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
-
-
-def assert_equal(first: Any, second: Any) -> None:
-    """The same to the bit, in tensors and containers."""
-    assert type(first) is type(second)
-    if isinstance(first, torch.Tensor):
-        assert first.dtype == second.dtype and torch.equal(first, second)
-    elif isinstance(first, dict):
-        assert list(first) == list(second)
-        for key in first:
-            assert_equal(first[key], second[key])
-    elif isinstance(first, list | tuple):
-        assert len(first) == len(second)
-        for one, other in zip(first, second, strict=True):
-            assert_equal(one, other)
-    else:
-        assert first == second or (isinstance(first, float) and math.isnan(first) and math.isnan(second))
-
-
-def assert_same_run(first: RunFolder, second: RunFolder) -> None:
-    for name in ("last.ckpt", "best.ckpt"):
-        one, other = read_checkpoint(first.checkpoints / name), read_checkpoint(second.checkpoints / name)
-        for checkpoint in (one, other):
-            del checkpoint["continuation"]["seconds"], checkpoint["continuation"]["loggers"]
-            for state in checkpoint["callbacks"].values():  # times, and the folder's own name
-                for key in ("seconds", "dirpath", "best_model_path", "kth_best_model_path", "best_k_models"):
-                    state.pop(key, None)
-        assert_equal(one, other)
-    assert rows(first) == rows(second)
-    facts = [made.read() for made in (first, second)]
-    for key in ("steps", "epochs", "tokens", "best", "under_trained", "status"):
-        assert facts[0][key] == facts[1][key], key
-    weights = [(made.model / "model.safetensors").read_bytes() for made in (first, second)]
-    assert weights[0] == weights[1]
-
-
-def interrupt_at(step: int, patch: pytest.MonkeyPatch) -> None:
-    """Sends this process the signal of Ctrl-C in the middle of every update from `step` on."""
-    inner = Seq2SeqModule.training_step
-
-    def interrupted(self: Seq2SeqModule, *rest: Any) -> Any:
-        if self.global_step >= step - 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return inner(self, *rest)
-
-    patch.setattr(Seq2SeqModule, "training_step", interrupted)
-
-
-def stopped(folder: Path, words: tuple[str, ...], *, how: str, step: int, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
-    """A run that was stopped before its update `step`, or in the validation at `step`."""
-    with monkeypatch.context() as patch:
-        if how == "interrupt":
-            interrupt_at(step, patch)
-        else:
-            hook = {"fault": "training_step", "kill": "training_step"}.get(how, "validation_step")
-            inner = getattr(Seq2SeqModule, hook)
-
-            def broken(self: Seq2SeqModule, *rest: Any) -> Any:
-                if self.global_step >= step:
-                    torch.rand(7)
-                    raise Killed if how == "kill" else FaultError
-                return inner(self, *rest)
-
-            patch.setattr(Seq2SeqModule, hook, broken)
-        if how == "kill":
-            patch.setattr(LastCheckpoint, "on_exception", lambda *_: None)
-        with pytest.raises((KeyboardInterrupt, Killed, FaultError)):
-            run(folder, *words)
-    gc.collect()  # the loaders' threads end here, not in the middle of another test
-    (made,) = find_runs([folder])
-    return made
 
 
 @pytest.mark.parametrize(
@@ -330,78 +207,3 @@ def test_the_record_tells_of_the_resumption(tmp_path: Path, monkeypatch: pytest.
     assert facts["status"] == "running" and len(facts["resumed"]) == 1
     train(made, resume=True)
     assert made.read()["status"] == "finished"
-
-
-def test_one_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> None:
-    made = RunFolder(tmp_path)
-    code = f"from pathlib import Path\nfrom s2s_lab.records.run_folder import RunFolder\n" \
-        f"with RunFolder(Path({str(tmp_path)!r})).held(): print('held')\n"  # fmt: skip
-    with made.held():
-        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "another process is training in this folder" in other.stderr
-    after = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert after.stdout == "held\n"
-
-
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
-def test_a_folder_that_cannot_be_written_to_is_refused(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: Any, **__: Any) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(Path, "open", refused)
-    with pytest.raises(RequestError, match=f"cannot be written to .{os.strerror(number)}"), RunFolder(tmp_path).held():
-        pass
-
-
-def test_a_folder_that_is_gone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="cannot be written to"), RunFolder(tmp_path / "gone").held():
-        pass
-
-
-class SteppedClock:
-    """Time that goes on by a second with each optimizer step and stands still otherwise."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.now, inner = 0.0, Seq2SeqModule.training_step
-
-        def timed(module: Seq2SeqModule, *rest: Any) -> Any:
-            self.now += 1.0
-            return inner(module, *rest)
-
-        patch.setattr(Seq2SeqModule, "training_step", timed)
-        patch.setattr(time_limit, "time", self)
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-def test_a_training_whose_time_is_over_ends_as_at_its_last_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = (*PLAIN, "trainer.max_steps=1000", "trainer.validate_every=1000", "trainer.max_minutes=0.1")
-    with monkeypatch.context() as patch:
-        SteppedClock(patch)
-        made = run(tmp_path / "whole", *words)
-    facts = made.read()
-    assert (facts["status"], facts["stopped_by"], facts["steps"]) == ("finished", "max_minutes", 7)
-    assert facts["best"]["step"] == 7 and (made.model / "model.safetensors").is_file()
-    assert facts["under_trained"]["flag"]
-    with monkeypatch.context() as patch:  # the 3 seconds before an interrupt count
-        SteppedClock(patch)
-        again = stopped(tmp_path / "stopped", words, how="interrupt", step=3, monkeypatch=monkeypatch)
-        assert again.read().get("stopped_by") is None
-        train(again, resume=True)
-    assert_same_run(made, again)
-    assert again.read()["stopped_by"] == "max_minutes"
-
-
-def test_a_training_that_ends_in_time_does_not_see_its_limit(
-    whole: Callable[..., RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    SteppedClock(monkeypatch)
-    made = run(tmp_path, *PLAIN, f"trainer.max_minutes={STEPS / 60}")
-    assert rows(whole("plain")) == rows(made)
-    assert made.read()["stopped_by"] == "max_steps"
-    assert whole("early stopping").read()["stopped_by"] == "patience"

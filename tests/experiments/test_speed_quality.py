@@ -54,6 +54,7 @@ def test_each_training_is_made_once_and_compared_with_the_reference_of_its_seed(
     runs = [run for place in bench.scratch.glob("quality-tiny-*") for run in find_runs([place])]
     assert len(runs) == len(expected)
     for run in runs:
+        assert not run.checkpoints.exists(), "gigabytes that nothing reads"
         with pytest.raises(RunError, match="no validation loss at step 4 after 3 steps"):
             last_validation(run, 4)
     measure_quality(bench, [tiny], {}, seeds=1, steps=3)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from s2s_lab.metrics.base import Metric
+from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.bleu import BLEU
 from s2s_lab.metrics.exact_match import ExactMatch
 from s2s_lab.records.configuration import configuration_hash
@@ -187,31 +187,12 @@ def evaluate(
     """
     outputs = hypotheses(made, quality=quality, seed=seed)
     scores = [metric.score(outputs, made.references) for metric in metrics or (BLEU(lowercase=True), ExactMatch())]
-    width = 5 if strategy == "beam" else 1
-    values = {"size": width} if options is None else dict(options)
-    told = [-1.5] * len(outputs) if log_probs is None else log_probs
-    own = "|".join(f"{key}:{value}" for key, value in values.items())
+    told = [-1.5] * len(outputs) if log_probs is None else list(log_probs)
     facts = {
+        **_facts(strategy, scores, len(outputs), options),
         "split": split,
-        "strategy": strategy,
-        "signature": f"{strategy}|{own}|max_length:200",
-        "configuration": values,
         "data_fingerprint": fingerprint,
-        "precision": "float32",
-        "device": "cpu",
-        "seconds": 2.0 * width,
-        "sentences_per_second": len(outputs) / (2.0 * width),
-        "tokens_per_second": 4000.0 / width,
         "warnings": ["3 of 40 hypotheses are empty"] if quality < 0.5 else [],
-        "scores": [
-            {
-                "name": score.name,
-                "value": score.value,
-                "signature": score.signature,
-                "higher_is_better": score.higher_is_better,
-            }
-            for score in scores
-        ],
         **(facts or {}),
     }
     return write_evaluation(
@@ -224,20 +205,46 @@ def evaluate(
             [{"text": text, "tokens": text.split(), "log_prob": log_prob, "score": -0.3, "finished": True}]
             for text, log_prob in zip(outputs, told, strict=True)
         ],
-        segments=[
-            {
-                "index": index,
-                "source_length": len(made.sources[index].split()),
-                "reference_length": len(made.references[index][0].split()),
-                "hypothesis_length": len(text.split()),
-                "log_prob": told[index],
-                "score": -0.3,
-                "statistics": {score.name: score.statistics[index] for score in scores},
-            }
-            for index, text in enumerate(outputs)
-        ],
+        segments=_segments(made, outputs, told, scores),
         attention={index: alignment(made.sources[index], outputs[index]) for index in range(6)} if attention else None,
     )
+
+
+def _facts(strategy: str, scores: Sequence[Score], count: int, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What scores.json tells of strategy, machine, speed and scores; a beam takes five times as long."""
+    width = 5 if strategy == "beam" else 1
+    values = {"size": width} if options is None else dict(options)
+    own = "|".join(f"{key}:{value}" for key, value in values.items())
+    kept = ("name", "value", "signature", "higher_is_better")
+    return {
+        "strategy": strategy,
+        "signature": f"{strategy}|{own}|max_length:200",
+        "configuration": values,
+        "precision": "float32",
+        "device": "cpu",
+        "seconds": 2.0 * width,
+        "sentences_per_second": count / (2.0 * width),
+        "tokens_per_second": 4000.0 / width,
+        "scores": [{key: getattr(score, key) for key in kept} for score in scores],
+    }
+
+
+def _segments(
+    made: Sentences, outputs: Sequence[str], log_probs: Sequence[float], scores: Sequence[Score]
+) -> list[dict[str, Any]]:
+    """A row of segments.jsonl for each sentence."""
+    return [
+        {
+            "index": index,
+            "source_length": len(made.sources[index].split()),
+            "reference_length": len(made.references[index][0].split()),
+            "hypothesis_length": len(text.split()),
+            "log_prob": log_probs[index],
+            "score": -0.3,
+            "statistics": {score.name: score.statistics[index] for score in scores},
+        }
+        for index, text in enumerate(outputs)
+    ]
 
 
 def alignment(source: str, output: str) -> Alignment:
