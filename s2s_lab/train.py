@@ -64,7 +64,7 @@ class Trainings:
             search: the word of Hydra's search path, where there are options of one's own.
 
         Raises:
-            RequestError: if one of them is wrong.
+            RequestError: if one of them is wrong, or two are the same job.
         """
         from s2s_lab.assemble.configuration import compose_each
         from s2s_lab.assemble.job import freeze
@@ -76,9 +76,17 @@ class Trainings:
         if any(configuration.resume for configuration in configurations):
             raise RequestError("resume= goes on with one run; a sweep goes on by the command that started it")
         fingerprints: dict[str, Any] = {}
-        return [
+        found = [
             freeze(configuration, configuration.hydra, fingerprints=fingerprints) for configuration in configurations
         ]
+        first: dict[tuple[str, str], str] = {}
+        for job in found:
+            earlier = first.setdefault((str(job.experiment), job.hash), job.label)
+            if earlier != job.label:
+                raise RequestError(
+                    f"'{earlier}' and '{job.label}' are the same job: they differ in nothing that decides a result"
+                )
+        return found
 
     def higher_is_better(self, settings: dict[str, Any]) -> bool:
         """Which way the monitored score of a job is better, for searches.

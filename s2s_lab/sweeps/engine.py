@@ -251,8 +251,13 @@ class Engine:
                 ledger, resume = self._ledger(item.job.experiment), item.task.resume
                 ledger.started(job=item.job.hash, label=item.job.label, folder=item.folder.path, resume=resume)
                 self._running[item.job.hash] = replace(item, since=time.monotonic())
-                self.backend.start(item.task)
                 self.display.started(item.job, item.folder, resume=resume)
+                try:
+                    self.backend.start(item.task)
+                except RequestError as error:  # the place will never take it
+                    self._conclude(End(item.task, 2, str(error)))
+                except OSError as error:
+                    self._conclude(End(item.task, 1, f"it cannot be started: {error}"))
 
     def _conclude(self, end: End) -> None:
         item = next(item for item in self._running.values() if item.task == end.task)
@@ -260,7 +265,7 @@ class Engine:
         status, reason = judge_end(end, stopping=item.job.hash in self._stopping)
         memory = bool(MEMORY.search(reason))
         if end.code == -signal.SIGKILL and oom_kills() > self._oom_kills:
-            memory, self._oom_kills = True, oom_kills()
+            memory, self._oom_kills = True, self._oom_kills + 1
             reason = f"{reason} by the system, out of memory"
         with contextlib.suppress(RequestError, OSError):  # the folder may be gone
             if status == "failed":
@@ -270,7 +275,8 @@ class Engine:
         if not self.halted and not self._closing and self._again(item, end, status):
             self._ledger(item.job.experiment).ended(job=item.job.hash, status=status, reason=reason)
             self.display.again(item.job, reason, attempt=item.attempts)
-            cores = self.settings.all_cores if memory else item.task.cores  # alone, where memory was short
+            alone = memory and self.settings.backend == "local"  # elsewhere others do not share its memory
+            cores = self.settings.all_cores if alone else item.task.cores
             task, step = replace(item.task, resume=True, cores=cores), progress_of(item.folder).step
             self._held.append(replace(item, task=task, attempts=item.attempts + 1, step=step))
             return

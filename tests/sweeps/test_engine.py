@@ -16,9 +16,13 @@ import pytest
 from s2s_lab.faults import RequestError, RunError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.sweeps import engine as engine_module
+from s2s_lab.sweeps.backends.base import LOST_SERVER, End, Task
+from s2s_lab.sweeps.backends.local import LocalBackend
 from s2s_lab.sweeps.engine import Engine
 from s2s_lab.sweeps.engine_settings import EngineSettings
 from s2s_lab.sweeps.launcher import raise_for
+from s2s_lab.sweeps.leases import Leases
 from s2s_lab.sweeps.ledger import Ledger
 from s2s_lab.sweeps.outcome import Outcome
 from s2s_lab.sweeps.run_jobs import run_jobs
@@ -99,6 +103,121 @@ def test_a_failure_is_named_and_the_others_go_on(
     assert folder is not None and folder.read()["status"] == "failed"
     assert f"seed=0 {status}: {reason}; see {folder.error_file}" in capfd.readouterr().err
     assert ledger(tmp_path).entries[jobs[0].hash].status == status
+
+
+class Unstartable:
+    """A place that does not take the tasks of some jobs."""
+
+    adopts = True
+
+    def __init__(self, fault: Exception, *, at_start: bool) -> None:
+        self.inner, self.fault, self.at_start = stubs.stub_backend(), fault, at_start
+        self.refused: list[End] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def start(self, task: Task) -> None:
+        if task.folder.configuration()["seed"] > 0:
+            self.inner.start(task)
+        elif self.at_start:
+            raise self.fault
+        else:
+            self.refused.append(End(task, 1, str(self.fault)))
+
+    def wait(self, seconds: float) -> list[End]:
+        told, self.refused = self.refused, []
+        if told and isinstance(self.fault, RequestError):
+            self.refused = told
+            self.fault = OSError()
+            raise RequestError("no such partition")
+        return told or self.inner.wait(seconds)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "reason"),
+    [
+        (RequestError("no machine has room for it"), "refused", "no machine has room for it"),
+        (OSError(28, "No space left on device"), "failed", "it cannot be started: [Errno 28] No space left on device"),
+    ],
+)
+def test_a_job_that_the_place_does_not_take_ends_and_the_others_go_on(
+    tmp_path: Path, fault: Exception, status: str, reason: str
+) -> None:
+    jobs = [stubs.stub_job(tmp_path, seed) for seed in range(3)]
+    with Engine(EngineSettings(), total=3, backend=Unstartable(fault, at_start=True)) as engine:
+        outcomes = {outcome.job.label: outcome for outcome in run_jobs(engine, jobs)}
+    assert (outcomes["seed=0"].status, outcomes["seed=0"].reason) == (status, reason)
+    assert [entry.status for entry in ledger(tmp_path).entries.values()] == [status, "finished", "finished"]
+
+
+def test_a_place_that_takes_nothing_ends_the_sweep_with_all_ends_on_record(tmp_path: Path) -> None:
+    jobs = [stubs.stub_job(tmp_path, seed, pause=0.2) for seed in range(2)]
+    backend = Unstartable(RequestError("SLURM"), at_start=False)
+    with (
+        pytest.raises(RequestError, match="no such partition"),
+        Engine(EngineSettings(), total=2, backend=backend) as engine,
+    ):
+        run_jobs(engine, jobs)
+    assert [entry.status for entry in ledger(tmp_path).entries.values()] == ["failed", "interrupted"]
+
+
+def test_a_process_that_cannot_be_started_is_a_failure_of_its_job(tmp_path: Path) -> None:
+    def command(folder: RunFolder, **how: bool) -> list[str]:
+        missing = folder.configuration()["seed"] == 0
+        return [str(tmp_path / "missing")] if missing else stubs.stub_command(folder, **how)
+
+    jobs = [stubs.stub_job(tmp_path, seed) for seed in range(3)]
+    backend = LocalBackend(Leases(1), warm=False, command=command)
+    with Engine(EngineSettings(), total=3, backend=backend) as engine:
+        outcomes = {outcome.job.label: outcome for outcome in run_jobs(engine, jobs)}
+    assert statuses(list(outcomes.values())) == {"seed=0": "failed", "seed=1": "finished", "seed=2": "finished"}
+    assert "its process cannot be started: [Errno 2]" in outcomes["seed=0"].reason
+
+
+def test_jobs_of_a_server_that_died_end_although_another_one_takes_its_place(tmp_path: Path) -> None:
+    folders = [stubs.stub_job(tmp_path, seed).create_folder() for seed in range(2)]
+
+    def command(folder: RunFolder, **_: bool) -> list[str]:
+        waits = folder.path == folders[0].path
+        return ["python", "-m", "job", *(["wait", str(tmp_path / "pid")] if waits else ["exit", "0"])]
+
+    backend = LocalBackend(Leases(2), command=command, server=(sys.executable, str(HERE / "fork_program.py")))
+    first, second = (Task(folder, cores=1, gpus=0) for folder in folders)
+    backend.start(first)
+    assert backend.wait(0.0) == []
+    until_file(tmp_path / "pid")
+    (server,) = backend._servers.values()
+    server._process.kill()
+    server._process.wait()
+    backend.start(second)  # before anybody looks who has ended
+    found: list[End] = []
+    deadline = time.monotonic() + 30
+    while len(found) < 2 and time.monotonic() < deadline:
+        found += backend.wait(0.5)
+    backend.close()
+    assert {end.task: (end.code, end.reason) for end in found} == {first: (-15, LOST_SERVER), second: (0, "")}
+    assert backend.leases.take(2, 0) is not None
+
+
+@pytest.mark.parametrize(("kills", "told"), [(1, 1), (2, 2)])
+def test_each_job_that_the_system_kills_for_want_of_memory_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, told: int
+) -> None:
+    counter = [0]
+    monkeypatch.setattr(engine_module, "oom_kills", lambda: counter[0])
+    jobs = [stubs.stub_job(tmp_path, seed, fails_at=1, how="killed") for seed in range(2)]
+    with Engine(EngineSettings(), total=2, backend=stubs.stub_backend()) as engine:
+        counter[0] = kills
+        outcomes = run_jobs(engine, jobs)
+    assert sum(outcome.out_of_memory for outcome in outcomes) == told
+
+
+def until_file(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.is_file():
+        assert time.monotonic() < deadline, f"{path} was not written"
+        time.sleep(0.02)
 
 
 def test_a_failed_job_is_retried_from_its_last_step(tmp_path: Path) -> None:

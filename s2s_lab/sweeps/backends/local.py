@@ -84,6 +84,7 @@ class LocalBackend:
         self._running: dict[Task, _Place] = {}
         self._queue: list[Task] = []
         self._servers: dict[_Key, ForkServer] = dict(_early)
+        self._replaced: list[ForkServer] = []
         _early.clear()
         self._ended: list[End] = []
 
@@ -146,7 +147,11 @@ class LocalBackend:
             if lease is None:
                 return
             task = self._queue.pop(0)
-            self._running[task] = self._place(task, lease)
+            try:
+                self._running[task] = self._place(task, lease)
+            except OSError as error:  # no process, no memory, no room for its console
+                self.leases.give_back(lease)
+                self._ended.append(End(task, 1, f"its process cannot be started: {error}"))
 
     def _place(self, task: Task, lease: Lease) -> _Place:
         settings = task.folder.configuration()["trainer"]
@@ -177,14 +182,18 @@ class LocalBackend:
     def _server_for(self, own: Mapping[str, str]) -> ForkServer:
         key, shared = _shared(own)
         server = self._servers.get(key)
-        if server is None or not server.alive:
+        if server is not None and not server.alive:
+            self._replaced.append(server)
+            server = None
+        if server is None:
             server = self._servers[key] = ForkServer(self._server, shared)
         return server
 
     def _collect(self) -> None:
         codes: dict[tuple[int, int], int] = {}
         dead = set()
-        for server in self._servers.values():
+        replaced, self._replaced = self._replaced, []
+        for server in (*self._servers.values(), *replaced):
             alive = server.alive
             codes.update({(id(server), child): code for child, code in server.ended()})
             if not alive:
@@ -203,6 +212,8 @@ class LocalBackend:
             self.leases.give_back(place.lease)
             _forget_empty(task.folder)
             self._ended.append(End(task, code, reason))
+        for server in replaced:
+            server.close()
         self._start_queued()
 
     def _sleep(self, seconds: float) -> None:

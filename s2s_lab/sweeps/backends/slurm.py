@@ -175,8 +175,8 @@ class SlurmBackend:
         alike: dict[tuple[int, int], list[Task]] = {}
         for task in self._waiting:
             alike.setdefault((task.cores, task.gpus), []).append(task)
-        self._waiting = []
         for needs, tasks in alike.items():
+            self._waiting = [task for task in self._waiting if task not in tasks]
             self._submit_alike(tasks, parameters_of(self._options, *needs, at_once=self._jobs_at_once))
 
     def _submit_alike(self, tasks: Sequence[Task], parameters: Mapping[str, Any]) -> None:
@@ -191,10 +191,10 @@ class SlurmBackend:
             with own:  # the launcher may itself be a job
                 jobs = executor.submit_array(calls)
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-            line = " ".join(str(error).split()) or type(error).__name__
+            reason = f"SLURM has not taken the job: {' '.join(str(error).split()) or type(error).__name__}"
+            self._ends += [End(task, 1, reason) for task in tasks]
             if not self._was_submitted:
-                raise RequestError(f"SLURM has not taken the job: {line}") from None
-            self._ends += [End(task, 1, f"SLURM has not taken the job: {line}") for task in tasks]
+                raise RequestError(reason) from None
             return
         self._was_submitted = True
         for task, job in zip(tasks, jobs, strict=True):

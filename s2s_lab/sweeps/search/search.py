@@ -58,7 +58,8 @@ def search(
         What was found.
 
     Raises:
-        RequestError: if the request is wrong, or too many combinations in a row cannot be built.
+        RequestError: if the request is wrong, or too many combinations in a row cannot be built or are refused by
+            their jobs.
         RunError: if no trial has a value, or some were interrupted.
     """
     beginning = begin(prepare, words, settings, higher_is_better, say)
@@ -142,6 +143,7 @@ class Search:
     flights: dict[str, Flight] = field(default_factory=dict)
     interrupted: int = 0
     _refused: int = 0
+    _turned_away: int = 0
     _known: dict[str, int] = field(default_factory=dict)
     _refusals: dict[tuple[str, ...], str] = field(default_factory=dict)
     _grid: list[Drawn] | None = None
@@ -149,6 +151,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self.used = budget_used(self.study)
+        self._begun = len(self.study.get_trials(deepcopy=False))
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state.is_finished() and trial.user_attrs.get("outcome") in ("finished", "stopped", "failed"):
                 self._known.setdefault(trial.user_attrs.get("job_hash", ""), trial.number)
@@ -163,7 +166,7 @@ class Search:
         """Runs trials until the budget is used up, or the grid is done.
 
         Raises:
-            RequestError: if too many combinations in a row cannot be built.
+            RequestError: if too many combinations in a row cannot be built, or too many jobs are refused.
         """
         while True:
             while self._more() and self.engine.has_room():
@@ -184,11 +187,11 @@ class Search:
     def _next(self) -> None:
         """Draws one trial and starts its job, unless its value is known or it cannot be built."""
         if self._grid is not None and not self._waiting():
-            position = draws(self.study)
-            if position >= len(self._grid):
+            point = self._first_left(self._grid)
+            if point is None:
                 self._exhausted = True
                 return
-            self.study.enqueue_trial(dict(self._grid[position].values))
+            self.study.enqueue_trial(dict(point.values))
         self.study.sampler = sampler_for(self.settings, draws(self.study))
         trial = self.study.ask()
         drawn = self.beginning.space.draw(lambda dimension: suggest(trial, dimension))
@@ -207,6 +210,18 @@ class Search:
         else:
             self.flights[job.hash] = Flight(job, [trial])
             self.engine.start(job)
+
+    def _first_left(self, grid: Sequence[Drawn]) -> Drawn | None:
+        """The first point that no trial has drawn, of this definition of the search or of one before.
+
+        What an earlier process refused is tried again: what it lacked may be there now.
+        """
+        drawn = set()
+        for trial in self.study.get_trials(deepcopy=False):
+            outcome = trial.user_attrs.get("outcome")
+            if outcome not in ("requeued", "void") and (outcome != "refused" or trial.number >= self._begun):
+                drawn.add(frozenset(trial.user_attrs.get("words", ())))
+        return next((point for point in grid if frozenset(point.shown) not in drawn), None)
 
     def _waiting(self) -> bool:
         from optuna.trial import TrialState
@@ -275,6 +290,10 @@ class Search:
                 self._tell(trial, outcome, **facts)
             else:
                 self._repeat(trial, first.number)
+        self._turned_away = self._turned_away + 1 if outcome == "refused" else 0
+        if self._turned_away >= self.settings.refused_in_a_row:
+            words = " ".join(self.study.get_trials(deepcopy=False)[first.number].user_attrs["words"])
+            raise RequestError(f"{self._turned_away} jobs in a row were refused; the last one, {words}: {reason}")
 
     def _values(self, folder: RunFolder) -> list[float]:
         facts = folder.read()

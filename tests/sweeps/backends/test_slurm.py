@@ -243,6 +243,7 @@ def test_a_refused_submission_is_a_wrong_request_or_the_end_of_its_tasks(
     with pytest.raises(RequestError, match="SLURM has not taken the job: sbatch: error: invalid partition") as caught:
         backend.wait(1)
     assert "\n" not in str(caught.value)
+    assert ends(backend, 1) == [End(task, 1, str(caught.value))]
     (slurm / "refuse").unlink()
     backend.start(task)
     assert ends(backend, 1) == [End(task, 0)]

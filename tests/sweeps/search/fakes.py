@@ -36,6 +36,7 @@ class World:
         curve: the validations of a job, from the options and numbers of its words.
         refuses: why a combination cannot be built; empty where it can.
         fails: why a job fails after its first validation; empty where it does not.
+        turns_away: why a job is refused by its process; empty where it is not.
         facts: further numbers of run.json.
     """
 
@@ -43,6 +44,7 @@ class World:
     curve: Callable[[dict[str, str]], list[float]]
     refuses: Callable[[dict[str, str]], str] = NEVER
     fails: Callable[[dict[str, str]], str] = NEVER
+    turns_away: Callable[[dict[str, str]], str] = NEVER
     facts: Callable[[dict[str, str]], Facts] = lambda chosen: {}
     jobs_at_once: int = 1
     stops_at_failures: bool = False
@@ -116,6 +118,9 @@ class FakeEngine:
             curve = self.world.curve(chosen)
             if run.job.hash in self.stopping:
                 self._leave(run, "stopped")
+                continue
+            if self.world.turns_away(chosen):
+                self._leave(run, "refused", self.world.turns_away(chosen))
                 continue
             run.validations += 1
             if self.world.fails(chosen):

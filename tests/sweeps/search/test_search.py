@@ -239,6 +239,30 @@ def test_a_changed_search_is_refused_unless_accepted(tmp_path: Path) -> None:
     assert set(world.started[len(before) :]).isdisjoint(before)
 
 
+def test_a_grid_that_grew_runs_what_is_new_alone(tmp_path: Path) -> None:
+    world = World(tmp_path, curve)
+    run(world, ("model=lstm,gru", "layers=1,2"), trials=20, sampler="grid")
+    run(world, ("layers=2,3,1", "model=rnn,gru"), trials=20, sampler="grid", accept_changed=True)
+    expected = {(model, layers) for model in ("rnn", "gru") for layers in "123"}
+    assert {(item["model"], item["layers"]) for item in (chosen_by(words) for words, _, _ in told(world))} == expected
+    assert len(told(world)) == len(expected)
+    assert len(world.started) == len(set(world.started)) == 4 + 4
+
+
+def test_jobs_that_are_refused_when_they_run_end_the_search(tmp_path: Path) -> None:
+    """As those of a machine without the device that they ask for; one that was not refused begins the count anew."""
+    refused = lambda chosen: "no such device" * (chosen["layers"] in ("2", "3", "5", "6", "7"))  # noqa: E731
+    said: list[str] = []
+    world = World(tmp_path, curve, turns_away=refused)
+    with pytest.raises(RequestError, match=r"^3 jobs in a row were refused; the last one, layers=7: no such device$"):
+        run(world, ("layers=1,2,3,4,5,6,7,8,9",), said, trials=9, sampler="grid", refused_in_a_row=3)
+    outcomes = [outcome for _, outcome, _ in told(world)]
+    assert outcomes == ["finished", "refused", "refused", "finished", "refused", "refused", "refused"]
+    world.turns_away = lambda chosen: ""
+    run(world, ("layers=1,2,3,4,5,6,7,8,9",), trials=9, sampler="grid", refused_in_a_row=3)
+    assert len(world.completed) == 9
+
+
 def test_harmless_words_may_change(tmp_path: Path) -> None:
     world = World(tmp_path, curve)
     run(world, ("model=lstm,gru", "logger=csv"), trials=2)
