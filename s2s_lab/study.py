@@ -1,6 +1,7 @@
 """Shows, runs and reports a study: a file that is a paper's table with its claims."""
 
 import argparse
+import contextlib
 import math
 import os
 import signal
@@ -122,7 +123,7 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
             status, seconds = status_of(slot, wanted.asked, runs.get(job.hash, []), known, wanted.waiting)
             jobs.append(PlannedJob(each.row, slot, job, status, seconds, wanted.waiting))
     jobs = needed_here(jobs, runs)
-    at_once = EngineSettings.of(composer.launcher()).jobs_together(len(jobs))
+    at_once = EngineSettings.of(composer.launcher()).jobs_together(study.size)
     return Plan(study, tuple(jobs), tuple(open_rows), at_once), everything, composer
 
 
@@ -131,7 +132,7 @@ def _signatures(composer: "StudyComposer", companions: "Companions") -> dict[str
 
 
 def _start(arguments: argparse.Namespace) -> None:
-    from s2s_lab.faults import RunError
+    from s2s_lab.faults import RequestError, RunError
     from s2s_lab.records.study_file import read_study
     from s2s_lab.reports.study_page import check_replaceable
     from s2s_lab.sweeps.study_table import summary
@@ -145,7 +146,12 @@ def _start(arguments: argparse.Namespace) -> None:
         for planned in left:
             console.print(f"{planned.status:12} {planned.job.label}  {planned.job.hash}", markup=False)
         return
-    outcomes = _run_all(plan, composed, composer, arguments.limit_minutes) if left else []
+    try:
+        outcomes = _run_all(plan, composed, composer, arguments.limit_minutes) if left else []
+    except (KeyboardInterrupt, RequestError, RunError, OSError):
+        with contextlib.suppress(RequestError, OSError):  # the reason of the end counts more
+            _report(arguments)
+        raise
     failed = [outcome for outcome in outcomes if outcome.status in ("failed", "refused")]
     _report(arguments)
     if failed:
@@ -197,7 +203,8 @@ def _run_some(
     from s2s_lab.sweeps.engine_settings import EngineSettings
     from s2s_lab.sweeps.run_jobs import run_jobs
 
-    with Engine(EngineSettings.of(composer.launcher()), total=len(jobs), program="s2s-study") as engine:
+    settings, whole = EngineSettings.of(composer.launcher()), composer.study.size
+    with Engine(settings, total=len(jobs), share_among=whole, program="s2s-study") as engine:
         outcomes = run_jobs(engine, jobs, evaluations, seconds=end - time.monotonic())
         go_on = not engine.halted
     if any(outcome.status == "interrupted" for outcome in outcomes):

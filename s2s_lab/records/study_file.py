@@ -85,6 +85,11 @@ class Study:
         return f"studies/{self.name}"
 
     @property
+    def size(self) -> int:
+        """How many trainings it asks for, done ones and open rows included."""
+        return sum(len(row.seeds) for row in self.rows)
+
+    @property
     def blocks(self) -> dict[str, list[Row]]:
         """The rows of each block."""
         found: dict[str, list[Row]] = {}

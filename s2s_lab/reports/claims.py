@@ -92,7 +92,7 @@ def judge(
                 outcome = orders[claim]
                 if isinstance(outcome, NotMeasuredError):
                     raise outcome
-                ours, ruling = f"{mean_text(outcome.better)} against {mean_text(outcome.worse)}", order_ruling(outcome)
+                ours, ruling = _against(outcome.better, outcome.worse), order_ruling(outcome)
             else:
                 ours, ruling = JUDGES[kind](claim, settings, found)
         except NotMeasuredError as missing:
@@ -157,7 +157,7 @@ def _not_worse(claim: str, settings: Mapping[str, Any], found: Measurements) -> 
     ruling = margin_ruling(
         ours, other, margin, higher_is_better=sides[0][0].higher_is_better, same_models=_same_models(*sides)
     )
-    return f"{mean_text(ours)} against {mean_text(other)}", ruling
+    return _against(ours, other), ruling
 
 
 def _trend(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:
@@ -178,7 +178,8 @@ def _trend(claim: str, settings: Mapping[str, Any], found: Measurements) -> tupl
     scores = {str(name): seed_means(each) for name, each in zip(names, found_of, strict=True)}
     same = all(_same_models(found_of[0], each) for each in found_of[1:])
     ruling = trend_ruling(scores, direction, higher_is_better=items[0].higher_is_better, same_models=same)
-    return ", ".join(mean_text(values) for values in scores.values()), ruling
+    ours = ", ".join(mean_text(values) for values in scores.values())
+    return f"{ours} ({_seeds_text(*map(len, scores.values()))})", ruling
 
 
 JUDGES = {"value": _value, "bound": _bound, "not_worse": _not_worse, "trend": _trend}
@@ -240,7 +241,7 @@ def _corrected(orders: Mapping[str, Order | NotMeasuredError]) -> dict[str, Orde
         for claim, before, after in zip(orders, raw, adjusted, strict=True):
             order = corrected[claim]
             if before is not None and isinstance(order, Order):
-                corrected[claim] = replace(order, **{fact: after})
+                corrected[claim] = replace(order, tests=len(orders), **{fact: after})
     return corrected
 
 
@@ -251,8 +252,14 @@ def _row(claim: str, settings: Mapping[str, Any]) -> str:
     return row
 
 
-def _seeds_text(count: int) -> str:
-    return "1 seed" if count == 1 else f"{count} seeds"
+def _against(ours: Sequence[float], other: Sequence[float]) -> str:
+    return f"{mean_text(ours)} against {mean_text(other)} ({_seeds_text(len(ours), len(other))})"
+
+
+def _seeds_text(*counts: int) -> str:
+    """Tell the numbers of seeds, one for all where they are the same."""
+    told = counts[:1] if len(set(counts)) == 1 else counts
+    return f"{', '.join(map(str, told))} seed{'' if told == (1,) else 's'}"
 
 
 def _published(settings: Mapping[str, Any]) -> str | None:

@@ -24,6 +24,7 @@ class Measured:
         split: Of the evaluation.
         data_fingerprint: Of the split's texts.
         higher_is_better: False for errors and perplexity.
+        lost: Seeds that were evaluated and have no finite score.
     """
 
     row: str
@@ -36,6 +37,7 @@ class Measured:
     split: str
     data_fingerprint: str
     higher_is_better: bool
+    lost: tuple[int, ...] = ()
 
 
 class NotMeasuredError(Exception):
@@ -77,6 +79,10 @@ class Measurements:
         if absent:
             named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
             raise NotMeasuredError(f"not measured yet: {named}")
+        for item in own:
+            if item.lost:
+                seeds = ", ".join(map(str, item.lost))
+                raise NotMeasuredError(f"no finite {score} of {item.row} with seed{'s' * (len(item.lost) > 1)} {seeds}")
         shared = [seed for seed in own[0].seeds if all(seed in item.seeds for item in own)]
         if not shared or not all(item.values for item in own):
             raise NotMeasuredError(f"not measured yet: a seed of all rows of {row}")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,12 @@ class Limits:
     Attributes:
         sentences: Sentences of each split in the browser, evenly spaced over the split.
         attention: Sentences with attention for each entry.
+        searches: Folders of experiments whose records of a search may be read; None for those of all runs shown.
     """
 
     sentences: int = 200
     attention: int = 12
+    searches: frozenset[Path] | None = None
 
 
 def page_data(
@@ -63,7 +66,11 @@ def page_data(
         "rows": [row.label for row in comparison.rows],
         "curves": curves(comparison.rows),
         "axes": axis_data(axes),
-        "searches": searches_in(run.folder.path.parent for row in comparison.rows for run in row.runs),
+        "searches": searches_in(
+            folder
+            for folder in {run.folder.path.parent for row in comparison.rows for run in row.runs}
+            if limits.searches is None or folder in limits.searches
+        ),
         "splits": [_split(split, order, limits, axes, (tables or {}).get(split.split)) for split in comparison.splits],
         "study": measured_groups(study.measured) if study else [],
     }

@@ -68,7 +68,6 @@ def value_ruling(
         return Ruling(
             "inconclusive",
             f"one seed tells nothing about the spread (agreement is {accepted.removeprefix('the tolerated ')})",
-            1,
         )
     least, most = max(interval.low, min(interval.mean, bounds[0])), min(interval.high, max(interval.mean, bounds[1]))
     rounding = 1e-9 * max(1.0, abs(published))
@@ -105,7 +104,7 @@ def margin_ruling(
         same_models: Whether both are of the same trained models, seed by seed.
     """
     if min(len(values), len(than)) < 2:
-        return Ruling("inconclusive", "one seed of a row tells nothing about the spread", 1)
+        return Ruling("inconclusive", "one seed of a row tells nothing about the spread")
     test, power = _tests(same_models)
     sign = 1 if higher_is_better else -1
     shifted = [sign * value + margin for value in values]
@@ -133,6 +132,7 @@ class Order:
         over_sentences: p-value of the paired test, corrected; None without statistics of sentences.
         paired: Whether the two were measured on the same sentences.
         same_models: Whether both are of the same trained models, seed by seed: two decodings of one row.
+        tests: How many order claims of the study the p-values are corrected for.
     """
 
     better: tuple[float, ...]
@@ -142,6 +142,7 @@ class Order:
     over_sentences: float | None
     paired: bool = True
     same_models: bool = False
+    tests: int = 1
 
     @property
     def difference(self) -> float:
@@ -158,7 +159,7 @@ def order_ruling(order: Order) -> Ruling:
     different sentences are judged by the seeds alone.
     """
     if order.over_seeds is None:
-        return Ruling("inconclusive", "one seed of a row tells nothing about the spread", 1)
+        return Ruling("inconclusive", "one seed of a row tells nothing about the spread")
     texts = [f"p over seeds {_equals(order.over_seeds)}"]
     if order.paired:
         if order.over_sentences is None:
@@ -173,9 +174,10 @@ def order_ruling(order: Order) -> Ruling:
                       f"{'as claimed' if as_claimed else 'the opposite holds'}: {said}")  # fmt: skip
     if order.over_seeds < LEVEL:
         return Ruling("inconclusive", f"told apart over seeds, but not over sentences: {said}")
-    more = _tests(order.same_models)[1](order.better, order.worse)
-    if more == 0:
-        more = 1  # the spread says that they should suffice: chance, or the correction for many claims
+    more = None
+    if not order.paired or (order.over_sentences or 0.0) < LEVEL:  # else no seed may help
+        more = _tests(order.same_models)[1](order.better, order.worse, level=LEVEL / order.tests)
+        more = 1 if more == 0 else more  # the spread says that they should suffice: chance
     return Ruling("inconclusive", f"not told apart: {said}", more)
 
 
@@ -206,10 +208,15 @@ def trend_ruling(
     """
     alone = [row for row, values in scores.items() if len(values) < 2]
     if alone:
-        return Ruling("inconclusive", f"one seed of {', '.join(alone)} tells nothing about the spread", 1)
+        return Ruling("inconclusive", f"one seed of {', '.join(alone)} tells nothing about the spread")
     if direction == "peaks":
         return _peak_ruling(scores, *_tests(same_models), sign=1 if higher_is_better else -1)
     return _slope_ruling(scores, *_tests(same_models), direction)
+
+
+def more_seeds_text(more: int | None) -> str:
+    """Write what `Ruling.more_seeds` says, as a sentence after the reason; empty where it says nothing."""
+    return f"About {more} more seed{'' if more == 1 else 's'} of each row would tell." if more else ""
 
 
 def mean_text(values: Sequence[float], digits: int | None = None) -> str:

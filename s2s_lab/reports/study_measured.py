@@ -63,6 +63,7 @@ def measurements(study: Study, jobs: Jobs, *, statistics_for: Sequence[str] = ()
                         split=first["split"],
                         data_fingerprint=first["data_fingerprint"],
                         higher_is_better=known[0][1]["higher_is_better"],
+                        lost=tuple(e["seed"] for e, score in zip(entries, scores, strict=True) if score is None),
                     )
                 )
     return found

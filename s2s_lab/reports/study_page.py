@@ -11,6 +11,7 @@ from s2s_lab.records.results import Results
 from s2s_lab.records.study_file import Study
 from s2s_lab.records.study_rows import word
 from s2s_lab.reports.numbers import duration
+from s2s_lab.reports.rulings import more_seeds_text
 from s2s_lab.reports.study_measured import counts, measurements
 from s2s_lab.reports.study_tables import ScoreTable, cell, score_tables
 
@@ -82,6 +83,11 @@ def _progress(study: Study, results: Results) -> str:
     return f"{len(done)} of {len(wanted)} trainings done{time}{more}."
 
 
+def _would_tell(claim: Mapping[str, Any]) -> str:
+    text = more_seeds_text(claim.get("more_seeds"))
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
 def _claims(claims: Sequence[Mapping[str, Any]]) -> list[str]:
     if not claims:
         return []
@@ -91,7 +97,7 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> list[str]:
             cell(claim.get("published") or ""),
             cell(claim.get("ours") or ""),
             SIGNS[claim["verdict"]],
-            cell(claim.get("reason") or ""),
+            cell("; ".join(filter(None, (claim.get("reason"), _would_tell(claim))))),
         )
         for claim in claims
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.reports.claims import Measured, Verdict
 from s2s_lab.reports.numbers import decimal, digits_for, title_of, unit_of
+from s2s_lab.reports.rulings import more_seeds_text
 
 ORDER = ("reproduced", "not reproduced", "inconclusive", "open")
 SIGNS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "open": "○"}
@@ -121,9 +122,7 @@ def _group(evaluation: str, score: str, items: Sequence[Measured]) -> dict[str, 
 
 
 def _line(verdict: Verdict) -> ClaimLine:
-    more = ""
-    if verdict.more_seeds:
-        more = f" About {verdict.more_seeds} more seed{'' if verdict.more_seeds == 1 else 's'} of each row would tell."
+    more = more_seeds_text(verdict.more_seeds)
     reason = verdict.reason[:1].upper() + verdict.reason[1:]
     return ClaimLine(
         says=verdict.says or verdict.claim,
@@ -133,5 +132,5 @@ def _line(verdict: Verdict) -> ClaimLine:
         verdict=verdict.verdict,
         sign=SIGNS[verdict.verdict],
         kind=verdict.verdict.replace(" ", "-"),
-        reason=f"{reason}.{more}" if reason else more.strip(),
+        reason=" ".join(filter(None, (f"{reason}." if reason else "", more))),
     )

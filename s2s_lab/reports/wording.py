@@ -1,5 +1,8 @@
 """The sentences that explain a comparison, the same in the terminal and on the page."""
 
+import math
+
+from s2s_lab.metrics.seeds import welch_test
 from s2s_lab.reports.effects import effect_kind
 from s2s_lab.reports.entries import LEVEL, Entry, SplitComparison
 from s2s_lab.reports.numbers import decimal, digits_for, p_text, title_of, unit_of
@@ -39,7 +42,7 @@ def explanation(split: SplitComparison) -> list[str]:
         lines.append(
             f"p: two-sided {how} of {name} against the best row, {samples:,} {drawn} of the {split.sentences:,} "
             f"sentences, seeds averaged, Holm-corrected over {count if split.tests > 1 else 'one test'}; "
-            f"▼ significantly worse (p < {LEVEL}), ≈ not told apart."
+            f"▼ significantly worse on these sentences (p < {LEVEL}), ≈ not told apart."
         )
         if every:
             lines.append("Rows that share a letter are not told apart by these tests.")
@@ -67,9 +70,27 @@ def headline(split: SplitComparison) -> str:
     if not level:
         least = max(entry.versus.p_value for entry in split.entries[1:] if entry.versus)
         others = "The other row is" if len(split.entries) == 2 else f"All {len(split.entries) - 1} others are"
-        return f"{first} {others} significantly worse (p\u00a0{_at_most(least)})."
+        where = f"on these {split.sentences:,} sentences"
+        return f"{first} {others} significantly worse {where} (p\u00a0{_at_most(least)}).{_over_seeds(split)}"
     names = ", ".join(entry.label for entry in level[:3]) + (f" and {len(level) - 3} more" if len(level) > 3 else "")
     return f"{first} Not told apart from it on these {split.sentences:,} sentences: {names}."
+
+
+def _over_seeds(split: SplitComparison) -> str:
+    """Say which rows other trainings may rank otherwise, for a test over sentences takes the trainings as they are."""
+    assert split.monitor is not None
+    scores = [entry.measures[split.monitor.name].values for entry in split.entries]
+    if min(map(len, scores)) < 2:
+        return " With one seed of a row nothing is known of other trainings."
+    close = [
+        entry.label
+        for entry, values in zip(split.entries[1:], scores[1:], strict=True)
+        if not all(map(math.isfinite, (*scores[0], *values))) or welch_test(scores[0], values).p_value >= LEVEL
+    ]
+    if not close:
+        return ""
+    names = ", ".join(close[:3]) + (f" and {len(close) - 3} more" if len(close) > 3 else "")
+    return f" Over seeds not told apart from it (Welch's test): {names}."
 
 
 def _at_most(p_value: float) -> str:

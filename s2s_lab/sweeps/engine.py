@@ -57,6 +57,7 @@ class Engine:
     Args:
         settings: from hydra.launcher.
         total: how many jobs the sweep has.
+        share_among: by how many jobs threads are shared, where those that are done count too; `total` where None.
         backend: where jobs run; chosen by the settings where None.
         display: of the progress; a table on a terminal and lines elsewhere where None.
         program: the command's name, before messages on standard error.
@@ -67,11 +68,13 @@ class Engine:
         settings: EngineSettings,
         *,
         total: int,
+        share_among: int | None = None,
         backend: Backend | None = None,
         display: Display | None = None,
         program: str = "s2s-train",
     ) -> None:
         self.settings, self.total, self.program = settings, total, program
+        self._sharing = share_among or total
         self.display = display or Display(total=total, program=program)
         self._backend = backend
         self._ledgers: dict[Path, Ledger] = {}
@@ -90,7 +93,7 @@ class Engine:
     def backend(self) -> Backend:
         """Where jobs run."""
         if self._backend is None:
-            self._backend = choose_backend(self.settings, total=self.total, outputs=self._outputs)
+            self._backend = choose_backend(self.settings, total=self._sharing, outputs=self._outputs)
         return self._backend
 
     def __enter__(self) -> "Engine":
@@ -118,6 +121,8 @@ class Engine:
             ledger = self._ledger(folder)
             own = [job for job in jobs if job.experiment == folder]
             check_definition(ledger, own, accept=self.settings.accept_changed, program=self.program)
+            done = [key for key, entry in ledger.entries.items() if entry.status == "finished"]
+            ledger.planned([job.hash for job in own if job.hash not in done])
 
     def announce(self, jobs: Sequence[FrozenJob]) -> None:
         """Says what is about to happen, and how long like jobs took before."""
@@ -130,7 +135,7 @@ class Engine:
         cores = max((self._cores(job) * _ranks(job.settings["trainer"]) for job in jobs), default=1)
         self.display.plan(
             jobs,
-            at_once=self.settings.jobs_together(len(jobs)),
+            at_once=min(len(jobs), self.settings.jobs_together(self._sharing)),
             cores=cores,
             done=len(done),
             seconds=statistics.median(seconds) if seconds else None,
@@ -235,7 +240,7 @@ class Engine:
         return frozen.create_folder(position=self._position, total=self.total)
 
     def _cores(self, job: FrozenJob) -> int:
-        return job.settings["trainer"]["num_threads"] or self.settings.cores_of_a_job(self.total)
+        return job.settings["trainer"]["num_threads"] or self.settings.cores_of_a_job(self._sharing)
 
     def _gpus(self, job: FrozenJob) -> int:
         trainer, given = job.settings["trainer"], self.settings.gpus_per_job

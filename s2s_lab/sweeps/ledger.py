@@ -6,7 +6,7 @@ A job is known by the hash of its configuration without its folder, so that the 
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -96,6 +96,10 @@ class Ledger:
             check_shape(event, SHAPE, place)
             self._apply(event)
         return self.entries
+
+    def planned(self, jobs: Sequence[str]) -> None:
+        """Writes which jobs, by their hashes, a sweep is about to start or to go on with."""
+        self._append({"event": "planned", "jobs": list(jobs)})
 
     def started(self, *, job: str, label: str, folder: Path, resume: bool) -> None:
         """Writes that a job starts."""

@@ -10,6 +10,7 @@ import scipy.stats
 
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.exact_match import ExactMatch
+from s2s_lab.metrics.seeds import welch_power
 from s2s_lab.metrics.significance import holm
 from s2s_lab.reports.claims import Measured, Verdict, judge
 
@@ -108,7 +109,7 @@ def test_edges_of_not_worse() -> None:
     (paired,) = judge({"it": claim | same}, decoded)
     assert paired.verdict == "reproduced", "the same models, decoded alike: no spread of the differences"
     (alone,) = judge({"it": claim}, [row("a", [50.0]), row("b", [50.0, 51.0])])
-    assert (alone.verdict, alone.more_seeds) == ("inconclusive", 1)
+    assert (alone.verdict, alone.more_seeds) == ("inconclusive", None)
     (open_one,) = judge({"it": claim}, [row("a", [50.0, 51.0])])
     assert open_one.verdict == "open" and "b" in open_one.reason
     (spread,) = judge({"it": claim}, [row("a", [48.0, 52.0]), row("b", [48.0, 52.0])])
@@ -130,7 +131,7 @@ def test_more_seeds_of_the_same_spread_decide_a_value() -> None:
 
 def test_edges_of_values() -> None:
     one = value_of([99.7], published=99.7, tolerance=0.5)
-    assert (one.verdict, one.more_seeds) == ("inconclusive", 1) and "one seed" in one.reason
+    assert (one.verdict, one.more_seeds) == ("inconclusive", None) and "one seed" in one.reason
     assert value_of([100.0] * 3, published=99.7, tolerance=0.5).verdict == "reproduced"
     assert value_of([100.0] * 3, published=99.7, tolerance=0.3).verdict == "reproduced", "the bound belongs to it"
     assert value_of([100.0] * 3, published=99.7, tolerance=0.2).verdict == "not reproduced"
@@ -190,9 +191,36 @@ def test_an_order_needs_both_tests() -> None:
     none = order_of(row("a", [80.0, 81.0], kept=False), bad)
     assert none.verdict == "inconclusive" and "no statistics" in none.reason
     single = order_of(row("a", [80.0]), bad)
-    assert (single.verdict, single.more_seeds) == ("inconclusive", 1)
+    assert (single.verdict, single.more_seeds) == ("inconclusive", None)
     unequal = order_of(row("a", [80.0, 81.0, 80.5, 80.2, 80.9]), bad)
     assert unequal.verdict == "reproduced"
+
+
+def test_the_seeds_that_an_order_needs_are_those_of_the_corrected_level() -> None:
+    """With so many more seeds of the same means and spreads Welch's test finds it at the level of all claims."""
+    a, b = row("a", [80.0, 84.0, 82.0]), row("b", [76.0, 80.0, 78.5])
+    claim = {"kind": "order", "better": {"row": "a"}, "worse": {"row": "b"}}
+    open_claim = {"kind": "order", "better": {"row": "a"}, "worse": {"row": "missing"}}
+    needed = []
+    for others in (0, 4, 19):
+        verdict = judge({"it": claim, **{f"open{i}": open_claim for i in range(others)}}, [a, b])[0]
+        assert verdict.verdict == "inconclusive" and verdict.more_seeds
+        needed.append(verdict.more_seeds)
+        variances = np.var(a.values, ddof=1), np.var(b.values, ddof=1)
+        difference, level = float(np.mean(a.values) - np.mean(b.values)), 0.05 / (1 + others)
+        for more, enough in ((verdict.more_seeds - 1, False), (verdict.more_seeds, True)):
+            assert (welch_power(difference, variances, (3 + more,) * 2, level) >= 0.8) is enough
+    assert needed == sorted(set(needed)), "more claims, more seeds"
+    hopeless = order_of(replace(a, statistics=(outcomes(0.8, 1),) * 3), replace(b, statistics=(outcomes(0.8, 1),) * 3))
+    assert hopeless.more_seeds is None, "seeds do not help where the sentences tell nothing apart"
+
+
+def test_how_many_seeds_are_compared_is_told() -> None:
+    five, three = row("a", [80.0, 81.0, 80.5, 80.2, 80.9]), row("b", [60.0, 61.0, 60.5])
+    assert order_of(five, three).ours.endswith("(5, 3 seeds)")
+    assert order_of(three, replace(three, row="a")).ours.endswith("(3 seeds)")
+    assert trend_of(five, three, direction="falls").ours.endswith("(5, 3 seeds)")
+    assert order_of(row("a", [80.0]), row("b", [60.0])).ours.endswith("(1 seed)")
 
 
 def test_the_order_of_errors_is_the_other_way_round() -> None:
@@ -229,7 +257,7 @@ def test_slopes() -> None:
     level = trend_of(rising[0], row("next", [5.0, 6.2, 5.7]), direction="rises")
     assert level.verdict == "inconclusive" and level.more_seeds
     single = trend_of(rising[0], row("next", [50.0]), direction="rises")
-    assert (single.verdict, single.more_seeds) == ("inconclusive", 1) and "next" in single.reason
+    assert (single.verdict, single.more_seeds) == ("inconclusive", None) and "next" in single.reason
 
 
 def test_decodings_of_the_same_models_are_paired() -> None:

@@ -10,9 +10,12 @@ import pytest
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.curves import curve, read_curves
+from s2s_lab.records.search_record import write_search
 from s2s_lab.reports.live import watch
+from s2s_lab.reports.live.answers import Answers
 from s2s_lab.reports.live.row import read_settings, total_steps
 from s2s_lab.reports.live.watch import Watch
+from s2s_lab.sweeps.ledger import Ledger
 from tests.reports.live_runs import Reader, appended, go_on, start_run, write_ledger
 from tests.reports.synthetic import HOSTILE, sentences, write_run
 
@@ -111,14 +114,52 @@ def test_a_failure_is_told_with_the_last_line_of_its_error(tmp_path: Path) -> No
     assert (row["status"], row["note"]) == ("failed", f"ValueError: {HOSTILE}")
 
 
+def test_a_search_that_is_not_in_the_folder_shown_is_not_on_its_page(tmp_path: Path) -> None:
+    shown, elsewhere = tmp_path / "shown", tmp_path / "elsewhere"
+    run = write_run(shown, "gru", 1, made=sentences(4))
+    trial = {"number": 0, "outcome": "finished", "values": [1.0], "params": {}, "words": ["told=here"]}
+    facts = {"trials": [{**trial, "validations": []}], "best": [0], "importance": {}, "definition": {}, "command": ""}
+    facts["objectives"] = [{"name": "bleu", "higher_is_better": True}]
+    for folder in (shown, elsewhere):
+        folder.mkdir(exist_ok=True)
+        write_search(folder, facts)
+
+    def page(root: Path) -> str:
+        answers = Answers(Watch(root))
+        return answers.report(answers.runs("")["runs"][0]["experiment"])
+
+    assert "told=here" in page(shown)
+    assert "told=here" not in page(run.path), "the folder above it is not shown"
+    (shown / "search.json").unlink()
+    (shown / "search.json").symlink_to(elsewhere / "search.json")
+    assert "told=here" not in page(shown), "a link leads out"
+
+
+def test_after_a_resumption_those_wait_that_are_left(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    first, *others = (start_run(root, "gru", seed, total=5) for seed in range(1, 5))
+    for run in others:
+        run.finish("finished")
+    with Ledger(root).held() as ledger:
+        ledger.planned(["again", "new"])
+        ledger.started(job="again", label="gru", folder=first.path, resume=True)
+    reader = Reader(tmp_path)
+    reader.poll()
+    assert reader.counts["demo"] == {"finished": 3, "running": 1, "waiting": 1}
+    first.finish("interrupted")
+    reader.poll()
+    assert reader.counts["demo"] == {"finished": 3, "interrupted": 1}, "nothing runs, so nothing waits for it"
+
+
 def test_the_ledger_says_what_waits_and_what_a_killed_job_could_not(tmp_path: Path) -> None:
     root = tmp_path / "demo"
     killed, runs = start_run(root, "gru", 1), start_run(root, "lstm", 2)
-    events = [{"event": "planned", "job": name} for name in "abcd"]
-    events += [{"event": "started", "job": "a", "folder": killed.path.name},
-               {"event": "started", "job": "b", "folder": runs.path.name}]  # fmt: skip
-    write_ledger(root, *events, {"event": "of a later version", "job": "c"}, {"event": "started"})
-    appended(root / "ledger.jsonl", b'[1]\nnot JSON\n{"event": "planned", "job": 7}\n' + b"[" * 5000 + b"\n")
+    with Ledger(root).held() as ledger:
+        ledger.planned(["a", "b", "c", "d"])
+        ledger.started(job="a", label="a", folder=killed.path, resume=False)
+        ledger.started(job="b", label="b", folder=runs.path, resume=False)
+    write_ledger(root, {"event": "of a later version", "job": "c"}, {"event": "started"})
+    appended(root / "ledger.jsonl", b'[1]\nnot JSON\n{"event": "planned", "jobs": 7}\n' + b"[" * 5000 + b"\n")
     reader = Reader(tmp_path)
     reader.poll()
     assert reader.counts["demo"] == {"running": 2, "waiting": 2}

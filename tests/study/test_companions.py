@@ -61,7 +61,7 @@ class Story(NamedTuple):
 def ended(place: Path, *words: str, failing: tuple[str, ...] = ()) -> Ended:
     engine, err = FakeEngine(failing=failing), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(err):
-        patch.setattr("s2s_lab.sweeps.engine.Engine", lambda settings, total, program: engine)
+        patch.setattr("s2s_lab.sweeps.engine.Engine", lambda settings, **_: engine)
         patch.setattr("sys.argv", ["s2s-study", "run", "experiments/toy", *words])
         patch.chdir(place)
         with pytest.raises(SystemExit) as end:

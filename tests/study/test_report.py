@@ -8,6 +8,7 @@ import pytest
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.study_file import read_study
+from s2s_lab.reports.study_measured import verdicts
 from s2s_lab.study import main
 from tests.study.conftest import STUDY, compose, write_run, write_scores, write_study
 
@@ -189,6 +190,36 @@ def test_seeds_scored_on_different_data_are_refused(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "attention: seeds 1 and 2 were evaluated (greedy) with different data (feed and beef)" in told
+
+
+def test_what_was_measured_is_on_record_although_it_cannot_be_judged(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise RequestError("claim cells: nothing alike")
+
+    monkeypatch.setattr("s2s_lab.reports.study_report.verdicts", refused)
+    study(monkeypatch, copy, "report", "experiments/toy", code=2)
+    assert "nothing alike" in capsys.readouterr().err
+    assert len(json.loads((copy / "experiments/toy/results.json").read_text())["jobs"]) == 7
+
+
+def test_a_claim_on_seeds_of_which_one_diverged_stays_open(
+    copy: Path, finished: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study(monkeypatch, copy, "report", "experiments/toy")
+    path = copy / "experiments/toy/results.json"
+    loaded = read_study(copy / "experiments/toy")
+    results = json.loads(path.read_text())
+    claim = next(claim for claim in results["claims"] if claim["kind"] == "value" and claim["verdict"] != "open")
+    row, score = (loaded.claims[claim["claim"]][key] for key in ("row", "score"))
+    lost = next(entry for entry in results["jobs"] if entry["row"] == row)
+    for evaluation in lost["evaluations"].values():
+        for found in evaluation["scores"]:
+            found["value"] = None if found["name"] == score else found["value"]
+    judged = {each["claim"]: each for each in verdicts(loaded, results["jobs"])}[claim["claim"]]
+    assert (judged["verdict"], judged["ours"]) == ("open", "")
+    assert judged["reason"] == f"no finite {score} of {row} with seed {lost['seed']}"
 
 
 def test_a_damaged_results_file_is_told_in_one_line(

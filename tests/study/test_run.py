@@ -1,5 +1,6 @@
 """Planning and running a small study with an engine that trains in this process."""
 
+import json
 import subprocess
 import sys
 import types
@@ -10,6 +11,7 @@ import pytest
 
 from s2s_lab.records.run_folder import find_runs
 from s2s_lab.records.study_file import read_study
+from s2s_lab.sweeps.engine_settings import EngineSettings
 from s2s_lab.sweeps.run_jobs import run_jobs
 from tests.study.conftest import compose, write_run, write_study
 from tests.study.fake_engine import FakeEngine
@@ -32,7 +34,7 @@ rows:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Takes the place of the engine of sweeps."""
     made = FakeEngine()
-    monkeypatch.setattr("s2s_lab.sweeps.engine.Engine", lambda settings, total, program: made)
+    monkeypatch.setattr("s2s_lab.sweeps.engine.Engine", lambda settings, **_: made)
     return made
 
 
@@ -137,6 +139,41 @@ def test_failed_jobs_end_with_exit_code_1_after_the_report(
     error = capsys.readouterr().err
     assert "1 of 1 jobs failed; one of them: first seed 1: the loss is not a number" in error
     assert (tmp_path / "experiments/toy/README.md").is_file()
+
+
+def test_an_interrupted_study_keeps_what_was_measured(
+    tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_study(tmp_path, ONE.replace("cell: gru}", "cell: lstm}"))
+    wait = engine.wait
+
+    def interrupted(seconds: float) -> list[Any]:
+        if len(engine.started) > 1:
+            raise KeyboardInterrupt
+        return wait(seconds)
+
+    monkeypatch.setattr(engine, "wait", interrupted)
+    study(monkeypatch, tmp_path, "run", "experiments/toy", code=130)
+    (entry,) = json.loads((tmp_path / "experiments/toy/results.json").read_text())["jobs"]
+    assert entry["label"] == engine.started[0] and entry["evaluations"]["greedy"]["scores"]
+    assert "s2s-study: interrupted" in capsys.readouterr().err
+
+
+def test_threads_are_shared_as_among_all_trainings_of_a_study_whatever_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, made = [], FakeEngine()
+
+    def engine(settings: EngineSettings, *, share_among: int, **_: Any) -> FakeEngine:
+        asked.append(settings.cores_of_a_job(share_among))
+        return made
+
+    monkeypatch.setattr("s2s_lab.sweeps.engine.Engine", engine)
+    monkeypatch.setattr(EngineSettings, "all_cores", 12)
+    write_study(tmp_path, ONE.replace("cell: gru}", "cell: lstm}").replace("seeds: [1]", "seeds: [1, 2]"))
+    study(monkeypatch, tmp_path, "run", "experiments/toy", "--row", "first", "--seed", "1")
+    study(monkeypatch, tmp_path, "run", "experiments/toy")
+    assert len(made.started) == 4 and asked == [3, 3]
 
 
 class _Clock:

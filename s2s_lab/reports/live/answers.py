@@ -10,6 +10,7 @@ import numpy as np
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.evaluation import read_evaluation
+from s2s_lab.records.search_record import FILE as SEARCH
 from s2s_lab.reports.live.files import check_inside, leads_out, read_inside, tail
 from s2s_lab.reports.live.row import number, section, text
 from s2s_lab.reports.live.watch import Watch, Watched, clean, mark
@@ -199,7 +200,12 @@ class Answers:
             state = (key, [(run.key, mark(run.folder.run_file), mark(run.folder.metrics_csv)) for run in runs])
             if self._report is None or self._report[0] != state:
                 places = [run.folder.path for run in runs]
-                self._report = (state, render(compare(collect(places)), limits=Limits()))
+                searches = frozenset(
+                    folder
+                    for folder in {place.parent for place in places}
+                    if (folder / SEARCH).resolve().is_relative_to(self.watch.root)
+                )
+                self._report = (state, render(compare(collect(places)), limits=Limits(searches=searches)))
             return self._report[1]
 
     def _evaluations(self, run: Watched) -> list[dict[str, Any]]:

@@ -250,7 +250,7 @@ class Watch:
     def _count(self, fresh: int) -> bool:
         """Count the runs of each experiment by status; tells whether a count is another.
 
-        Where no ledger names the jobs that wait, they are those of the sweep after the last one that runs.
+        Jobs wait while one runs: those that the ledger names, or else those of the sweep after the last one that runs.
         """
         counts: dict[str, Counter[str]] = {key: Counter() for key in self._experiments}
         waiting: dict[str, list[int]] = {key: [] for key in self._experiments}
@@ -262,7 +262,8 @@ class Watch:
                 waiting[run.experiment].append(int(min(max(0, total - position), MOST_RUNS)))
         changed = False
         for key, item in self._experiments.items():
-            planned = len(item.ledger.planned) or min(waiting[key], default=0)
+            named = item.ledger.planned
+            planned = min(waiting[key], default=0) if named is None else len(named) * bool(waiting[key])
             summary = {"counts": dict(counts[key]) | ({"waiting": planned} if planned else {})}
             if summary != item.summary:
                 item.summary, item.version, changed = summary, fresh, True
