@@ -49,8 +49,6 @@ def test_a_tokens_vector_is_its_words_beside_or_plus_those_of_its_factors(combin
 @pytest.mark.parametrize("output", options("output"))
 @pytest.mark.parametrize(("combine", "widths"), WAYS)
 def test_steps_equal_forward_and_padding_and_order_change_nothing(output: str, combine: str, widths: Any) -> None:
-    if output == "tied" or (output == "lexicon_prior_linear" and combine == "summed"):
-        output = "linear"
     built = network(combine, widths, output=output).double().eval()
     given, order = with_factors(networks.sources()), [2, 0, 1]
     with torch.no_grad():

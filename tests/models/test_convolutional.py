@@ -1,4 +1,4 @@
-"""The convolutional parts equal a plain transcription of the equations of Gehring et al. 2017."""
+"""The convolutional parts equal a plain transcription of the equations of Gehring et al. 2017, scaled as documented."""
 
 import pytest
 import torch

@@ -45,6 +45,7 @@ class Attention(nn.Module, ABC):
         stateful: whether a step's weights depend on the steps before; then `step` alone attends.
         ordered: whether it takes the memory for one source in its order, and counts its positions.
         sums_memory: whether a context is the sum, by the weights, of the field `memory` of what it prepares.
+        reach: how many positions from the first on have energies; None for all.
 
     Raises:
         RequestError: `normalizer` is none.
@@ -54,6 +55,7 @@ class Attention(nn.Module, ABC):
     stateful = False
     ordered = False
     sums_memory = True
+    reach: int | None = None
 
     def __init__(
         self, *, query_size: int, memory_size: int, summary_size: int, normalizer: Normalizer | None = None

@@ -72,4 +72,6 @@ class ConcatAttention(Attention):
     def weigh(self, energies: Tensor, mask: Tensor) -> Tensor:
         """Normalise, once or twice; see Attention."""
         weights = super().weigh(energies, mask)
-        return super().weigh(weights, mask) if self.normalise_twice else weights
+        if not self.normalise_twice:
+            return weights
+        return super().weigh(weights.masked_fill(energies.isneginf(), float("-inf")), mask)

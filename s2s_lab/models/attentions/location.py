@@ -39,7 +39,7 @@ class LocationAttention(Attention):
             query_size=query_size, memory_size=memory_size, summary_size=summary_size, normalizer=normalizer
         )
         require_positive("attention.max_length", max_length)
-        self.max_length = max_length
+        self.reach = max_length
         self.energy_projection = nn.Linear(query_size, max_length, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:

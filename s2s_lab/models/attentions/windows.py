@@ -19,7 +19,7 @@ class WindowedMemory(NamedTuple):
         keys: (batch, source_len, key_size).
         memory: (batch, source_len, memory_size).
         mask: (batch, source_len) bool, True where real.
-        lengths: (batch, 1), number of real positions, in float32 at least.
+        lengths: (batch, 1), number of real positions that have energies, in float32 at least.
     """
 
     keys: Tensor
@@ -30,6 +30,8 @@ class WindowedMemory(NamedTuple):
 
 class WindowedAttention(Attention):
     """An attention to positions within some distance of a centre, whose energies another one gives.
+
+    Where that one has energies of the first positions alone, the others count as if the source ended before them.
 
     Args:
         query_size: width of a query.
@@ -75,6 +77,8 @@ class WindowedAttention(Attention):
         """Keep the lengths too; see Attention."""
         memory = to_compute_type(encoded.memory)
         lengths = encoded.memory_mask.sum(1, keepdim=True, dtype=torch.promote_types(memory.dtype, torch.float32))
+        if self.energy.reach is not None:
+            lengths = lengths.clamp(max=self.energy.reach)
         return WindowedMemory(self.keys(memory), memory, encoded.memory_mask, lengths)
 
 

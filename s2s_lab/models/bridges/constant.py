@@ -7,7 +7,9 @@ from s2s_lab.models.bridges.base import Bridge, NestedState, StateSizes
 
 
 class ConstantBridge(Bridge):
-    """Each part of each decoder layer starts at a learned vector, at first zeros: no source is in it.
+    """Each part of each decoder layer starts at a learned vector, which no source is in.
+
+    The vectors are zeros before training, unless the chosen initialization draws them.
 
     Args:
         encoder_state_sizes: for each encoder layer, the width of each part of its state.

@@ -22,8 +22,8 @@ class GRUCell(FusedCell):
     r = sigmoid(W_r x + U_r h), z = sigmoid(W_z x + U_z h), n = tanh(W_n x + r * (U_n h)), h' = (1 - z) * n + z * h,
     with a bias on each product.
 
-    Paper: Cho et al. 2014, arXiv 1406.1078, equations 5 to 8. Deviation, as in torch.nn.GRU: the reset gate multiplies
-    U_n h instead of h (ResetBeforeGRUCell does as the paper), and there are two biases.
+    Paper: Cho et al. 2014, arXiv 1406.1078, as its first version prints it: the reset gate multiplies U_n h. Later
+    versions, equations 5 to 8, multiply h itself, as ResetBeforeGRUCell does. Deviation, as in torch.nn.GRU: biases.
 
     Args:
         input_size: width of an input.
@@ -47,7 +47,7 @@ class ResetBeforeGRUCell(GatedCell):
     r = sigmoid(W_r x + U_r h + b_r), z = sigmoid(W_z x + U_z h + b_z), n = tanh(W_n x + U_n (r * h) + b_n),
     h' = (1 - z) * n + z * h.
 
-    Paper: Cho et al. 2014, arXiv 1406.1078, equations 5 to 8. Deviation: biases.
+    Paper: Cho et al. 2014, arXiv 1406.1078, third version, equations 5 to 8. Deviation: biases.
 
     Args:
         input_size: width of an input.

@@ -21,7 +21,7 @@ class SRUCell(Cell):
     The state is c alone: no step reads h.
 
     Paper: Lei et al. 2018, arXiv 1709.02755, of which also a = sqrt(1 + 2 exp(highway_bias)), which keeps the variance
-    from layer to layer, and the first values of W.
+    from layer to layer where W has the variance that it has before an initialization is applied, 1 / input_size.
 
     Args:
         input_size: width of an input.

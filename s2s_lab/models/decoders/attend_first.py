@@ -12,8 +12,9 @@ from s2s_lab.models.decoders.base import AttentionFactory, CellsState, Decoder
 class AttendFirstDecoder(Decoder):
     """c = attention(s), s' = cell([y; c], s), features = readout(s', y, c).
 
-    The query s is the top layer's previous output, of cell=sru its memory. With an attention of constant context this
-    is the decoder of Cho et al. 2014 (arXiv 1406.1078).
+    The query s is the top cell's previous output, without what `residual` adds to it, of cell=sru its memory. With an
+    attention of constant context this is the decoder of Cho et al. 2014 (arXiv 1406.1078), where the reset gate however
+    multiplies the context's product too.
 
     Paper: Bahdanau et al. 2015, arXiv 1409.0473, A.1 and A.2.2. Deviations: the readout takes the new state, as the
     paper's section 3.1 says, where its appendix prints the previous one; biases in the readout; with a constant

@@ -10,6 +10,9 @@ from s2s_lab.models.embeddings.token import TokenEmbedding
 class PretrainedEmbedding(TokenEmbedding):
     """A table of which some rows are filled with given vectors before training.
 
+    Papers of such vectors: Mikolov et al. 2013, arXiv 1301.3781 (word2vec); Pennington et al. 2014, EMNLP (GloVe);
+    Bojanowski et al. 2017, arXiv 1607.04606 (fastText).
+
     Args:
         vocabulary_size: number of ids.
         embedding_size: width of a vector.

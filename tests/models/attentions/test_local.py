@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from s2s_lab.faults import RequestError
+from s2s_lab.models.attentions.additive import AdditiveAttention
 from s2s_lab.models.attentions.concat import ConcatAttention
 from s2s_lab.models.attentions.coverage import CoverageAttention
 from s2s_lab.models.attentions.dot import DotAttention
 from s2s_lab.models.attentions.general import GeneralAttention
 from s2s_lab.models.attentions.local_m import LocalMonotonicAttention
 from s2s_lab.models.attentions.local_p import LocalPredictiveAttention
+from s2s_lab.models.attentions.location import LocationAttention
 from s2s_lab.models.attentions.none import NoAttention
 from s2s_lab.models.attentions.normalizers.sparsemax import SparsemaxNormalizer
 from tests.models.attentions.sources import (
@@ -94,14 +96,45 @@ def test_a_window_as_wide_as_the_source_makes_local_m_global():
         torch.testing.assert_close(mine, expected)
 
 
-def test_the_prediction_learns_through_the_gaussian_alone():
-    attention = LocalPredictiveAttention(**SIZES, energy=GeneralAttention, half_width=2).double()
+@pytest.mark.parametrize("half_width", [2, 10**9])
+def test_the_prediction_learns_through_the_gaussian_alone(half_width):
+    """So wide a Gaussian is 1 everywhere, and leaves the prediction without a gradient."""
+    attention = LocalPredictiveAttention(**SIZES, energy=GeneralAttention, half_width=half_width).double()
     source, query = encoded(), queries()
     contexts, _ = attention(query, attention.prepare(source))
     contexts.square().sum().backward()
-    assert attention.position_projection.weight.grad.ne(0).any()
-    flat = LocalMonotonicAttention(**SIZES, energy=GeneralAttention)
-    assert not any("position" in name for name, _ in flat.named_parameters())
+    for parameter in (attention.position_projection.weight, attention.position_direction.weight):
+        assert (parameter.grad.abs().max() > 1e-12) == (half_width == 2)
+
+
+INNER = {
+    "additive": AdditiveAttention,
+    "concat": ConcatAttention,
+    "concat twice": partial(ConcatAttention, normalise_twice=True),
+    "linear": partial(ConcatAttention, linear=True),
+    "location": partial(LocationAttention, max_length=3),
+    "sparsemax": partial(GeneralAttention, normalizer=SparsemaxNormalizer()),
+}
+
+
+@pytest.mark.parametrize("energy", INNER)
+@pytest.mark.parametrize("variant", [LocalMonotonicAttention, LocalPredictiveAttention])
+def test_nothing_outside_the_window_is_seen_whatever_the_energy(variant, energy):
+    """Also where the energy ends before the source does, and where weights are normalised twice."""
+    attention = variant(**SIZES, energy=INNER[energy], half_width=1).double()
+    source, query = encoded(), 4.0 * queries()
+    _, weights = unroll(attention, query, source)
+    assert_weights(weights, source)
+    ends = LENGTHS.clamp(max=3) if energy == "location" else LENGTHS
+    if variant is LocalPredictiveAttention:
+        centers = attention.centers(query, ends.unsqueeze(1).double())
+    else:
+        centers = torch.arange(1, STEPS + 1).minimum(ends.unsqueeze(1))
+    places = torch.arange(1, SOURCE_LEN + 1)
+    outside = (places - centers.unsqueeze(2)).abs() > 1
+    assert weights[outside].eq(0).all() and outside.any()
+    if energy == "location":
+        assert weights[:, :, 3:].eq(0).all()
 
 
 @pytest.mark.parametrize(
