@@ -27,6 +27,12 @@ def main() -> None:
     parser.add_argument("--attention", type=int, default=12, help="sentences with attention (default: %(default)s)")
     parser.add_argument("--metrics", metavar="NAME,...", help="show only these scores")
     parser.add_argument("--samples", type=int, help="resamples of each test (default: 1000, more where rows are many)")
+    parser.add_argument(
+        "--test",
+        choices=("bootstrap", "randomization"),
+        default="bootstrap",
+        help="paired bootstrap, or approximate randomization of rows with equally many seeds (default: %(default)s)",
+    )
     arguments = parser.parse_args()
     sys.exit(_run(arguments))
 
@@ -65,7 +71,8 @@ def _report(arguments: argparse.Namespace) -> None:
         raise RequestError(f"several studies: {', '.join(studies)}; expected one for a page")
     runs = [place for place in arguments.runs if not is_study(place)]
     study = read_study_view(studies[0]) if studies else None
-    comparison = compare(collect(runs) if runs else Collection((), ()), only=only, samples=arguments.samples)
+    collection = collect(runs) if runs else Collection((), ())
+    comparison = compare(collection, only=only, samples=arguments.samples, test=arguments.test)
     limits = Limits(sentences=arguments.sentences, attention=arguments.attention)
     tables = decoder_tables(comparison)
     write_page(path, comparison, limits=limits, title=arguments.title, study=study, tables=tables)

@@ -86,6 +86,13 @@ def test_report_writes_the_page_and_says_where(run, runs: Path, tmp_path: Path) 
     assert "<h1>A &lt;title&gt;</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_the_page_too_offers_randomization_and_says_so(run, runs: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    for test, shown in (("randomization", "approximate randomization test"), ("bootstrap", "paired bootstrap")):
+        assert run("report", runs, "-o", page, "--samples", 50, "--test", test)[0] == 0
+        assert f"two-sided {shown} of BLEU" in " ".join(page.read_text(encoding="utf-8").split())
+
+
 def test_a_study_is_shown_alone_or_above_its_runs(run, runs: Path, tmp_path: Path, monkeypatch) -> None:
     asked = []
     monkeypatch.setattr(study_source, "read_study_view", lambda place: asked.append(str(place)) or study_view())
