@@ -7,11 +7,11 @@ from typing import Any
 
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.recorded import aggregate_of
-from s2s_lab.metrics.seeds import paired_test, welch_test
+from s2s_lab.metrics.seeds import hedges_g, paired_test, welch_test
 from s2s_lab.metrics.significance import holm, paired_bootstrap
 from s2s_lab.reports.measurements import Measured as Measured
 from s2s_lab.reports.measurements import Measurements, NotMeasuredError, check_comparable, seed_means
-from s2s_lab.reports.numbers import unit_of
+from s2s_lab.reports.numbers import decimal, unit_of
 from s2s_lab.reports.rulings import (
     Decision,
     Order,
@@ -253,7 +253,9 @@ def _row(claim: str, settings: Mapping[str, Any]) -> str:
 
 
 def _against(ours: Sequence[float], other: Sequence[float]) -> str:
-    return f"{mean_text(ours)} against {mean_text(other)} ({_seeds_text(len(ours), len(other))})"
+    seeds, effect = _seeds_text(len(ours), len(other)), hedges_g(ours, other).g
+    size = f"; Hedges' g {decimal(effect, 2)}" if math.isfinite(effect) else ""
+    return f"{mean_text(ours)} against {mean_text(other)} ({seeds}{size})"
 
 
 def _seeds_text(*counts: int) -> str:

@@ -10,7 +10,7 @@ import scipy.stats
 
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.exact_match import ExactMatch
-from s2s_lab.metrics.seeds import welch_power
+from s2s_lab.metrics.seeds import hedges_g, welch_power
 from s2s_lab.metrics.significance import holm
 from s2s_lab.reports.claims import Measured, Verdict, judge
 
@@ -217,8 +217,9 @@ def test_the_seeds_that_an_order_needs_are_those_of_the_corrected_level() -> Non
 
 def test_how_many_seeds_are_compared_is_told() -> None:
     five, three = row("a", [80.0, 81.0, 80.5, 80.2, 80.9]), row("b", [60.0, 61.0, 60.5])
-    assert order_of(five, three).ours.endswith("(5, 3 seeds)")
-    assert order_of(three, replace(three, row="a")).ours.endswith("(3 seeds)")
+    effect = hedges_g(five.values, three.values).g
+    assert order_of(five, three).ours.endswith(f"(5, 3 seeds; Hedges' g {effect:.2f})") and effect > 0
+    assert order_of(replace(three, row="a"), three).ours.endswith("(3 seeds; Hedges' g 0.00)")
     assert trend_of(five, three, direction="falls").ours.endswith("(5, 3 seeds)")
     assert order_of(row("a", [80.0]), row("b", [60.0])).ours.endswith("(1 seed)")
 
