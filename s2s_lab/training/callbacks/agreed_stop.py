@@ -88,8 +88,7 @@ class AgreedStop(pl.Callback):
         self.asked = True
 
     def _agree(self) -> None:
-        self.asked = self._any(self.asked)
-        if self.asked:
+        if self._any(self.asked):  # asked stays as it is: a signal may have come while the ranks were meeting
             self.agreed = True
             raise KeyboardInterrupt
 
