@@ -82,7 +82,8 @@ def _print(done: "Done", console: "Console") -> None:
     scores = [score for score in facts["scores"] if is_quality(score) and score["value"] is not None]
     shown = escape("  ".join(f"{score['name']} {score['value']:.4g}" for score in scores))
     label = escape(f"{record.get('name')} seed {record.get('seed')}")
-    strategy = escape(f"{done.label} ({facts['strategy']})" if done.label else facts["strategy"])
+    called = done.label or done.words
+    strategy = escape(f"{called} ({facts['strategy']})" if called else facts["strategy"])
     before = "" if done.anew else "recorded before  "
     console.print(
         f"[bold]{label}[/]  {escape(facts['split'])}  {strategy}  {shown}  {before}"

@@ -30,6 +30,7 @@ class Done:
         folder: where it is recorded.
         facts: what scores.json holds.
         anew: False where it had been recorded before.
+        words: what the command line said about it alone; may be empty.
     """
 
     run: RunFolder
@@ -37,6 +38,7 @@ class Done:
     folder: Path
     facts: dict[str, Any]
     anew: bool
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Failed:
 
     Attributes:
         run: the run.
-        label: what the grid calls it, or the strategy.
+        label: what the grid calls it, or what the command line said about it alone, or the strategy.
         error: why, on one line.
     """
 
@@ -101,13 +103,13 @@ def evaluate_grid(jobs: Sequence[Mapping[str, Any]]) -> Iterator[Done | Failed]:
 
 
 def _evaluated(run: RunFolder, job: Mapping[str, Any], bench: Workbench) -> Done | Failed:
-    label = job.get("label")
+    label, words = job.get("label"), job.get("words", "")
     try:
         torch.set_num_threads(job["num_threads"] or len(os.sched_getaffinity(0)))
         torch.set_float32_matmul_precision(job["matmul_precision"])
         done = evaluate(run, job, choose_device(job["accelerator"]), bench)
     except (RequestError, RunError) as error:
-        return Failed(run, label or _strategy(job), error)
+        return Failed(run, label or words or _strategy(job), error)
     except Exception as error:  # a fault of one strategy, an out-of-memory or a full disk costs that evaluation alone
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = (
@@ -115,8 +117,8 @@ def _evaluated(run: RunFolder, job: Mapping[str, Any], bench: Workbench) -> Done
         )
         told = RunError(f"{type(error).__name__}: {' '.join(str(error).split())[:400]}{place}")
         told.__cause__ = error
-        return Failed(run, label or _strategy(job), told)
-    return Done(run, label, *done)
+        return Failed(run, label or words or _strategy(job), told)
+    return Done(run, label, *done, words)
 
 
 def _check(job: Mapping[str, Any]) -> None:

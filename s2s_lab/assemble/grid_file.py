@@ -22,15 +22,20 @@ def expanded(configurations: Sequence[DictConfig]) -> list[dict[str, Any]]:
         configurations: composed, with Hydra's node.
 
     Returns:
-        Plain conf/evaluate.yaml for each.
+        Plain conf/evaluate.yaml for each, and under `words` those words that not all configurations were given.
 
     Raises:
         RequestError: if a grid file cannot be read or composed, or asks for the same evaluation twice.
     """
     found = []
-    for configuration in configurations:
+    given = [list(configuration.hydra.overrides.task) for configuration in configurations]
+    common = set.intersection(*map(set, given)) if given else set()
+    for configuration, words in zip(configurations, given, strict=True):
         settings = plain(configuration)
-        found += [settings] if settings["grid"] is None else _of_file(Path(settings["grid"]), configuration)
+        if settings["grid"] is None:
+            found.append({**settings, "words": " ".join(text for text in words if text not in common)})
+        else:
+            found += _of_file(Path(settings["grid"]), configuration)
     return found
 
 

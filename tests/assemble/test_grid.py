@@ -182,6 +182,7 @@ def test_jobs_of_a_multirun_are_done_together_and_their_table_agrees_with_compar
     assert calls["load_model"] == calls["score_targets"] == 1
     told = capsys.readouterr().out
     assert told.count("sentences/s") == 3 and "test: " in told and f"wrote {table}" in told
+    assert all(f"  decoding={name} ({name})  " in told for name in ("greedy", "beam", "sampling"))
     (found,) = json.loads(table.read_text())["tables"]
     compared = compare(collect([made.path])).splits[0]
     assert found["sentences"] == compared.sentences and found["ranked_by"] == "exact_match"
