@@ -21,8 +21,8 @@ class SiblingBeamSearch(BeamSearch):
     continuations are chosen and is not carried on: log-probabilities, scores, length penalties and stopping rules are
     those of `BeamSearch`, and gamma 0 is that search.
 
-    Paper: Li, Monroe, Jurafsky 2016, arXiv 1611.08562, with one gamma for all sentences. Deviation: finished
-    hypotheses leave the beam and are ranked as in `BeamSearch`.
+    Paper: Li, Monroe, Jurafsky 2016, arXiv 1611.08562, equation 3, with one gamma for all sentences. Deviation:
+    finished hypotheses leave the beam and are ranked as in `BeamSearch`.
 
     Attributes:
         gamma: natural log units for each better sibling, at least 0.

@@ -126,7 +126,7 @@ class Seq2Seq(nn.Module):
         Each token fed after the first is the reference's where its coin says so, else the network's best guess one
         step before. No gradient flows through a guess.
 
-        Paper: Bengio et al. 2015, arXiv 1506.03099. Deviation: the best guess instead of a drawn one.
+        Paper: Bengio et al. 2015, arXiv 1506.03099, section 2.4, which allows the best guess as well as a drawn one.
 
         Args:
             sources: see the class.

@@ -14,8 +14,8 @@ class WeightNormalisedAdditiveAttention(TanhAttention):
     """energy(q, m) = g v / |v| . tanh(W q + U m + b): the length of v is a parameter of its own.
 
     Paper: Salimans and Kingma 2016, arXiv 1602.07868, equation 2, on the energy of Bahdanau et al. 2015, arXiv
-    1409.0473; as in Raffel et al. 2017, arXiv 1704.00784, section 2.4, whose g starts at 1 / sqrt(size). Deviation
-    from the first: W and U are not normalised.
+    1409.0473; as in Raffel et al. 2017, arXiv 1704.00784, equation 16 without r, whose g starts at 1 / sqrt(size).
+    Deviation from the first: W and U are not normalised.
 
     Args:
         query_size: width of a query.

@@ -15,7 +15,7 @@ class ConcatAttention(Attention):
     positions, which softmax, sparsemax and entmax take away again: its weights do not depend on the query, and every
     step gets the same context. It is here because texts print it.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "concat".
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, below equation 7, "concat".
 
     Args:
         query_size: width of a query.

@@ -32,8 +32,8 @@ class CoverageAttention(FeatureAttention):
     """energy(q, m, c) = v . tanh(W q + U m + p c + b), c being the sum of the weights before, over the fertility.
 
     Paper: See et al. 2017, arXiv 1704.04368, equations 10 and 11 (no fertility, with a bias; their coverage loss is
-    objective=coverage); Tu et al. 2016, arXiv 1601.04811, linguistic coverage (fertility, no bias):
-    a position's coverage grows by its weight / fertility, fertility = N sigmoid(u . m).
+    objective=coverage); Tu et al. 2016, arXiv 1601.04811, first version, equations 9 to 11, linguistic coverage
+    (fertility, no bias): a position's coverage grows by its weight / fertility, fertility = N sigmoid(u . m).
 
     Args:
         query_size: width of a query.

@@ -31,8 +31,9 @@ class NeuralCoverageMemory(NamedTuple):
 class NeuralCoverageAttention(FeatureAttention):
     """energy(q, m, c) = v . tanh(W q + U m + P c), c' = GRU([weight; m; q], c) for each position.
 
-    Paper: Tu et al. 2016, arXiv 1601.04811, neural coverage; the gated unit of Cho et al. 2014, arXiv
-    1406.1078, equations 5 to 8: the reset gate works before the product. Deviation: biases in the gates.
+    Paper: Tu et al. 2016, arXiv 1601.04811, first version, section 3.1 ("gating") and equation 11; the gated unit of
+    Cho et al. 2014, arXiv 1406.1078, equations 5 to 8: the reset gate works before the product. Deviation: biases in
+    the gates.
 
     Args:
         query_size: width of a query.

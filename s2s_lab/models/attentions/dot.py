@@ -10,7 +10,7 @@ from s2s_lab.models.attentions.products import ProductAttention
 class DotAttention(ProductAttention):
     """energy(q, m) = q . m.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "dot".
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, below equation 7, "dot".
 
     Args:
         query_size: width of a query.

@@ -9,7 +9,7 @@ from s2s_lab.models.attentions.products import ProductAttention
 class GeneralAttention(ProductAttention):
     """energy(q, m) = q . W m.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "general".
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, below equation 7, "general".
 
     Args:
         query_size: width of a query.

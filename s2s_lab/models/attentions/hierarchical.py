@@ -30,8 +30,8 @@ class HierarchicalAttention(Attention):
 
     The weights handed out are b_k times those within source k, in the order of the joint memory.
 
-    Paper: Libovicky and Helcl 2017, arXiv 1704.06567, the hierarchical combination. Deviations: each
-    source's attention may be any with weights; without the sentinel of their experiments.
+    Paper: Libovicky and Helcl 2017, arXiv 1704.06567, equations 8 to 10, the hierarchical combination. Deviations: each
+    source's attention may be any with weights; without biases, and without the sentinel of their experiments.
 
     Args:
         query_size: width of a query.

@@ -12,8 +12,8 @@ from s2s_lab.models.attentions.windows import WindowedAttention, offsets_from
 class LocalMonotonicAttention(WindowedAttention, StatefulAttention):
     """Step t attends to the source positions within D of t; the others weigh exactly 0.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.2, "local-m". Deviation: from the end of the source on, the
-    window stays at its last position, where the paper's would leave it.
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.2 and equation 7, "local-m". Deviation: from the end of the
+    source on, the window stays at its last position, where the paper's would leave it.
 
     Args:
         query_size: width of a query.

@@ -14,7 +14,8 @@ class LocationAttention(Attention):
     Of a source longer than `max_length` only the first `max_length` positions are attended to; the others weigh
     exactly 0.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, "location".
+    Paper: Luong et al. 2015, arXiv 1508.04025, section 3.1, equation 8, "location". Deviation: of a short source, the
+    weights of its own positions sum to 1, where the paper takes the first ones of a softmax over all.
 
     Args:
         query_size: width of a query.

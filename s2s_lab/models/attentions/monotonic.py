@@ -37,10 +37,10 @@ class MonotonicAttention(TanhAttention, StatefulAttention):
     the new weights are p_j q_j, q_j = (1 - p_{j-1}) q_{j-1} + a_j: the expected alignment, in which gradients flow.
     With `hard` evaluation and decoding stop where p is above 1/2: one position weighs 1.
 
-    Paper: Raffel et al. 2017, arXiv 1704.00784, sections 2.3 and 2.4. The recurrence in q is computed in
-    log2(source_len) parallel steps of products and sums alone: stable, where the paper's cumulative products are
-    divided by. Deviation: what passes the last position stops there, where the paper gives an empty
-    context, so that weights always sum to 1.
+    Paper: Raffel et al. 2017, arXiv 1704.00784, equations 11 to 14 and 16, `hard` and `noise` section 2.5. The
+    recurrence in q is computed in log2(source_len) parallel steps of products and sums alone: stable, where the paper's
+    cumulative products are divided by. Deviation: what passes the last position stops there, where the paper
+    gives an empty context, so that weights always sum to 1.
 
     Args:
         query_size: width of a query.

@@ -10,8 +10,8 @@ from s2s_lab.models.encoders.base import EncoderOutput
 class NoAttention(Attention):
     """A constant context: the encoder's summary at every step, or an empty vector.
 
-    Paper: Cho et al. 2014, arXiv 1406.1078 ("summary"); Sutskever et al. 2014, arXiv 1409.3215 ("empty": only the
-    decoder's first state sees the source).
+    Paper: Cho et al. 2014, arXiv 1406.1078 ("summary"); Sutskever et al. 2014, arXiv 1409.3215, section 2 ("empty":
+    only the decoder's first state sees the source).
 
     Args:
         query_size: unused.

@@ -9,7 +9,7 @@ from s2s_lab.models.bridges.base import Bridge, NestedState, StateSizes
 class CopyBridge(Bridge):
     """Each decoder layer starts where the encoder layer of the same height ended.
 
-    Paper: Sutskever et al. 2014, arXiv 1409.3215.
+    Paper: Sutskever et al. 2014, arXiv 1409.3215, section 2.
 
     Args:
         encoder_state_sizes: for each encoder layer, the width of each part of its state.

@@ -19,8 +19,8 @@ class PeepholeLSTMCell(GatedCell):
     o = sigmoid(W_o x + U_o h + p_o * c' + b_o), h' = o * tanh(c').
     State: (h, c), and with full gate recurrence the three gates side by side.
 
-    Paper: Gers and Schmidhuber, Recurrent nets that time and count, IJCNN 2000; Greff et al. 2017, arXiv 1503.04069
-    (this cell, there "vanilla", and its eight variants, each one option here).
+    Paper: Gers and Schmidhuber, Recurrent nets that time and count, IJCNN 2000; Greff et al. 2017, arXiv 1503.04069,
+    first version, sections 2 (this cell, there "vanilla") and 4.3 (its eight variants, each one option here).
 
     Args:
         input_size: width of an input.

@@ -16,7 +16,7 @@ class VariationalDropoutCell(WrappedCell):
     draws them and puts them behind the parts of the state, where they stay; outside training this is the plain cell. A
     cell whose products read no output, as the simple recurrent unit, has m alone.
 
-    Paper: Gal and Ghahramani 2016, arXiv 1512.05287, with one mask for all gates. Deviations: what a cell
+    Paper: Gal and Ghahramani 2016, arXiv 1512.05287, equation 7: one mask for all gates. Deviations: what a cell
     keeps elementwise of h, as the gated recurrent unit does, is not dropped; what the simple recurrent unit lets
     through of its input is x * m; in a deep transition k drops what the lowest cell reads of the step before, and
     what the cells above it read of each other within the step is whole.

@@ -15,7 +15,7 @@ class ZoneoutCell(WrappedCell):
     h' = d * h + (1 - d) * h~, h~ being what the cell gives and d 1 with probability `hidden`; a memory c as h, with
     `memory`, which does not change the h~ of the same step. Outside training each d is its probability.
 
-    Paper: Krueger et al. 2017, arXiv 1606.01305.
+    Paper: Krueger et al. 2017, arXiv 1606.01305, first version, section 3.3.
 
     Args:
         cell: builds the cell.

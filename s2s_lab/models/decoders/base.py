@@ -110,7 +110,7 @@ def attend_all(
 def attentional_vector(combination: nn.Linear | None, context: Tensor, output: Tensor) -> Tensor:
     """Give tanh(W [c; s]) (..., size) of contexts c and outputs s (..., size), or s itself where there is no W.
 
-    Paper: Luong et al. 2015, arXiv 1508.04025.
+    Paper: Luong et al. 2015, arXiv 1508.04025, equation 5.
     """
     if combination is None:
         return output

@@ -16,8 +16,8 @@ class ContextGateDecoder(Decoder):
     With t = W y + U s and q = C c, x is t + z * q (`gate` "source"), z * t + q ("target") or (1 - z) * t + z * q
     ("both").
 
-    Paper: Tu et al. 2017, arXiv 1608.06043. Deviations: any cell, which reads the gated sum and keeps a
-    recurrence of its own; biases in z and t. The rest is as in AttendFirstDecoder.
+    Paper: Tu et al. 2017, arXiv 1608.06043, first version, equation 4 and section 3.2. Deviations: any cell, which
+    reads the gated sum and keeps a recurrence of its own; biases in z and t. The rest is as in AttendFirstDecoder.
 
     Args:
         input_size: width of an embedded token y.

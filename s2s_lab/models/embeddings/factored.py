@@ -17,7 +17,7 @@ WAYS = ("concatenated", "summed")
 class FactoredEmbedding(Embedding):
     """A vector for each token: those of its word and of its factors side by side, or their sum.
 
-    Paper: Sennrich and Haddow 2016, arXiv 1606.02892: side by side. Deviation: the sum.
+    Paper: Sennrich and Haddow 2016, arXiv 1606.02892, equation 2: side by side. Deviation: the sum.
 
     Args:
         sizes: number of ids of the word and of each factor.

@@ -17,8 +17,9 @@ class AlternatingEncoder(Encoder):
     a path from the tokens to every layer that is linear. Without them it reads h_(k-1). The summary is the top layer's
     final output.
 
-    Paper: Zhou et al. 2016, arXiv 1606.04199. Deviations: one column in place of the two
-    that begin in opposite directions; any cell, which keeps an input projection of its own; biases in W.
+    Paper: Zhou et al. 2016, arXiv 1606.04199, first version, equation 3. Deviations: one column in place of the two
+    that begin in opposite directions; any cell, which keeps an input projection of its own; biases in W; dropout on
+    f and h alike; f at its full width, and not in the memory.
 
     Args:
         input_size: width of an embedded token.

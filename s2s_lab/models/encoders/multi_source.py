@@ -28,10 +28,11 @@ class MultiSourceEncoder(Encoder):
     "projected" gives tanh(W [h_1; ...; h_n]) for each layer's output and the summary, and the sum of every other part
     (the memory of an LSTM); "mean" gives the mean of each part.
 
-    Papers: Zoph and Knight 2016, arXiv 1601.00710, the "basic" combination of states; Libovicky and Helcl 2017, arXiv
-    1704.06567, the flat combination of memories. Deviations: any encoder; sources share vocabulary and
-    embedding; in the flat combination the sources' memories have no projections of their own; the attention of Zoph and
-    Knight, which reads each source apart, is not here.
+    Papers: Zoph and Knight 2016, arXiv 1601.00710, equations 1 and 2, the "basic" combination of states; Libovicky and
+    Helcl 2017, arXiv 1704.06567, equations 6 and 7, the flat combination of memories. Deviations: any encoder; sources
+    share vocabulary and embedding; in the flat combination the sources' memories have no projections of their own; the
+    attention of Zoph and Knight, which reads each source apart, is not here; the state "mean", and the projected
+    summary, are ours.
 
     Args:
         input_size: width of an embedded token.

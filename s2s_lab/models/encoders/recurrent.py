@@ -17,8 +17,8 @@ class RecurrentEncoder(Encoder):
     The summary is the top layer's final output, directions concatenated: the forward cell's after the last token, the
     backward cell's after the first.
 
-    Paper: Sutskever et al. 2014, arXiv 1409.3215 (one direction, reversed source); Bahdanau et al. 2015, arXiv
-    1409.0473, section 3.2 (both directions).
+    Paper: Sutskever et al. 2014, arXiv 1409.3215, section 3.3 (one direction, reversed source); Bahdanau et al.
+    2015, arXiv 1409.0473, section 3.2 (both directions).
 
     Args:
         input_size: width of an embedded token.

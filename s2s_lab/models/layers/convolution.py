@@ -40,7 +40,7 @@ class NormalisedLinear(nn.Module):
 class GatedConvolution(nn.Module):
     """a * sigmoid(b), where a and b are two convolutions of one window.
 
-    Paper: Gehring et al. 2017, arXiv 1705.03122, section 3.2; Dauphin et al. 2017, arXiv 1612.08083.
+    Paper: Gehring et al. 2017, arXiv 1705.03122, section 3.2; Dauphin et al. 2017, arXiv 1612.08083, equation 1.
 
     Args:
         size: width of an entry, before and after.

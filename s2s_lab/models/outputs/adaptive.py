@@ -17,8 +17,8 @@ class AdaptiveOutput(Output):
     features are projected to feature_size / divisor^i first. A loss without label smoothing computes of each cluster
     the rows alone whose target is in it.
 
-    Paper: Grave et al. 2017, arXiv 1609.04309; as torch.nn.AdaptiveLogSoftmaxWithLoss. Deviation: clusters begin at
-    shares of the vocabulary.
+    Paper: Grave et al. 2017, arXiv 1609.04309, first version, sections 4.2 and 4.3; as
+    torch.nn.AdaptiveLogSoftmaxWithLoss. Deviation: clusters begin at shares of the vocabulary.
 
     Args:
         feature_size: width of the features.

@@ -39,9 +39,10 @@ class LexiconPriorOutput(Output):
     With the weights a_i of the source words f_i, l(e) = sum_i a_i p(e | f_i). "bias": softmax(W features + b +
     log(l + epsilon)); "linear": g l + (1 - g) softmax(W features + b), g = sigmoid of a learned number.
 
-    Paper: Arthur, Neubig and Nakamura 2016, arXiv 1606.02006, sections 3.1 and 3.2. Deviations: the lexicon is IBM
-    model 1 of the training pairs in one direction; of each source word the most probable translations alone count,
-    with their probabilities as they are; the end of the source translates into the end of the target.
+    Paper: Arthur, Neubig and Nakamura 2016, arXiv 1606.02006, sections 3.1, 3.2.1 ("bias") and 3.2.2 ("linear").
+    Deviations: the lexicon is IBM model 1 of the training pairs in one direction; of each source word the most probable
+    translations alone count, with their probabilities as they are; the end of the source translates into the end of
+    the target.
 
     Args:
         feature_size: width of the features.

@@ -13,7 +13,7 @@ class MixtureOutput(Output):
     Its log-probabilities are not limited to a matrix of rank feature_size. It costs as much as `softmaxes` linear
     outputs.
 
-    Paper: Yang et al. 2018, arXiv 1711.03953. Deviation: a bias b.
+    Paper: Yang et al. 2018, arXiv 1711.03953, section 2.4. Deviation: biases b and b_k.
 
     Args:
         feature_size: width of the features.
