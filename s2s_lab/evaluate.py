@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from s2s_lab.assemble.grid import Done
+    from s2s_lab.records.run_folder import RunFolder
 
 ABOUT = """Scores frozen runs on a split: s2s-evaluate runs=[outputs/demo] split=test decoding=beam.
 Each evaluation is recorded in its run's folder; -m decoding=greedy,beam,sampling runs a grid of strategies, and so does
@@ -35,18 +36,21 @@ def evaluate(configurations: Sequence[Any]) -> None:
     common = _common(jobs)
     check_table_file(common["table"])
     console, done, failed = _console(soft_wrap=True), list[Done](), list[Failed]()
+    names = _names(jobs)
     single = len(jobs) == 1
     for each in evaluate_grid(jobs):
         if isinstance(each, Done):
             done.append(each)
-            _print(each, console)
+            _print(each, _name(each.run, names), console)
             continue
         if single and not done:  # the fault is the command's
             raise each.error
         failed.append(each)
-        record = each.run.read()
-        where = f"{record.get('name')} seed {record.get('seed')}, {each.label}"
-        print(f"s2s-evaluate: {where}: {' '.join(str(each.error).split())}", file=sys.stderr, flush=True)
+        print(
+            f"s2s-evaluate: {_name(each.run, names)}, {each.label}: {' '.join(str(each.error).split())}",
+            file=sys.stderr,
+            flush=True,
+        )
     if done and (not single or common["table"] or common["wandb"]):
         _conclude(done, common)
     if failed:
@@ -73,15 +77,33 @@ def _common(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**{key: jobs[0][key] for key in keys}, "outputs": jobs[0]["paths"]["outputs"]}
 
 
-def _print(done: "Done", console: "Console") -> None:
+def _names(jobs: Sequence[dict[str, Any]]) -> dict[Path, str]:
+    """What tables call the row of each run; nothing where a record cannot be read, of which the evaluation tells."""
+    from s2s_lab.faults import RequestError
+    from s2s_lab.reports.runs import collect
+
+    named = {place for job in jobs for place in ([job["runs"]] if isinstance(job["runs"], str) else job["runs"] or ())}
+    try:
+        rows = collect(sorted(named)).rows if named else ()
+    except RequestError:
+        return {}
+    return {run.folder.path.resolve(): row.label for row in rows for run in row.runs}
+
+
+def _name(run: "RunFolder", names: dict[Path, str]) -> str:
+    record = run.read()
+    return f"{names.get(run.path.resolve(), record.get('name'))} seed {record.get('seed')}"
+
+
+def _print(done: "Done", name: str, console: "Console") -> None:
     from rich.markup import escape
 
     from s2s_lab.reports.decoders import is_quality
 
-    facts, record = done.facts, done.run.read()
+    facts = done.facts
     scores = [score for score in facts["scores"] if is_quality(score) and score["value"] is not None]
     shown = escape("  ".join(f"{score['name']} {score['value']:.4g}" for score in scores))
-    label = escape(f"{record.get('name')} seed {record.get('seed')}")
+    label = escape(name)
     called = done.label or done.words
     strategy = escape(f"{called} ({facts['strategy']})" if called else facts["strategy"])
     before = "" if done.anew else "recorded before  "

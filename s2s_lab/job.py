@@ -72,7 +72,8 @@ def main(words: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         kept = "its last checkpoint is kept" if any(folder.checkpoints.glob("*.ckpt")) else "nothing was trained yet"
         if not rank:
-            print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
+            again = f"; s2s-train resume={folder.path} goes on" if kept.startswith("its") else ""
+            print(f"s2s-train: interrupted; {kept} in {folder.path}{again}", file=sys.stderr)
         _end(folder, rank, "interrupted", "interrupted")
         sys.exit(128 + signal.SIGINT)
     except Exception as error:

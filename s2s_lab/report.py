@@ -39,12 +39,17 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from s2s_lab.faults import RequestError, RunError
+    from s2s_lab.records.disk_faults import os_fault
 
-    try:
+    try:  # imports of what does the work included, which take seconds
         _report(arguments)
     except (RequestError, RunError, OSError) as error:
-        print(f"s2s-report: {' '.join(str(error).split())}", file=sys.stderr)
+        told = os_fault(error) if isinstance(error, OSError) else str(error)
+        print(f"s2s-report: {' '.join(told.split())}", file=sys.stderr)
         return 2 if isinstance(error, RequestError) else 1
+    except KeyboardInterrupt:
+        print("s2s-report: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

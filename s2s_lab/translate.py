@@ -78,9 +78,11 @@ def _opened(stack: ExitStack, settings: dict[str, Any], key: str, mode: str) -> 
     from typing import cast
 
     from s2s_lab.faults import RequestError
+    from s2s_lab.records.disk_faults import naming
 
     if settings[key] is None:
         return None
+    stack.enter_context(naming(Path(settings[key])))  # closing a file writes what is left of it
     try:
         return stack.enter_context(cast(BinaryIO, open(settings[key], mode)))
     except OSError as error:

@@ -79,8 +79,9 @@ def _run(
     from hydra._internal.utils import get_args_parser
 
     from s2s_lab.assemble.configuration import compose_jobs, conf_folder
+    from s2s_lab.records.disk_faults import os_fault
 
-    arguments = get_args_parser().parse_args(words)
+    arguments = _parser(get_args_parser(), program).parse_args(words)
     for option in ("config_name", "config_path", "experimental_rerun"):
         if getattr(arguments, option):
             raise RequestError(f"--{option.replace('_', '-')} is not supported; --config-dir DIR adds your own options")
@@ -100,7 +101,8 @@ def _run(
             task(configuration)
         except (RequestError, RunError, KeyboardInterrupt, MemoryError, OSError) as error:
             known = isinstance(error, RequestError | RunError | KeyboardInterrupt | BrokenPipeError)
-            fault = error if known else RunError(f"{type(error).__name__}: {error}")
+            told = os_fault(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            fault = error if known else RunError(told)
             faults.append(fault)
             told = isinstance(fault, KeyboardInterrupt | BrokenPipeError) or was_told(fault)
             if len(jobs) > 1 and not told:
@@ -120,6 +122,16 @@ def _run(
             else fault
         )
     return jobs
+
+
+def _parser(parser: Any, program: str) -> Any:
+    """Hydra's parser, which tells a wrong flag on one line."""
+
+    def error(message: str) -> NoReturn:
+        raise RequestError(f"{message}; {program} --help tells what it takes")
+
+    parser.error = error
+    return parser
 
 
 def _end(program: str, error: BaseException, code: int) -> NoReturn:

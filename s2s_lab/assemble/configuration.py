@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
 from s2s_lab.assemble.foreign import check_hydra_node, check_own_options, close_environment
@@ -59,6 +59,11 @@ def groups(folder: Path | None = None) -> dict[str, list[str]]:
     return found
 
 
+def _options_of(group: str) -> list[str]:
+    """The options of any group, Hydra's own launchers and sweepers included; none where there is no such group."""
+    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
+
+
 def plain(configuration: DictConfig) -> dict[str, Any]:
     """A composed configuration as plain resolved containers, without Hydra's own node.
 
@@ -68,6 +73,8 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
     own = OmegaConf.masked_copy(configuration, [str(key) for key in configuration if key != "hydra"])
     try:
         container = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise RequestError(f"{error.full_key}=... is missing; it has no value of its own") from error
     except (OmegaConfBaseException, RecursionError) as error:
         raise RequestError(_one_line(error)) from error
     assert isinstance(container, dict)
@@ -283,8 +290,8 @@ def _one_line_errors(name: str, words: Sequence[str]) -> Iterator[None]:
 
 
 def _unknown_option(group: str, option: str) -> str:
-    known = groups().get(group)
-    if known is None:
+    known = _options_of(group)
+    if not known:
         return f"{group}={option}: there is no group {group!r}{_suggest(group, list(groups()))}"
     return f"{group}={option}: there is no such option{_suggest(option, known)} (known: {', '.join(known)})"
 

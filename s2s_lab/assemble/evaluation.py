@@ -10,7 +10,14 @@ import torch
 
 from s2s_lab.assemble.beams import beams_of
 from s2s_lab.assemble.demands import constraint_ids, demands_of, digests_of
-from s2s_lab.assemble.evaluation_record import alignments, conditions_of, nbest_lists, recorded, segments
+from s2s_lab.assemble.evaluation_record import (
+    alignments,
+    conditions_of,
+    kept_scores,
+    nbest_lists,
+    recorded,
+    segments,
+)
 from s2s_lab.assemble.inference import build_metrics, build_strategy
 from s2s_lab.assemble.set_scores import scores_of_outputs
 from s2s_lab.assemble.shortlist import facts_of
@@ -93,11 +100,12 @@ def evaluate(
     outputs = [[text_of(index, item) for item in found] for index, found in sorted(decoded.hypotheses.items())]
     scores = _scores(bench, settings, device, decoded, outputs, metrics)
     hypotheses = [found[0] for found in outputs]
+    kept = kept_scores(folder, hypotheses, [score.name for score in scores])
     facts |= {
         "sentences": len(texts.sources),
         **_speed(passes, len(texts.sources)),
         "warnings": [*texts.warnings, *quality_warnings(hypotheses, texts.references)],
-        "scores": [{key: getattr(score, key) for key in SCORE_FACTS} for score in scores],
+        "scores": [*({key: getattr(score, key) for key in SCORE_FACTS} for score in scores), *kept.scores],
     }
     traced = 0 if settings["shortlist"] else settings.get("trace_sentences", 0)
     write_evaluation(
@@ -107,7 +115,7 @@ def evaluate(
         references=texts.references,
         hypotheses=hypotheses,
         nbest=nbest_lists(model, decoded, outputs),
-        segments=segments(ids.sources, ids.targets, decoded, scores),
+        segments=segments(ids.sources, ids.targets, decoded, scores, kept),
         attention=alignments(model, ids.sources, decoded, _attended(settings, len(ids.sources))),
         beams=beams_of(
             model,
@@ -118,7 +126,9 @@ def evaluate(
             demands=search.demands,
         ),
     )
-    run.update({"scores": {f"{facts['split']}/{folder.name}": {score.name: score.value for score in scores}}})
+    run.update(
+        {"scores": {f"{facts['split']}/{folder.name}": {score["name"]: score["value"] for score in facts["scores"]}}}
+    )
     return Evaluated(folder, facts, anew=True)
 
 
@@ -134,7 +144,8 @@ def metrics_of(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, Metric]
 def _facts(bench: Workbench, settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """What scores.json tells of how an evaluation is made, known before anything is decoded."""
     node, constraint = settings["decoding"], settings.get("constraint", {})
-    signature = build_strategy(node, constraint).signature(exact=settings.get("oracle_length", False))
+    strategy = build_strategy(node, constraint)
+    signature = strategy.signature(exact=settings.get("oracle_length", False))
     texts = bench.texts(settings)
     return {
         "split": texts.split,
@@ -145,6 +156,7 @@ def _facts(bench: Workbench, settings: Mapping[str, Any], device: torch.device) 
         "demands": digests_of(settings),
         "replace_unknown": settings.get("replace_unknown", False),
         "data_fingerprint": texts.fingerprint,
+        "given_outputs": "targets" in strategy.meets,
         "precision": settings["precision"],
         "device": str(device),
         "shortlist": facts_of(bench.shortlist(settings, device), settings["batch_sentences"]),

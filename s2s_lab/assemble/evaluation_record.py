@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -51,6 +51,42 @@ def recorded(
     return found.facts if same and wanted <= scores else None
 
 
+class Kept(NamedTuple):
+    """Scores of a former record of the same outputs, which a new one keeps.
+
+    Attributes:
+        scores: as in scores.json.
+        statistics: of each sentence, by score.
+    """
+
+    scores: Sequence[Mapping[str, Any]] = ()
+    statistics: Sequence[Mapping[str, Any]] = ()
+
+
+def kept_scores(folder: Path, hypotheses: Sequence[str], names: Iterable[str]) -> Kept:
+    """Gives what a record of the same best outputs has beside some scores; nothing where outputs differ.
+
+    Args:
+        folder: of the evaluation.
+        hypotheses: the best output of each sentence.
+        names: of the scores that are measured anew.
+    """
+    try:
+        found = read_evaluation(folder)
+        if not found.has_outputs(hypotheses):
+            return Kept()
+        measured = set(names)
+        scores = [score for score in found.facts["scores"] if score["name"] not in measured]
+        kept = {score["name"] for score in scores}
+        statistics = [
+            {name: values for name, values in segment["statistics"].items() if name in kept}
+            for segment in found.segments()
+        ]
+    except RequestError:  # none, or damaged
+        return Kept()
+    return Kept(scores, statistics)
+
+
 def nbest_lists(model: FrozenModel, decoded: Decoded, texts: Sequence[Sequence[str]]) -> Iterable[list[dict[str, Any]]]:
     """For each sentence its n-best list, as nbest.jsonl has it; `texts` are those of the same hypotheses."""
     for index, lines in zip(sorted(decoded.hypotheses), texts, strict=True):
@@ -72,6 +108,7 @@ def segments(
     target_ids: Sequence[Sequence[int]],
     decoded: Decoded,
     scores: Sequence[Score],
+    kept: Kept,
 ) -> Iterable[dict[str, Any]]:
     """For each sentence its lengths in tokens, log-probabilities and statistics, as segments.jsonl has them.
 
@@ -88,7 +125,10 @@ def segments(
             "best_log_prob": max(whole, default=None),
             "score": best.score,
             **_optimal(best),
-            "statistics": {score.name: score.statistics[index].tolist() for score in scores},
+            "statistics": {
+                **{score.name: score.statistics[index].tolist() for score in scores},
+                **(kept.statistics[index] if kept.statistics else {}),
+            },
         }
 
 

@@ -20,7 +20,7 @@ from s2s_lab.assemble.devices import check_devices, threads
 from s2s_lab.assemble.inference import CHOSEN_KEYS, MODEL_KEYS, build_metrics, build_strategy, read_model
 from s2s_lab.assemble.instantiation import build, check_targets
 from s2s_lab.assemble.network import build_network
-from s2s_lab.assemble.preparation import prepare_data
+from s2s_lab.assemble.preparation import prepare_data, remarks
 from s2s_lab.assemble.resumption import check_unchanged, checkpoint_to_resume
 from s2s_lab.assemble.tables import fill_tables
 from s2s_lab.assemble.training_record import finish_record, start_record
@@ -80,6 +80,8 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         checkpoint = checkpoint_to_resume(folder, settings["trainer"]["strategy"], _say)
         check_unchanged(settings, accept_changed_data, _say)
     prepared, corpus = prepare_data(settings)
+    for remark in remarks(settings, prepared):
+        _say(remark)
     network = _network(settings, prepared)
     fill_tables(network.output, prepared)
     coverage = {} if settings.get("init") or checkpoint else fill_embeddings(network, prepared)

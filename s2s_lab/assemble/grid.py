@@ -136,16 +136,25 @@ def _finished_runs(named: str | Sequence[str], left_out: set[str]) -> list[RunFo
     """The runs at some places that have a model; says once of each other one that it is left out."""
     if not named:
         raise RequestError("runs=[DIR,...] is missing: name run folders, or folders that hold them")
-    runs = find_runs([named] if isinstance(named, str) else named)
-    unfinished = [str(run.path) for run in runs if run.read().get("status") != "finished"]
-    runs = [run for run in runs if str(run.path) not in unfinished]
+    runs = find_runs([named] if isinstance(named, str) else named, check=False)
+    faults = {str(run.path): fault for run in runs if (fault := _fault(run)) is not None}
+    runs = [run for run in runs if str(run.path) not in faults]
     if not runs:
-        raise RequestError(f"{unfinished[0]}: this run has no finished model")
-    for path in unfinished:
+        raise RequestError(next(iter(faults.values())))
+    for path, fault in faults.items():
         if path not in left_out:
-            print(f"left out, no finished model: {path}", file=sys.stderr)
+            print(f"left out: {fault}", file=sys.stderr)
             left_out.add(path)
     return runs
+
+
+def _fault(run: RunFolder) -> str | None:
+    """Why a run cannot be evaluated; None where nothing is known against it."""
+    try:
+        finished = run.read().get("status") == "finished"
+    except RequestError as error:
+        return str(error)
+    return None if finished else f"{run.path}: this run has no finished model"
 
 
 def _together(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

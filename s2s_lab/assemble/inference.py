@@ -142,7 +142,8 @@ def given_of(settings: Mapping[str, Any]) -> Given | None:
 
 def model_place(folder: Path) -> Path:
     """The model folder that a run folder or a model folder names; it may be missing."""
-    return folder if (folder / CONFIGURATION).is_file() and not (folder / "model").is_dir() else folder / "model"
+    is_run = (folder / "model").is_dir() or (folder / "run.json").is_file()
+    return folder if (folder / CONFIGURATION).is_file() and not is_run else folder / "model"
 
 
 def _check_sections(settings: Mapping[str, Any], path: Path) -> None:

@@ -147,7 +147,14 @@ def _check_optimizer(settings: dict[str, Any]) -> None:
     clip = settings["trainer"]["gradient_clip"]
     if clip is not None and not clip > 0.0:
         raise RequestError(f"trainer.gradient_clip={clip}: a number above 0 is expected, or null for none")
-    build(settings["optimizer"], "optimizer", params=[torch.nn.Parameter(torch.zeros(1))])
+    values = {key: value for key, value in settings["optimizer"].items() if not key.startswith("_")}
+    try:
+        build(settings["optimizer"], "optimizer", params=[torch.nn.Parameter(torch.zeros(1))])
+    except RequestError as error:
+        given = ", ".join(
+            f"optimizer.{key}={value!r}" for key, value in values.items() if f"optimizer.{key}" not in str(error)
+        )
+        raise RequestError(f"{error}; given is {given}" if given else str(error)) from None
 
 
 def _check_memory(network: Any) -> None:

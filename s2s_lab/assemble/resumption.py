@@ -25,7 +25,13 @@ def checkpoint_to_resume(folder: RunFolder, strategy: str, say: Callable[[str], 
     for fault in faults:
         say(f"{fault}; {f'{path.name} is used instead' if path else 'there is no earlier one'}")
     if path is None:
-        say("no checkpoint was written yet: the training begins at its first step")
+        rows = folder.metrics_csv.read_text(encoding="utf-8") if folder.metrics_csv.is_file() else ""
+        gone = "validation/" in rows and not faults  # with a validation a checkpoint is written
+        say(
+            "its checkpoints are gone: the training begins again at its first step"
+            if gone
+            else "there is no whole checkpoint: the training begins at its first step"
+        )
     elif not exact:
         say(f"{path}: written by an earlier version; the training goes on from it, but not exactly")
     elif strategy in ("local_sgd", "hogwild"):

@@ -1,5 +1,6 @@
 """From the rows of a study to frozen jobs: every training and evaluation composed and checked before one starts."""
 
+import difflib
 import json
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.nearest import one_of
 from s2s_lab.records.recorded_evaluation import Asked
+from s2s_lab.records.study_claims import needed_by
 from s2s_lab.records.study_companions import rows_named
 from s2s_lab.records.study_file import OF_THE_STUDY, Study
 from s2s_lab.records.study_rows import Row, word
@@ -118,8 +120,22 @@ class StudyComposer:
                     command=command,
                     fingerprints=self._fingerprints,
                 )
-            asked = {name: self._asked(name, next(iter(jobs.values()))) for name in row.evaluations}
+            first = next(iter(jobs.values()))
+            self._check_scores(row, first)
+            asked = {name: self._asked(name, first) for name in row.evaluations}
         return ComposedRow(row, jobs, asked)
+
+    def _check_scores(self, row: Row, job: FrozenJob) -> None:
+        """Refuses a claim whose score is surely a misspelt metric of the row; evaluations give further scores."""
+        for name, claim in self.study.claims.items():
+            for needed in needed_by(claim):
+                if needed.row not in (row.name, row.name.partition("[")[0]):
+                    continue
+                node = self._settings[needed.evaluation]["metrics"] or job.settings["metrics"]
+                known = [score for score, metric in node["scores"].items() if metric]
+                close = difflib.get_close_matches(claim["score"], known, n=1, cutoff=0.75)
+                if close and claim["score"] not in known:
+                    raise RequestError(f"claims.{name}.score: {claim['score']}: did you mean {close[0]}?")
 
     @contextmanager
     def _naming(self, row: Row) -> Iterator[None]:

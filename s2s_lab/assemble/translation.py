@@ -107,6 +107,12 @@ class Translator:
         constraint, self.replacing = settings.get("constraint"), settings.get("replace_unknown", False)
         in_ids = constraint_ids(constraint, self.model.target)
         self.strategy = build_strategy(settings["decoding"], constraint, in_ids, self.model.target)
+        if settings["nbest"] > 1 == settings["decoding"].get("num_hypotheses"):  # nothing else is said of it
+            wider = {**settings["decoding"], "num_hypotheses": settings["nbest"]}
+            try:
+                self.strategy = build_strategy(wider, constraint, in_ids, self.model.target)
+            except RequestError as error:
+                raise RequestError(f"nbest={settings['nbest']}: {error}") from None
         wanted, kept = settings["nbest"], self.strategy.num_hypotheses
         if not 1 <= wanted <= kept:
             keys = [key for key in ("num_hypotheses", "num_samples") if key in settings["decoding"]]

@@ -236,9 +236,10 @@ def _build(
     )
     if not result.sentences:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.filtered.items() if count)
+        too_long = any(count for reason, count in result.filtered.items() if reason != "empty")
+        raising = f"; raise data.max_source_length={limits.source} or data.max_target_length={limits.target}"
         raise RequestError(
-            f"corpus {corpus.name}: every training pair is filtered away ({reasons}); raise data.max_source_length="
-            f"{limits.source} or data.max_target_length={limits.target}"
+            f"corpus {corpus.name}: every training pair is filtered away ({reasons}){raising if too_long else ''}"
         )
     for name, tokenizer, tokens in zip(("source", "target"), tokenizers, result.vocabularies, strict=True):
         tokenizer.save(folder, name)

@@ -28,6 +28,7 @@ FACTS = Exactly(
         signature=str,
         precision=str,
         data_fingerprint=str,
+        given_outputs=bool,
         warnings=[str],
         **dict.fromkeys(("seconds", "sentences_per_second", "tokens_per_second"), (int, float)),
     ),
@@ -69,9 +70,10 @@ def write_evaluation(
     Args:
         folder: Where it goes, from `RunFolder.evaluation`.
         facts: What scores.json holds: split, strategy (name), signature (of the strategy), configuration,
-            data_fingerprint, precision, shortlist (what decides it, or null), device, seconds (of the median pass),
-            encoding_seconds and decoding_seconds (their sum), passes (seconds of each), sentences,
-            sentences_per_second, tokens_per_second, warnings (list of texts), and
+            data_fingerprint, given_outputs (whether the references were handed in as outputs), precision, shortlist
+            (what decides it, or null), device, seconds (of the median pass), encoding_seconds
+            and decoding_seconds (their sum), passes (seconds of each), sentences, sentences_per_second,
+            tokens_per_second, warnings (list of texts), and
             scores: a list of name, value, signature, higher_is_better, class (dotted path of the metric) and options
             (its constructor's).
         sources: Raw source texts.
@@ -144,6 +146,10 @@ class Evaluation:
     def hypotheses(self) -> list[str]:
         """Read the best hypothesis of each sentence."""
         return self._lines("hypotheses.txt")
+
+    def has_outputs(self, hypotheses: Sequence[str]) -> bool:
+        """Tell whether these, as they are written, are the best hypotheses of its sentences."""
+        return self.hypotheses() == [_one_line(text) for text in hypotheses]
 
     def segments(self) -> list[dict[str, Any]]:
         """Read lengths, log-probabilities and statistics of each sentence."""

@@ -224,17 +224,18 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def find_runs(places: Iterable[Path | str]) -> list[RunFolder]:
+def find_runs(places: Iterable[Path | str], *, check: bool = True) -> list[RunFolder]:
     """Find the run folders that places name.
 
     Args:
         places: Run folders, or folders that hold run folders at any depth.
+        check: Whether each record has to be readable.
 
     Returns:
         Each run once: places in the order given, runs below a place by path.
 
     Raises:
-        RequestError: If a place does not exist or holds no run.
+        RequestError: If a place does not exist or holds no run, or a record cannot be read.
     """
     found: dict[Path, RunFolder] = {}
     for place in map(Path, places):
@@ -244,7 +245,7 @@ def find_runs(places: Iterable[Path | str]) -> list[RunFolder]:
         if not below:
             raise RequestError(f"{place}: holds no run folder (no run.json in it or below it)")
         for path in below:
-            found.setdefault(path.resolve(), RunFolder.open(path))
+            found.setdefault(path.resolve(), RunFolder.open(path) if check else RunFolder(path))
     return list(found.values())
 
 

@@ -16,6 +16,8 @@ from s2s_lab.reports.numbers import OF_OUTPUTS
 from s2s_lab.reports.runs import Collection, Row, Run
 from s2s_lab.reports.telling_apart import tell_apart
 
+GIVEN_OUTPUTS = "outputs that were handed in (decoding=forced) are left out: they are the references"
+
 
 def compare(
     collection: Collection,
@@ -37,9 +39,13 @@ def compare(
             the test does not fit the seeds.
     """
     by_split: dict[str, list[tuple[Row, Run, Evaluation]]] = {}
+    given: set[str] = set()
     for row in collection.rows:
         for run in row.runs:
             for evaluation in run.evaluations:
+                if evaluation.facts.get("given_outputs"):
+                    given.add(str(evaluation.facts["split"]))
+                    continue
                 by_split.setdefault(str(evaluation.facts["split"]), []).append((row, run, evaluation))
     if only:
         known = {score["name"] for items in by_split.values() for _, _, item in items for score in item.facts["scores"]}
@@ -47,7 +53,14 @@ def compare(
             if name not in known:
                 raise RequestError(f"--metrics {name}: no evaluation has it; recorded are {', '.join(sorted(known))}")
     splits = tuple(
-        _compare_split(split, items, only, samples, test, elsewhere=_elsewhere(split, by_split))
+        _compare_split(
+            split,
+            items,
+            only,
+            samples,
+            test,
+            elsewhere=[*_elsewhere(split, by_split), *([GIVEN_OUTPUTS] if split in given else [])],
+        )
         for split, items in sorted(by_split.items())
     )
     evaluated = {entry.row.key for split in splits for entry in split.entries}

@@ -16,7 +16,7 @@ from s2s_lab.metrics.search_errors import MARGIN
 from s2s_lab.metrics.significance import Interval, draw_counts, holm, weighted_sums
 from s2s_lab.records.evaluation import Evaluation, read_evaluation
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.reports.comparison import Comparison, strategy_labels
+from s2s_lab.reports.comparison import GIVEN_OUTPUTS, Comparison, strategy_labels
 from s2s_lab.reports.decoder_records import Sentences, model_key, read_sentences
 from s2s_lab.reports.decoder_rows import DecoderRow, DecoderTable
 from s2s_lab.reports.entries import LEVEL, ScoreKind
@@ -67,10 +67,13 @@ def decoder_table(
         for each in evaluations
         if only is None or each.folder.resolve() in only
     ]
+    given = [each for _, each in chosen if each.facts.get("given_outputs")]
+    chosen = [(number, each) for number, each in chosen if each not in given]
     _check_same_data(split, [each for _, each in chosen])
     sentences = {each.folder: read_sentences(each) for _, evaluations in found for each in evaluations}
     labels = _labels([each for _, each in chosen], only or {})
     kinds, notes = _kinds([each for _, each in chosen])
+    notes += [GIVEN_OUTPUTS] if given else []
     quality = _quality(
         [runs[number] for number in {number: None for number, _ in chosen}], [e for _, e in chosen], kinds
     )

@@ -71,7 +71,10 @@ class Measurements:
         evaluation = _single(claim, row, "evaluation", evaluation, [item.evaluation for item in own])
         own = [item for item in own if item.evaluation == evaluation]
         score = _single(claim, row, "score", score, [item.score for item in own])
+        recorded = sorted({item.score for item in own})
         own = [item for item in own if item.score == score]
+        if recorded and not own:
+            raise NotMeasuredError(f"{row} has no score {score} under {evaluation}; it has {', '.join(recorded)}")
         if not own:
             what = f"{score} of {row}" if score else row
             raise NotMeasuredError(f"not measured yet: {what}{f' under {evaluation}' if evaluation else ''}")

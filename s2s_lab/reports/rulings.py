@@ -67,7 +67,7 @@ def value_ruling(
     if interval.n == 1:
         return Ruling(
             "inconclusive",
-            f"one seed tells nothing about the spread (agreement is {accepted.removeprefix('the tolerated ')})",
+            f"one seed tells nothing about the spread (tolerated: {_range_text(low, high).removeprefix('range ')})",
         )
     least, most = max(interval.low, min(interval.mean, bounds[0])), min(interval.high, max(interval.mean, bounds[1]))
     rounding = 1e-9 * max(1.0, abs(published))

@@ -1,6 +1,7 @@
 """Passes and shortlists of an evaluation, and a translation with the lexicon that it leaves."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from s2s_lab.inference import shortlist as narrowing
 from s2s_lab.inference.decode import Decoded
 from s2s_lab.inference.lexicon_file import LEXICON
 from s2s_lab.records.durable import read_json
+from s2s_lab.records.evaluation import read_evaluation
 from s2s_lab.records.run_folder import RunFolder
 from tests.assemble.test_experiment import run
 
@@ -152,3 +154,33 @@ def test_search_errors_are_outputs_less_probable_than_their_references(finished:
     assert value == pytest.approx(sum(errors) / len(errors))
     _, narrowed = evaluated(finished, "shortlist=true")
     assert "search_errors" not in [score["name"] for score in narrowed["scores"]]
+
+
+def test_scores_of_other_metrics_are_kept_as_long_as_the_outputs_are_the_same(trained: RunFolder) -> None:
+    folder, own = evaluated(trained, "decoding.min_length=1")
+    again, facts = evaluated(trained, "decoding.min_length=1", "metrics=translation")
+    names = {score["name"] for score in facts["scores"]}
+    assert again == folder and {"bleu", "chrf", "ter", "exact_match", "token_accuracy"} <= names
+    before = {score["name"]: score for score in own["scores"]}
+    assert all(score == before[score["name"]] for score in facts["scores"] if score["name"] in before)
+    segments = read_evaluation(folder).segments()
+    assert all({"bleu", "exact_match"} <= set(segment["statistics"]) for segment in segments)
+    (folder / "hypotheses.txt").write_text("another\n" * len(segments))
+    _, alone = evaluated(trained, "decoding.min_length=1", "metrics=translation", "again=true")
+    assert "exact_match" not in {score["name"] for score in alone["scores"]}
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_as_many_outputs_are_kept_as_are_asked_for(finished: RunFolder, wanted: int) -> None:
+    words = [f"run={finished.path}", "decoding=beam", f"nbest={wanted}"]
+    outputs = [texts for texts, _ in translate_lines(LINES[:1], settings("translate", *words))]
+    assert [len(texts) for texts in outputs] == [wanted]
+    with pytest.raises(RequestError, match=r"nbest=9: decoding\.num_hypotheses is 9"):
+        next(iter(translate_lines(LINES[:1], settings("translate", *words[:2], "nbest=9"))))
+
+
+def test_a_run_without_its_model_is_named(trained: RunFolder, tmp_path: Path) -> None:
+    bare = Path(shutil.copytree(trained.path, tmp_path / "bare"))
+    shutil.rmtree(bare / "model")
+    with pytest.raises(RequestError, match=f"^{bare}: no model in it"):
+        evaluated(RunFolder(bare))

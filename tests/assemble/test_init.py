@@ -1,5 +1,6 @@
 """A training that starts from the weights of another run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,14 @@ def first(tmp_path: Path) -> RunFolder:
     return run(tmp_path / "first", *corpus(tmp_path / "texts", "first"))
 
 
-def test_it_starts_at_those_weights_with_their_vocabulary_and_all_else_new(first: RunFolder, tmp_path: Path) -> None:
+def test_it_starts_at_those_weights_with_their_vocabulary_and_all_else_new(
+    first: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = corpus(tmp_path / "texts", "second")
     second = run(tmp_path / "second", *words, f"init={first.path}", "optimizer=sgd", "optimizer.lr=0", "seed=5")
+    told = capsys.readouterr().err
+    for side in ("source", "target"):
+        assert re.search(rf"\d+% of the {side} tokens are unknown to the vocabulary of init={first.path}\n", told)
     assert vocabulary(second) == vocabulary(first)
     assert "e" not in vocabulary(second)
     one, other = (read_checkpoint(made.checkpoints / name)["state_dict"] for made, name in
@@ -77,3 +83,16 @@ def test_what_does_not_fit_is_refused_before_the_job(
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no model"):
         run(tmp_path / "second", f"init={tmp_path}")
+
+
+def test_pairs_that_are_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = corpus(tmp_path / "texts", "first")
+    run(tmp_path / "whole", *words)
+    assert "left out" not in capsys.readouterr().err
+    source = tmp_path / "texts" / "first.train.source"
+    source.write_text("\n" * 3 + "".join(source.read_text().splitlines(keepends=True)[3:]))
+    run(tmp_path / "second", *words)
+    assert "3 of 40 training pairs are left out (3 empty)" in capsys.readouterr().err
+    source.write_text("\n" * 40)
+    with pytest.raises(RequestError, match=r"every training pair is filtered away \(40 empty\)$"):
+        run(tmp_path / "third", *words)

@@ -148,3 +148,13 @@ def test_help_imports_nothing_heavy(name: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "usage: s2s-" in done.stdout
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_an_interrupt_is_one_line_and_exits_130(run, runs: Path, tmp_path: Path, name: str, monkeypatch) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("s2s_lab.reports.comparison.compare", interrupted)
+    words = ["-o", tmp_path / "page.html"] if name == "report" else []
+    assert run(name, runs, *words) == (130, "", f"s2s-{name}: interrupted\n")

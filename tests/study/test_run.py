@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import find_runs
 from s2s_lab.records.study_file import read_study
 from s2s_lab.sweeps.engine_settings import EngineSettings
 from s2s_lab.sweeps.run_jobs import run_jobs
-from tests.study.conftest import compose, write_run, write_study
+from tests.study.conftest import STUDY, compose, write_run, write_study
 from tests.study.fake_engine import FakeEngine
 from tests.study.test_report import study
 
@@ -206,3 +207,9 @@ def test_when_the_time_is_over_nothing_is_started_and_what_runs_is_stopped_once(
     outcomes = run_jobs(engine, [_Job(label) for label in "abcd"], seconds=45, clock=_Clock())  # type: ignore
     assert engine.started == ["a", "b"] and engine.stopped == ["a", "b"]
     assert [outcome.job.label for outcome in outcomes] == ["a", "b"]
+
+
+def test_a_claims_misspelt_score_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    text = STUDY.replace("score: exact_match, source: section 3", "score: exactmatch, source: section 3")
+    with pytest.raises(RequestError, match=r"claims\.helps\.score: exactmatch: did you mean exact_match\?"):
+        compose(read_study(write_study(tmp_path, text)), tmp_path / "outputs")

@@ -63,8 +63,11 @@ def find_file(split: str, key: str, value: str, root: str | None) -> Path:
     for folder in (Path(), *([Path(root)] if root else [])):
         if (folder / value).is_file():
             return (folder / value).absolute()
+    named = f"data.{split}.{key}={value}"
+    if Path(value).is_absolute() or any((folder / value).exists() for folder in (Path(), Path(root or "."))):
+        raise RequestError(f"{named}: {'no such file' if not Path(value).exists() else 'that is no file'}")
     places = "the current folder" + (f" and paths.data={root}" if root else "; say paths.data=DIR for another")
-    raise RequestError(f"data.{split}.{key}={value}: no such file, looked for in {places}")
+    raise RequestError(f"{named}: no such file, looked for in {places}")
 
 
 def sha256_of(path: Path) -> str:
