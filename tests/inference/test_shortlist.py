@@ -1,5 +1,6 @@
 """A shortlist changes which ids may be said, and nothing else."""
 
+import functools
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
@@ -41,9 +42,13 @@ KINDS: dict[str, Callable[[Seq2Seq], Seq2Seq]] = {
 }
 
 
+@functools.cache
+def composed(name: str, *words: str) -> dict[str, Any]:
+    return plain(compose_jobs(name, list(words), multirun=False, folder=None)[0])
+
+
 def network(*words: str) -> Seq2Seq:
-    settings = plain(compose_jobs("train", [*WORDS, *words], multirun=False, folder=None)[0])
-    made = build_network(settings, source_size=SIZE, target_size=SIZE, shared=False).eval()
+    made = build_network(composed("train", *WORDS, *words), source_size=SIZE, target_size=SIZE, shared=False).eval()
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     for table in made.output.buffers():
@@ -58,8 +63,7 @@ def strategy(option: str) -> DecodingStrategy:
         *filter(None, [more.get(option)]),
         "decoding.max_length=9",
     ]
-    node = plain(compose_jobs("evaluate", words, multirun=False, folder=None)[0])["decoding"]
-    return build_strategy(node, target=SIDE)
+    return build_strategy(composed("evaluate", *words)["decoding"], target=SIDE)
 
 
 def lexicon(**settings: int) -> Lexicon:
