@@ -227,7 +227,7 @@ def freeze(
         fingerprints: of corpora read before, by their nodes; those that are read now are added.
 
     Raises:
-        RequestError: if the corpus cannot be read.
+        RequestError: if the corpus cannot be read, or a file of it is wrong.
     """
     settings = with_absolute_paths(configuration)
     chosen = choices(hydra)
@@ -235,7 +235,9 @@ def freeze(
     settings["experiment_name"] = settings["experiment_name"] or chosen.get("experiment") or settings["data"]["name"]
     known, node = {} if fingerprints is None else fingerprints, json.dumps(settings["data"]["corpus"])
     if node not in known:
-        known[node] = build(settings["data"]["corpus"], "data.corpus").fingerprint()
+        corpus = build(settings["data"]["corpus"], "data.corpus")
+        corpus.check()
+        known[node] = corpus.fingerprint()
     fingerprint = known[node]
     of_the_job = {**without_later_keys(settings), "fingerprint": fingerprint}
     if of_the_job.pop("init"):  # what the weights are counts, not where they lie

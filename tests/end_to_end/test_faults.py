@@ -30,13 +30,14 @@ def fails(commands: Commands, name: str, *words: str, expected: str) -> None:
     lines = [line for line in done.stderr.splitlines() if line.startswith("s2s-")]
     assert "Traceback" not in done.stderr
     assert len(lines) == 1 and expected in lines[0], done.stderr
-    assert not list(commands.folder.glob("outputs/**/best.ckpt"))
+    assert not list(commands.folder.glob("outputs/**/run.json"))
 
 
 @pytest.mark.parametrize(
     ("files", "words", "expected"),
     [
         ({"train_target": b"a\n"}, [], "train_target.txt"),
+        ({"test_source": b"a b\n\xff\xfe\nc\n"}, [], "test_source.txt, line 2: not valid UTF-8"),
         ({}, ["data.train.source=nowhere.txt"], "nowhere.txt"),
     ],
 )

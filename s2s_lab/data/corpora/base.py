@@ -55,6 +55,16 @@ class Corpus(ABC):
     def fingerprint(self) -> dict[str, str]:
         """What the pairs depend on: a sha256 for each file, or for each generated split."""
 
+    def check(self) -> None:
+        """Reads every pair of every split once, so that what is wrong is told before a job begins.
+
+        Raises:
+            RequestError: if a file is wrong, naming it and the line.
+        """
+        for split in self.splits():
+            for _ in self.pairs(split):
+                pass
+
     def canonical(self, split: str) -> str:
         """The name in `splits()` that `split` stands for: itself, or the first test set for `test`.
 

@@ -96,6 +96,9 @@ class ReverseCorpus(Corpus):
         width = self.max_length
         return [" ".join(rows[row * width : row * width + length]) for row, length in enumerate(lengths)]
 
+    def check(self) -> None:
+        """Nothing: no file is read."""
+
     def fingerprint(self) -> dict[str, str]:
         """sha256 of the options: they decide every pair."""
         options = [self.split_seed, self.num_letters, self.min_length, self.max_length]

@@ -75,6 +75,9 @@ class ScanCorpus(Corpus):
         meanings = commands()
         return ((command, meanings[command]) for command in self._commands[split])
 
+    def check(self) -> None:
+        """Nothing: no file is read."""
+
     def fingerprint(self) -> dict[str, str]:
         """sha256 of the pairs of each split."""
         return {
