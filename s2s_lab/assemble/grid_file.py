@@ -28,7 +28,8 @@ def expanded(configurations: Sequence[DictConfig]) -> list[dict[str, Any]]:
         RequestError: if a grid file cannot be read or composed, or asks for the same evaluation twice.
     """
     found = []
-    given = [list(configuration.hydra.overrides.task) for configuration in configurations]
+    several = len(configurations) > 1
+    given = [list(each.hydra.overrides.task) if several else [] for each in configurations]
     common = set.intersection(*map(set, given)) if given else set()
     for configuration, words in zip(configurations, given, strict=True):
         settings = plain(configuration)

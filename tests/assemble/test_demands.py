@@ -80,13 +80,13 @@ def test_a_translation_scores_given_outputs_as_an_evaluation_scores_references(
 
 
 def test_more_outputs_than_a_strategy_keeps_name_the_key_that_gives_more(finished: RunFolder) -> None:
-    for decoding, hint in (
-        ("greedy", ", and no more"),
-        ("beam", "; set decoding.num_hypotheses"),
-        ("sampling", "; set decoding.num_samples"),
+    for decoding, words, kept, hint in (
+        ("greedy", [], 1, ", and no more"),
+        ("beam", ["decoding.num_hypotheses=2"], 2, "; set decoding.num_hypotheses"),
+        ("sampling", [], 1, "; set decoding.num_samples"),
     ):
-        with pytest.raises(RequestError, match=rf"^nbest=2: decoding={decoding} keeps 1{hint}$"):
-            translated(finished, ["a"], f"decoding={decoding}", "nbest=2")
+        with pytest.raises(RequestError, match=rf"^nbest=3: decoding={decoding} keeps {kept}{hint}$"):
+            translated(finished, ["a"], f"decoding={decoding}", "nbest=3", *words)
 
 
 def test_an_evaluation_records_whether_an_output_was_proved_the_best(finished: RunFolder) -> None:
