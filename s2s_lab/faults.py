@@ -35,3 +35,9 @@ class RankLostError(RunError):
 def was_told(error: BaseException) -> bool:
     """Says whether the process that met an error has printed why."""
     return isinstance(error, RequestError | RunError) and error.told
+
+
+def os_fault(error: OSError) -> str:
+    """One line for an error of the operating system: its file, and what is wrong with it."""
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{error.filename}: {reason}"

@@ -38,8 +38,7 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from s2s_lab.faults import RequestError, RunError
-    from s2s_lab.records.disk_faults import os_fault
+    from s2s_lab.faults import RequestError, RunError, os_fault
 
     try:  # imports of what does the work included, which take seconds
         _report(arguments)

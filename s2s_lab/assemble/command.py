@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from s2s_lab.faults import RequestError, RunError, was_told
+from s2s_lab.faults import RequestError, RunError, os_fault, was_told
 
 
 def run_command(
@@ -79,7 +79,6 @@ def _run(
     from hydra._internal.utils import get_args_parser
 
     from s2s_lab.assemble.configuration import compose_jobs, conf_folder
-    from s2s_lab.records.disk_faults import os_fault
 
     arguments = _parser(get_args_parser(), program).parse_args(words)
     for option in ("config_name", "config_path", "experimental_rerun"):

@@ -51,12 +51,6 @@ def disk_fault(error: BaseException, folder: Path) -> RunError | None:
     return RunError(f"{place}: {reason}; what was written before is kept in {folder}") if reason else None
 
 
-def os_fault(error: OSError) -> str:
-    """One line for an error of the operating system: its file, and what is wrong with it."""
-    reason = FULL.get(error.errno or 0) or error.strerror or str(error)
-    return reason if error.filename is None else f"{error.filename}: {reason}"
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and those that led to it, the last one first."""
     seen: list[BaseException] = []
