@@ -12,7 +12,7 @@ different data are refused."""
 
 
 def main() -> None:
-    """Entry point of `s2s-compare`; exit codes: 0 done, 1 failed, 2 wrong request."""
+    """Entry point of `s2s-compare`; exit codes: 0 done, 1 failed, 2 wrong request, 130 interrupted."""
     parser = argparse.ArgumentParser(
         prog="s2s-compare", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -70,10 +70,11 @@ def main(words: Sequence[str] | None = None) -> None:
         if rank is None:
             _evaluate(folder)
     except KeyboardInterrupt:
-        kept = "its last checkpoint is kept" if any(folder.checkpoints.glob("*.ckpt")) else "nothing was trained yet"
+        kept = "nothing was trained yet"
+        if any(folder.checkpoints.glob("*.ckpt")):
+            kept = f"its last checkpoint is kept, s2s-train resume={folder.path} goes on"
         if not rank:
-            again = f"; s2s-train resume={folder.path} goes on" if kept.startswith("its") else ""
-            print(f"s2s-train: interrupted; {kept} in {folder.path}{again}", file=sys.stderr)
+            print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
         _end(folder, rank, "interrupted", "interrupted")
         sys.exit(128 + signal.SIGINT)
     except Exception as error:

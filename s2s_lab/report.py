@@ -13,7 +13,7 @@ claims are then shown with their verdicts, from its results.json."""
 
 
 def main() -> None:
-    """Entry point of `s2s-report`; exit codes: 0 done, 1 failed, 2 wrong request."""
+    """Entry point of `s2s-report`; exit codes: 0 done, 1 failed, 2 wrong request, 130 interrupted."""
     parser = argparse.ArgumentParser(
         prog="s2s-report", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )

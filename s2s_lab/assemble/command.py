@@ -100,8 +100,8 @@ def _run(
             task(configuration)
         except (RequestError, RunError, KeyboardInterrupt, MemoryError, OSError) as error:
             known = isinstance(error, RequestError | RunError | KeyboardInterrupt | BrokenPipeError)
-            told = os_fault(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            fault = error if known else RunError(told)
+            line = os_fault(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            fault = error if known else RunError(line)
             faults.append(fault)
             told = isinstance(fault, KeyboardInterrupt | BrokenPipeError) or was_told(fault)
             if len(jobs) > 1 and not told:

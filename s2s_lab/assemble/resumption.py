@@ -25,8 +25,8 @@ def checkpoint_to_resume(folder: RunFolder, strategy: str, say: Callable[[str], 
     for fault in faults:
         say(f"{fault}; {f'{path.name} is used instead' if path else 'there is no earlier one'}")
     if path is None:
-        rows = folder.metrics_csv.read_text(encoding="utf-8") if folder.metrics_csv.is_file() else ""
-        gone = "validation/" in rows and not faults  # with a validation a checkpoint is written
+        curves = folder.metrics_csv.read_text(encoding="utf-8") if folder.metrics_csv.is_file() else ""
+        gone = "validation/" in curves and not faults  # each validation leaves a checkpoint
         say(
             "its checkpoints are gone: the training begins again at its first step"
             if gone

@@ -107,7 +107,7 @@ class Translator:
         constraint, self.replacing = settings.get("constraint"), settings.get("replace_unknown", False)
         in_ids = constraint_ids(constraint, self.model.target)
         self.strategy = build_strategy(settings["decoding"], constraint, in_ids, self.model.target)
-        if settings["nbest"] > 1 == settings["decoding"].get("num_hypotheses"):  # nothing else is said of it
+        if settings["nbest"] > 1 and settings["decoding"].get("num_hypotheses") == 1:  # as it is where nothing is said
             wider = {**settings["decoding"], "num_hypotheses": settings["nbest"]}
             try:
                 self.strategy = build_strategy(wider, constraint, in_ids, self.model.target)

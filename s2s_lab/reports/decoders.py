@@ -67,13 +67,13 @@ def decoder_table(
         for each in evaluations
         if only is None or each.folder.resolve() in only
     ]
-    given = [each for _, each in chosen if each.facts.get("given_outputs")]
-    chosen = [(number, each) for number, each in chosen if each not in given]
+    every = len(chosen)
+    chosen = [(number, each) for number, each in chosen if not each.facts.get("given_outputs")]
     _check_same_data(split, [each for _, each in chosen])
     sentences = {each.folder: read_sentences(each) for _, evaluations in found for each in evaluations}
     labels = _labels([each for _, each in chosen], only or {})
     kinds, notes = _kinds([each for _, each in chosen])
-    notes += [GIVEN_OUTPUTS] if given else []
+    notes += [GIVEN_OUTPUTS] if len(chosen) < every else []
     quality = _quality(
         [runs[number] for number in {number: None for number, _ in chosen}], [e for _, e in chosen], kinds
     )

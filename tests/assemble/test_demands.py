@@ -54,7 +54,7 @@ def test_forced_decoding_scores_the_references_as_teacher_forcing_does(finished:
     for each in segments(folder):
         assert each["log_prob"] == pytest.approx(each["statistics"]["perplexity"][0], abs=1e-4)
         assert "optimal" not in each
-    assert facts["signature"] == "forced|"
+    assert facts["signature"] == "forced|" and facts["given_outputs"]
     with pytest.raises(RequestError, match=r"^decoding=forced takes its lengths from the targets"):
         evaluated(finished, "decoding=forced", "oracle_length=true")
 

@@ -184,3 +184,15 @@ def test_a_run_without_its_model_is_named(trained: RunFolder, tmp_path: Path) ->
     shutil.rmtree(bare / "model")
     with pytest.raises(RequestError, match=f"^{bare}: no model in it"):
         evaluated(RunFolder(bare))
+
+
+def test_a_damaged_record_leaves_the_other_runs_to_be_evaluated(
+    trained: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = Path(shutil.copytree(trained.path, tmp_path / "damaged"))
+    (damaged / "run.json").write_text("{")
+    ((run, _, _),) = evaluate_runs(settings("evaluate", f"runs=[{trained.path},{damaged}]"))
+    assert run.path == trained.path
+    assert f"left out: {damaged / 'run.json'}" in capsys.readouterr().err
+    with pytest.raises(RequestError, match=r"run\.json"):
+        evaluated(RunFolder(damaged))

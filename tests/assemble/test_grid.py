@@ -327,26 +327,3 @@ def test_the_trees_of_a_strategy_that_tells_them_are_recorded_with_tokens_as_tex
             tokens.insert(0, nodes[place]["token"])
             place = nodes[place]["parent"]
         assert nodes[place]["token"] == "<s>" and " ".join(tokens).removesuffix("</s>").strip() == line
-
-
-def test_a_damaged_record_leaves_the_other_runs_to_be_evaluated(
-    made: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    damaged = Path(shutil.copytree(made.path, tmp_path / "damaged"))
-    (damaged / "run.json").write_text("{")
-    (job,) = map(plain, composed(f"runs=[{made.path},{damaged}]", "decoding=greedy"))
-    assert [each.run.path for each in evaluate_grid([job])] == [made.path]
-    assert f"left out: {damaged / 'run.json'}" in capsys.readouterr().err
-    with pytest.raises(RequestError, match=r"run\.json"):
-        list(evaluate_grid([{**job, "runs": [str(damaged)]}]))
-
-
-def test_outputs_that_were_handed_in_are_no_rivals_of_those_that_were_found(
-    made: RunFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [*(word for word in SMALL if not word.startswith("decoding")), f"runs=[{made.path}]"]
-    evaluate(compose_jobs("evaluate", [*words, "decoding=greedy,forced,beam"], multirun=True, folder=None))
-    assert "outputs that were handed in (decoding=forced) are left out" in " ".join(capsys.readouterr().out.split())
-    (split,) = compare(collect([made.path])).splits
-    assert {entry.strategy for entry in split.entries} == {"greedy", "beam"}
-    assert any("handed in" in note for note in split.notes)

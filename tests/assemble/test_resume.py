@@ -128,7 +128,16 @@ def test_a_damaged_last_checkpoint_is_noticed_and_the_one_before_used(
     assert_same_run(whole("plain"), made)
 
 
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (False, "there is no whole checkpoint: the training begins at its first step"),
+        (True, "its checkpoints are gone: the training begins again at its first step"),
+    ],
+)
 def test_without_a_whole_checkpoint_the_training_begins_anew(
+    lost: bool,
+    told: str,
     whole: Callable[..., RunFolder],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -136,9 +145,12 @@ def test_without_a_whole_checkpoint_the_training_begins_anew(
 ) -> None:
     made = stopped(tmp_path, VARIANTS["plain"], how="kill", step=6, monkeypatch=monkeypatch)
     for path in made.checkpoints.glob("*.ckpt"):
-        damaged(path, "altered")
+        if lost:
+            path.unlink()
+        else:
+            damaged(path, "altered")
     train(made, resume=True)
-    assert "begins at its first step" in capsys.readouterr().err
+    assert told in capsys.readouterr().err
     assert_same_run(whole("plain"), made)
 
 

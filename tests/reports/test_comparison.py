@@ -149,6 +149,14 @@ def test_shortlists_are_told_apart(tmp_path: Path, shortlists: list[dict | None]
     assert {entry.strategy for entry in split.entries} == expected
 
 
+def test_outputs_that_were_handed_in_are_compared_with_nothing(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
+    evaluate(run, "forced", MADE, 1.0, 1, facts={"given_outputs": True})
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert [entry.strategy for entry in split.entries] == ["greedy"]
+    assert any("handed in" in note for note in split.notes)
+
+
 def test_a_score_that_is_not_finite_is_shown_but_does_not_rank(tmp_path: Path) -> None:
     run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
     folder = evaluate(run, "greedy", MADE, 0.6, 1)

@@ -201,6 +201,15 @@ def test_a_narrow_terminal_gets_fewer_columns_and_a_wide_one_all(grid: RunFolder
         assert any(line.strip().startswith(name) for line in narrow)
 
 
+def test_outputs_that_were_handed_in_are_no_rivals_of_those_that_were_found(grid: RunFolder, made: Sentences) -> None:
+    before = decoder_table([grid], "test")
+    record(grid, made, "forced", found=np.zeros(COUNT), references=np.full(COUNT, -20.0), given_outputs=True)
+    after = decoder_table([grid], "test")
+    assert [row.strategy for row in after.rows] == [row.strategy for row in before.rows]
+    assert [(row.best, row.p_value) for row in after.rows] == [(row.best, row.p_value) for row in before.rows]
+    assert before.notes == () and len(after.notes) == 1 and "handed in" in after.notes[0]
+
+
 def test_labels_longer_than_a_narrow_terminal_are_folded(grid: RunFolder) -> None:
     folders = sorted(grid.path.glob("evaluation/test/*"))
     labels = {folder.resolve(): f"a label of many words for {folder.name} " * 3 for folder in folders}

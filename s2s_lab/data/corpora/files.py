@@ -58,14 +58,17 @@ def find_file(split: str, key: str, value: str, root: str | None) -> Path:
     """The file that `data.SPLIT.KEY` names, relative to the current folder, or to `root`.
 
     Raises:
-        RequestError: if there is no such file.
+        RequestError: if there is no such file, or something else of that name.
     """
-    for folder in (Path(), *([Path(root)] if root else [])):
-        if (folder / value).is_file():
-            return (folder / value).absolute()
+    found = [folder / value for folder in (Path(), *([Path(root)] if root else [])) if (folder / value).exists()]
+    for path in found:
+        if path.is_file():
+            return path.absolute()
     named = f"data.{split}.{key}={value}"
-    if Path(value).is_absolute() or any((folder / value).exists() for folder in (Path(), Path(root or "."))):
-        raise RequestError(f"{named}: {'no such file' if not Path(value).exists() else 'that is no file'}")
+    if found:
+        raise RequestError(f"{named}: {found[0]} is no file")
+    if Path(value).is_absolute():
+        raise RequestError(f"{named}: no such file")
     places = "the current folder" + (f" and paths.data={root}" if root else "; say paths.data=DIR for another")
     raise RequestError(f"{named}: no such file, looked for in {places}")
 

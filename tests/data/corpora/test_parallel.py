@@ -38,9 +38,12 @@ def test_both_forms_mix_and_are_found_in_the_current_folder_or_in_paths_data(
         ({"source": "s.txt"}, "found source"),
         ({"source": "s.txt", "target": "t.txt", "tsv": "b.tsv"}, "found source, target, tsv"),
         ({"tsv": "no.tsv"}, r"data\.train\.tsv=no\.tsv: no such file.*paths\.data"),
+        ({"tsv": "/no/where.tsv"}, r"data\.train\.tsv=/no/where\.tsv: no such file$"),
+        ({"tsv": "folder"}, r"data\.train\.tsv=folder: .*/folder is no file$"),
     ],
 )
 def test_a_split_in_neither_form_or_a_missing_file_is_named(files: Path, node: dict, message: str) -> None:
+    (files / "folder").mkdir()
     with pytest.raises(RequestError, match=message):
         ParallelCorpus(train=node, validation={"tsv": "b.tsv"}, root=str(files))
 
