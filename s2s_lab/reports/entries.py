@@ -126,7 +126,7 @@ class Comparison:
         rows: All rows with a finished run.
         splits: By name.
         leftovers: Runs in no row.
-        unevaluated: Rows without any evaluation.
+        unevaluated: Rows without any evaluation, but for those of outputs that were handed in.
         differences: Dotted key -> value in each row.
     """
 
