@@ -46,7 +46,7 @@ def beams_of(
     for index, ids in enumerate(source_ids):
         (batch,) = length_sorted_batches(source_ids, sentences=1, rows=[index])
         batch = batch.to(device)
-        memory, state, _ = encode(network, batch)
+        memory, state = encode(network, batch)[:2]
         lengths = None if exact_lengths is None else torch.tensor([exact_lengths[index]], device=device)
         trace = Trace()
         strategy.decode(

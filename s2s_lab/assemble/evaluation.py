@@ -28,6 +28,7 @@ from s2s_lab.decoding.base import DecodingStrategy
 from s2s_lab.decoding.task import Demands
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import length_sorted_batches
+from s2s_lab.inference.lanes import lanes_on
 from s2s_lab.inference.unknown_words import wording
 from s2s_lab.metrics.base import Metric, Score
 from s2s_lab.metrics.perplexity import perplexity
@@ -209,6 +210,7 @@ def _passes(bench: Workbench, settings: Mapping[str, Any], device: torch.device,
             exact_lengths=search.exact_lengths,
             demands=search.demands,
             encodings=bench.encodings(settings) if repeats == 1 else None,
+            lanes=lanes_on(device, settings.get("batches_at_once")),
         )
         passes.append(together.reranked(decoded, bench.texts(settings).sources))
     return passes

@@ -11,6 +11,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded
 from s2s_lab.inference.folder import SUMS
 from s2s_lab.inference.frozen import WEIGHTS, FrozenModel
+from s2s_lab.inference.lanes import lanes_on
 from s2s_lab.metrics.base import Metric, References, Score, count_references
 from s2s_lab.records.evaluation import Alignment, read_evaluation
 from s2s_lab.records.run_folder import RunFolder
@@ -21,8 +22,10 @@ MEASURED = ("batch_sentences", "matmul_precision", "repeats", "attention_sentenc
 
 def conditions_of(run: RunFolder, settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """What else than its identity decides what an evaluation measures and keeps: a record of others does not answer."""
+    lanes = lanes_on(device, settings.get("batches_at_once"))
     return {
         **{key: settings.get(key) for key in MEASURED},
+        **({"batches_at_once": lanes} if lanes > 1 else {}),
         "num_threads": torch.get_num_threads(),
         "device": str(device),
         "weights": _sum_of_weights(run.model / SUMS),

@@ -180,6 +180,7 @@ class Evaluation:
     wait_k: int | None = None
     trace_sentences: int = 0
     encoded_megabytes: int = 0
+    batches_at_once: int | None = None
     again: bool = False
     label: str | None = None
     grid: str | None = None
@@ -221,6 +222,7 @@ class Translation:
     language_model_weight: float = 0.2
     rerank: list = dataclasses.field(default_factory=list)
     wait_k: int | None = None
+    batches_at_once: int | None = None
 
 
 LEAST = {
@@ -254,6 +256,7 @@ LEAST = {
     "encoded_megabytes": 0,
     "max_source_length": 1,
     "num_threads": 1,
+    "batches_at_once": 1,
 }
 """The least value of each number by its dotted place; a null stays a null."""
 
@@ -263,6 +266,7 @@ MOST = {
     "trainer.devices": 1024,
     "trainer.num_threads": 4096,
     "num_threads": 4096,
+    "batches_at_once": 4096,
     **dict.fromkeys(
         ("trainer.max_steps", "trainer.max_epochs", "trainer.max_minutes", "trainer.validate_every",
          "trainer.validation_sentences", "trainer.patience", "trainer.accumulate", "trainer.log_every",

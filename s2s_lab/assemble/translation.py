@@ -18,6 +18,7 @@ from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.decode import Decoded, decode
 from s2s_lab.inference.frozen import FrozenModel, length_sorted_batches
+from s2s_lab.inference.lanes import lanes_on
 from s2s_lab.inference.lexicon_file import load_lexicon
 from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.inference.text import cut, parts
@@ -154,6 +155,7 @@ class Translator:
         decoded = decode(
             self.together.network, self.strategy, batches, device=self.device, shortlist=self.shortlist,
             weights_of=frozenset(range(len(lines))) if self.replacing else weights_of, demands=demands,
+            lanes=lanes_on(self.device, self.settings.get("batches_at_once")),
         )  # fmt: skip
         return self.together.reranked(decoded, [line.text for line in lines])
 

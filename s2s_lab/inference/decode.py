@@ -12,16 +12,24 @@ from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.task import Demands
 from s2s_lab.inference.copied_words import numbered
 from s2s_lab.inference.encodings import Encodings, encode
+from s2s_lab.inference.lanes import Lane, side_by_side
 from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.inference.view import Network
 from s2s_lab.models.seq2seq import Seq2Seq
 
 
 class Spent(NamedTuple):
-    """Wall time of one batch, in seconds: of encoding, whenever it was done, and of decoding."""
+    """Wall time of one batch, in seconds.
+
+    Attributes:
+        encoding: whenever it was done.
+        decoding: without encoding.
+        before: what of encoding's was spent before, for another strategy.
+    """
 
     encoding: float
     decoding: float
+    before: float
 
 
 @dataclass
@@ -30,8 +38,8 @@ class Decoded:
 
     Attributes:
         hypotheses: n-best lists, best first, by sentence index.
-        seconds: wall time of encoding and decoding, without data preparation.
-        encoding_seconds: what of it is encoding's; it counts in full where the sources had been encoded before.
+        seconds: wall time of encoding and decoding; encoding counts in full where it had been done before.
+        encoding_seconds: what of it is encoding's.
         tokens: tokens of the best hypotheses, each with its end symbol.
     """
 
@@ -57,8 +65,9 @@ def decode_batches(
     exact_lengths: Sequence[int] | None = None,
     demands: Demands | None = None,
     encodings: Encodings | None = None,
+    lanes: int = 1,
 ) -> Iterator[tuple[Batch, list[list[Hypothesis]], Spent]]:
-    """Yields each batch with its n-best lists and the seconds that encoding and decoding took.
+    """Gives each batch, in their order, with its n-best lists and the seconds that encoding and decoding took.
 
     Args:
         network: or a view of networks; in eval mode, on `device`.
@@ -72,11 +81,14 @@ def decode_batches(
             lengths to the strategy.
         demands: what the outputs must hold, by sentence index, in ids of the whole vocabulary.
         encodings: of these very sentences, where they are kept for another strategy; None keeps nothing.
+        lanes: batches that are decoded at once; see `side_by_side`.
     """
     given = None if exact_lengths is None else torch.tensor(exact_lengths, dtype=torch.int64)
-    for batch in batches:
+
+    def decode_one(batch: Batch, lane: Lane) -> tuple[Batch, list[list[Hypothesis]], Spent]:
         moved = batch.to(device)
-        memory, state, of_encoding = encode(network, moved) if encodings is None else encodings.start(network, moved)
+        encoded = encode(network, moved) if encodings is None else encodings.start(network, moved)
+        memory, state = encoded.memory, encoded.state
         began = time.perf_counter()
         with torch.inference_mode():
             narrowed = None
@@ -85,7 +97,7 @@ def decode_batches(
                 narrowed = shortlist.narrow(network, batch)
             search = strategy if narrowed is None else strategy.among(narrowed.ids.tolist())
             hypotheses = search.decode(
-                network.step if narrowed is None else narrowed.step,
+                lane.guard(network.step if narrowed is None else narrowed.step),
                 state,
                 memory,
                 source_lengths=moved.source_lengths,
@@ -98,7 +110,10 @@ def decode_batches(
                 hypotheses = narrowed.restored(hypotheses)
             if isinstance(network, Seq2Seq) and network.output.copies_unknown:
                 hypotheses = numbered(hypotheses, memory.output, network.output.vocabulary_size)
-        yield batch, hypotheses, Spent(of_encoding, time.perf_counter() - began)
+        spent = Spent(encoded.seconds, time.perf_counter() - began, encoded.seconds if encoded.kept else 0.0)
+        return batch, hypotheses, spent
+
+    return side_by_side(decode_one, batches, lanes)
 
 
 def decode(
@@ -112,15 +127,21 @@ def decode(
     exact_lengths: Sequence[int] | None = None,
     demands: Demands | None = None,
     encodings: Encodings | None = None,
+    lanes: int = 1,
 ) -> Decoded:
     """Decodes all batches; arguments as in `decode_batches`."""
     decoded = Decoded()
+    all_spent: list[Spent] = []
+    began = time.perf_counter()
     for batch, hypotheses, spent in decode_batches(
         network, strategy, batches, device=device, weights_of=weights_of, shortlist=shortlist,
-        exact_lengths=exact_lengths, demands=demands, encodings=encodings,
+        exact_lengths=exact_lengths, demands=demands, encodings=encodings, lanes=lanes,
     ):  # fmt: skip
         decoded.hypotheses.update(zip(batch.index.tolist(), hypotheses, strict=True))
-        decoded.seconds += spent.encoding + spent.decoding
-        decoded.encoding_seconds += spent.encoding
+        all_spent.append(spent)
         decoded.tokens += sum(len(nbest[0].ids) + nbest[0].finished for nbest in hypotheses)
+    if all_spent:
+        encoding, decoding, before = map(sum, zip(*all_spent, strict=True))
+        decoded.seconds = time.perf_counter() - began + before / min(lanes, len(all_spent))
+        decoded.encoding_seconds = decoded.seconds * encoding / (encoding + decoding)
     return decoded

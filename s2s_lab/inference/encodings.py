@@ -1,5 +1,6 @@
 """Encoded sources, kept for the next decoding of the same sentences with the same network, up to a bound of memory."""
 
+import threading
 import time
 from typing import Any, NamedTuple
 
@@ -16,11 +17,13 @@ class Encoded(NamedTuple):
         memory: nested tuples of tensors, sentences first.
         state: nested tuples of tensors, rows first.
         seconds: wall time that reading it took, whenever that was.
+        kept: whether it had been read before.
     """
 
     memory: Any
     state: Any
     seconds: float
+    kept: bool = False
 
 
 def encode(network: Any, batch: Batch) -> Encoded:
@@ -41,7 +44,7 @@ def encode(network: Any, batch: Batch) -> Encoded:
 class Encodings:
     """Keeps encoded batches of one list of sources; what finds no room is encoded anew each time.
 
-    No search changes what it is handed, so one encoding serves them all.
+    No search changes what it is handed, so one encoding serves them all. Several threads may ask at once.
 
     Args:
         most_bytes: of all tensors that are kept together; 0 keeps nothing.
@@ -54,6 +57,7 @@ class Encodings:
         self.most_bytes = most_bytes
         self.kept_bytes = 0
         self._kept: dict[tuple[int, tuple[int, ...]], tuple[Any, Encoded]] = {}
+        self._counting = threading.Lock()
 
     def start(self, network: Any, batch: Batch) -> Encoded:
         """Gives a batch as the network reads it, or as it read it before.
@@ -68,7 +72,8 @@ class Encodings:
         encoded = encode(network, batch)
         size = sum({leaf.untyped_storage().data_ptr(): leaf.untyped_storage().nbytes()
                     for leaf in leaves((encoded.memory, encoded.state))}.values())  # fmt: skip
-        if self.kept_bytes + size <= self.most_bytes:
-            self._kept[key] = (network, encoded)  # the network too, so that nothing else gets its id
-            self.kept_bytes += size
+        with self._counting:
+            if self.kept_bytes + size <= self.most_bytes:
+                self._kept[key] = (network, encoded._replace(kept=True))  # the network too: nothing else gets its id
+                self.kept_bytes += size
         return encoded

@@ -9,8 +9,8 @@ from s2s_lab.records.run_folder import RunFolder
 
 NOT_OF_THE_RESULT = (
     "runs", "paths", "split", "decoding", "metrics", "oracle_length", "batch_sentences", "attention_sentences",
-    "accelerator", "matmul_precision", "num_threads", "repeats", "trace_sentences", "encoded_megabytes", "again",
-    "label", "grid", "table", "wandb", "wandb_project", "wandb_entity",
+    "accelerator", "matmul_precision", "num_threads", "batches_at_once", "repeats", "trace_sentences",
+    "encoded_megabytes", "again", "label", "grid", "table", "wandb", "wandb_project", "wandb_entity",
     "together", "together_weights", "together_mean", "language_model", "language_model_weight", "rerank", "wait_k",
     "prefixes_file", "required_file", "forbidden_file",
 )  # fmt: skip

@@ -34,7 +34,7 @@ SHAPE = Exactly(
                  budget=Maybe(minutes_per_job=(int, float), cores=int, note=str)),
 )  # fmt: skip
 OF_THE_STUDY = ("seed", "name", "experiment_name", "launch", "resume", "accept_changed_data", "paths", "hydra")
-OF_THE_RUN = ("runs", "paths", "hydra", "num_threads")
+OF_THE_RUN = ("runs", "paths", "hydra", "num_threads", "batches_at_once")
 KEY = re.compile(r"[A-Za-z_][\w/]*(@[A-Za-z_][\w.]*)?(\.\w+)*")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 DEFAULT_PRIORITY = 10

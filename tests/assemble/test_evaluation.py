@@ -47,6 +47,19 @@ def evaluated(made: RunFolder, *words: str) -> tuple[Path, dict[str, Any]]:
     return folder, facts
 
 
+def test_how_many_batches_were_decoded_at_once_is_part_of_what_was_measured(finished: RunFolder) -> None:
+    words = ("batch_sentences=3", "num_threads=3")
+    folder, one = evaluated(finished, *words, "batches_at_once=1")
+    assert "batches_at_once" not in one["conditions"]
+    outputs = (folder / "hypotheses.txt").read_text()
+    same, three = evaluated(finished, *words)
+    assert same == folder and three["conditions"]["batches_at_once"] == 3
+    assert (folder / "hypotheses.txt").read_text() == outputs
+    assert evaluated(finished, *words, "batches_at_once=8")[1]["passes"] == three["passes"]
+    with pytest.raises(RequestError, match=r"batches_at_once=0: at least 1 is expected"):
+        evaluated(finished, "batches_at_once=0")
+
+
 def test_the_speed_is_the_median_passs_and_the_outputs_are_the_firsts(
     finished: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
