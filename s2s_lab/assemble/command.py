@@ -84,6 +84,8 @@ def _run(
     for option in ("config_name", "config_path", "experimental_rerun"):
         if getattr(arguments, option):
             raise RequestError(f"--{option.replace('_', '-')} is not supported; --config-dir DIR adds your own options")
+    if arguments.shell_completion:
+        _check_completion(arguments.overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself
     jobs: list[Any] = []
     if not arguments.shell_completion:
@@ -121,6 +123,21 @@ def _run(
             else fault
         )
     return jobs
+
+
+def _check_completion(words: list[str]) -> None:
+    """Looks that Hydra is told what to do about a shell's completion.
+
+    Raises:
+        RequestError: it is told nothing, or something else.
+    """
+    action, _, shell = words[0].partition("=") if len(words) == 1 else ("", "", "")
+    if action not in ("install", "uninstall", "query") or shell not in ("bash", "zsh", "fish"):
+        raise RequestError(
+            "--shell-completion: one word is expected, install=SHELL or uninstall=SHELL of bash, zsh, fish"
+        )
+    if action == "query" and "COMP_LINE" not in os.environ:
+        raise RequestError("--shell-completion query is what an installed completion asks; install=SHELL installs it")
 
 
 def _parser(parser: Any, program: str) -> Any:

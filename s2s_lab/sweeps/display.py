@@ -14,6 +14,7 @@ from rich.text import Text
 
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.sweeps.counted import counted
 from s2s_lab.sweeps.outcome import Outcome
 from s2s_lab.sweeps.progress import Progress, progress_of
 
@@ -72,8 +73,8 @@ class Display:
         self.words = frozenset(set.intersection(*labels)) if len(labels) > 1 else frozenset()
         self._at_once = at_once
         left = len(jobs) - done
-        parts = [f"{len(jobs)} jobs" + (f", {done} of them done before" if done else "")]
-        parts.append(f"{at_once} at a time with {cores} {'core' if cores == 1 else 'cores'} each")
+        parts = [counted(len(jobs), "job") + (f", {done} of them done before" if done else "")]
+        parts.append(f"{at_once} at a time with {counted(cores, 'core')} each")
         if seconds is not None and left:
             parts.append(f"about {_time(seconds * -(-left // at_once))}")
         folders = dict.fromkeys(str(job.experiment) for job in jobs)

@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from s2s_lab.sweeps.counted import counted
 from s2s_lab.sweeps.study_plan import Plan, PlannedJob
 
 COLUMNS = ("done", "running", "interrupted", "unevaluated", "failed", "to do")
@@ -47,11 +48,11 @@ def summary(plan: Plan) -> str:
     done = sum(planned.status == "done" for planned in plan.jobs)
     rows = len({planned.row.name for planned in plan.jobs})
     left = plan.left()
-    parts = [f"{len(plan.jobs)} jobs in {rows} rows: {done} done, {len(left)} to start"]
+    parts = [f"{counted(len(plan.jobs), 'job')} in {counted(rows, 'row')}: {done} done, {len(left)} to start"]
     if left:
         seconds = plan.expected_wall_seconds(left)
         parts.append("no estimate" if seconds is None else f"about {minutes(seconds)}, {plan.at_once} at a time")
-    parts.append(f"{len(plan.open_rows)} open rows" if plan.open_rows else "no open row")
+    parts.append(counted(len(plan.open_rows), "open row") if plan.open_rows else "no open row")
     return f"{plan.study.name}: {'; '.join(parts)}"
 
 

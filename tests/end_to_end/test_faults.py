@@ -61,6 +61,7 @@ def test_a_small_corpus_of_ones_own_trains_plain_and_zipped(commands: Commands) 
         (["-m", "model=gru,lstm_attention", "bridge=copy", "encoder.hidden_size=64"], "bridge"),
         (["data=multi30k", "paths.data=nowhere"], "nowhere"),
         (["--config-dir", "nowhere"], "nowhere"),
+        (["--shell-completion"], "install=SHELL"),
     ],
 )
 def test_wrong_words_end_before_any_job(commands: Commands, words: list[str], expected: str) -> None:

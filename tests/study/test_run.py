@@ -48,7 +48,7 @@ def test_a_plan_tells_what_is_done_and_what_is_left(
 ) -> None:
     study(monkeypatch, finished[0], "plan", "experiments/toy", "hydra.launcher.jobs_at_once=1")
     shown = told(capsys)
-    assert "toy: 8 jobs in 3 rows: 7 done, 1 to start; about 62 s, 1 at a time; 1 open rows" in shown  # mean of 61, 62
+    assert "toy: 8 jobs in 3 rows: 7 done, 1 to start; about 62 s, 1 at a time; 1 open row" in shown  # mean of 61, 62
     assert "claim cells: waits for plain[cell=lstm]" in shown and "claim solved: all its rows are done" in shown
     assert "open: later needs the option model=nothing_yet (not yet: model=nothing_yet: there is no such" in shown
     study(monkeypatch, finished[0], "plan", "experiments/toy", "--row", "plain", "--seed", "3")
