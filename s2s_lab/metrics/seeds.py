@@ -106,8 +106,10 @@ def paired_test(a: Sequence[float], b: Sequence[float], confidence: float = 0.95
 def hedges_g(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> EffectSize:
     """Give the difference of two systems in units of their pooled standard deviation over seeds.
 
-    Paper: Hedges, 1981, Journal of Educational Statistics 6: Cohen's d times the exact correction for few seeds. The
-    interval turns round the noncentral t-distribution of d; like g it takes the seeds of both to vary equally.
+    Paper: Hedges, 1981, Journal of Educational Statistics 6: Cohen's d times the exact correction for few seeds, whose
+    mean is the true difference in true deviations. The interval holds that difference as often as `confidence` says: it
+    turns round the noncentral t-distribution of d and needs no correction. Both take the seeds of the two systems to
+    vary equally.
 
     Args:
         a: One score for each seed of system a.
@@ -132,7 +134,7 @@ def hedges_g(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -
         _noncentrality(difference / pooled / scale, degrees, probability)
         for probability in ((1 + confidence) / 2, (1 - confidence) / 2)
     )
-    return EffectSize(correction * difference / pooled, correction * scale * low, correction * scale * high)
+    return EffectSize(correction * difference / pooled, scale * low, scale * high)
 
 
 def seeds_for_interval(values: Sequence[float], half_width: float, confidence: float = 0.95) -> int | None:

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from s2s_lab.metrics.base import signature_fields
 from s2s_lab.records.configuration import differing_keys
 from s2s_lab.records.evaluation import Evaluation
 from s2s_lab.reports.entries import Entry, SplitComparison
@@ -16,11 +17,11 @@ ALONG = ("size", "num_hypotheses")
 """Options of a strategy that may differ along a line: its axis, and the length of the n-best list."""
 
 ARITHMETIC = ("precision", "shortlist")
-CONDITIONS = (
-    "constraint", "oracle_length", "prefixes_file", "required_file", "forbidden_file", "together", "together_weights",
-    "together_mean", "language_model", "language_model_weight", "rerank", "wait_k",
-)  # fmt: skip
-"""Facts of an evaluation beside its strategy that change what is decoded."""
+CONDITIONS = ("constraint", "demands", "replace_unknown")
+"""Facts of an evaluation beside its strategy that change its outputs."""
+
+BESIDE = ("length", "together", "language_model", "rerank", "wait_k")
+"""Fields of a signature that do so too: given lengths, and what decoded together with the model."""
 
 
 def beam_curves(split: SplitComparison, order: dict[str, int]) -> list[dict[str, Any]]:
@@ -105,11 +106,13 @@ def _labels(entries: list[Entry], settings: list[dict[str, Any]]) -> list[str]:
 def _setting(entry: Entry) -> dict[str, Any]:
     """Give all that must agree along a line."""
     facts, options = entry.evaluations[0].facts, _options(entry)
+    fields = signature_fields(str(facts.get("signature")))
     return {
         "strategy": facts["strategy"],
         "normalisation": normalisation(options.get("length_penalty")),
         **{key: value for key, value in options.items() if key not in (*ALONG, "length_penalty")},
         **{key: facts[key] for key in (*ARITHMETIC, *CONDITIONS) if facts.get(key)},
+        **{key: fields[key] for key in BESIDE if key in fields},
     }
 
 

@@ -141,9 +141,8 @@ def _within(
     check_comparable(claim, items)
     values = seed_means(items)
     unit = unit_of(items[0].signature)
-    bounds = (unit.low, math.inf if unit.high is None else unit.high)
     ours = f"{mean_text(values)}{unit.suffix} ({_seeds_text(len(values))})"
-    return ours, value_ruling(values, value, tolerance, side, bounds)
+    return ours, value_ruling(values, value, tolerance, side, unit.bounds())
 
 
 def _not_worse(claim: str, settings: Mapping[str, Any], found: Measurements) -> tuple[str, Ruling]:

@@ -10,11 +10,15 @@ from s2s_lab.faults import RequestError
 from s2s_lab.metrics.all_pairs import Test
 from s2s_lab.metrics.base import signature_kind
 from s2s_lab.metrics.significance import t_interval
+from s2s_lab.records.configuration import differing_keys
 from s2s_lab.records.evaluation import Evaluation
 from s2s_lab.reports.entries import Comparison, Entry, Measure, ScoreKind, SplitComparison
 from s2s_lab.reports.numbers import OF_OUTPUTS
-from s2s_lab.reports.runs import Collection, Row, Run
+from s2s_lab.reports.runs import Collection, Row, Run, short
 from s2s_lab.reports.telling_apart import tell_apart
+
+SETTINGS = ("configuration", "constraint")
+"""Facts that hold settings of a strategy."""
 
 GIVEN_OUTPUTS = "outputs that were handed in (decoding=forced) are left out: they are the references"
 
@@ -187,11 +191,17 @@ def _common_scores(
                 f"{split}: {name} of {first.name} and of {run.name} have different signatures ({ours} and {theirs}); "
                 f"such scores cannot be compared (--metrics NAME,... chooses others)"
             )
+    if dropped:  # the probability of a token is of the vocabulary's tokens too
+        dropped |= {
+            name: f"{name} is left out: its tokens are of different vocabularies"
+            for name, (kind, _) in kinds.items()
+            if signature_kind(kind.signature) == "mean_log_prob" and "|per:token|" in kind.signature
+        }
     return [kind for name, (kind, _) in kinds.items() if name not in dropped], list(dropped.values())
 
 
 def _entry(strategy: str, members: Sequence[tuple[Row, Run, Evaluation]], scores: Sequence[ScoreKind]) -> Entry:
-    ordered = {id(run): (run, evaluation) for _, run, evaluation in members}  # the last folder of a run wins
+    ordered = {id(run): (run, evaluation) for _, run, evaluation in members}  # of two that are alike in all the last
     runs = tuple(run for run, _ in ordered.values())
     evaluations = tuple(evaluation for _, evaluation in ordered.values())
     measures = {}
@@ -241,14 +251,18 @@ def _rank(entries: Sequence[Entry], monitor: ScoreKind | None) -> list[Entry]:
 
 
 def strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Name strategies; where one name stands for several settings, add the fields of the signature that differ."""
+    """Name strategies; where one name stands for several settings, add what differs of them.
+
+    That is fields of the signature, arithmetic, shortlist, what outputs had to hold and whether unknown words were
+    replaced; where a run has two evaluations that all of this does not tell apart, any other setting of theirs.
+    """
     identities = [
         (str(item.facts["strategy"]), str(item.facts.get("signature")), str(item.facts.get("precision")))
         for item in evaluations
     ]
     shortlists = [item.facts.get("shortlist") or {} for item in evaluations]
     labels = []
-    for (name, signature, precision), shortlist in zip(identities, shortlists, strict=True):
+    for own, (name, signature, precision), shortlist in zip(evaluations, identities, shortlists, strict=True):
         same = {(other, kind) for title, other, kind in identities if title == name}
         fields = [set(other.split("|")) for other, _ in same]
         shared = set.intersection(*fields)
@@ -256,8 +270,38 @@ def strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:
         parts += [precision] if len({kind for _, kind in same}) > 1 else []
         others = [other for (title, _, _), other in zip(identities, shortlists, strict=True) if title == name]
         parts += _shortlist_parts(shortlist, others)
+        parts += _demand_parts(own, [item for item in evaluations if item.facts["strategy"] == own.facts["strategy"]])
         labels.append(f"{name} ({', '.join(parts)})" if parts else name)
-    return labels
+    return _told_apart(evaluations, labels)
+
+
+def _demand_parts(own: Evaluation, others: Sequence[Evaluation]) -> list[str]:
+    """Say what the outputs had to hold, by the digest of each file, and that unknown words were replaced."""
+    demands: Mapping[str, str] = own.facts.get("demands") or {}
+    parts = [
+        f"{key} {digest[:8]}"
+        for key, digest in sorted(demands.items())
+        if any((other.facts.get("demands") or {}).get(key) != digest for other in others)
+    ]
+    replaced = own.facts.get("replace_unknown") and not all(other.facts.get("replace_unknown") for other in others)
+    return [*parts, "unknown words replaced"] if replaced else parts
+
+
+def _told_apart(evaluations: Sequence[Evaluation], labels: Sequence[str]) -> list[str]:
+    """Add to labels that two evaluations of one run share those of their settings that differ."""
+    groups: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        groups.setdefault(label, []).append(place)
+    told = list(labels)
+    for label, places in groups.items():
+        if len({evaluations[place].folder.parent for place in places}) == len(places):
+            continue
+        settings = [{key: evaluations[place].facts.get(key) or {} for key in SETTINGS} for place in places]
+        differing = differing_keys(settings)
+        for at, place in enumerate(places):
+            parts = [f"{key.rsplit('.', 1)[-1]} {short(values[at])}" for key, values in differing.items()]
+            told[place] = f"{label} ({', '.join(parts)})" if parts else label
+    return told
 
 
 def _arithmetic(facts: Mapping[str, Any]) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from s2s_lab.faults import RequestError
+from s2s_lab.metrics.base import signature_fields
 from s2s_lab.records.evaluation import Evaluation
 
-SAME_MODEL = (
-    "data_fingerprint", "precision", "shortlist", "together", "together_weights", "together_mean", "language_model",
-    "language_model_weight", "wait_k",
-)  # fmt: skip
+SAME_MODEL = ("data_fingerprint", "precision", "shortlist")
 """Facts of an evaluation that decide the probability of an output; those that a record does not name are off."""
+
+BESIDE = ("together", "language_model", "wait_k")
+"""Fields of a signature that say what decided it together with the model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,9 @@ def read_sentences(evaluation: Evaluation) -> Sentences:
 
 def model_key(evaluation: Evaluation) -> str:
     """Tell apart the models whose log-probabilities cannot be compared; of one run, on one split."""
-    return json.dumps([evaluation.facts.get(key) or None for key in SAME_MODEL], sort_keys=True, default=str)
+    fields = signature_fields(str(evaluation.facts.get("signature")))
+    known = [evaluation.facts.get(key) or None for key in SAME_MODEL]
+    return json.dumps([*known, *(fields.get(key) for key in BESIDE)], sort_keys=True, default=str)
 
 
 def _most_probable(hypotheses: list[dict[str, Any]]) -> Any:

@@ -19,6 +19,12 @@ BOUNDED = re.compile(
 )
 """Kinds of scores that lie between 0 and 100 as shown."""
 
+LEAST = {
+    "word_error_rate": 0.0, "TER": 0.0, "edit_distance": 0.0, "length_ratio": 0.0,
+    "distinct_n": 0.0, "perplexity": 1.0,
+}  # fmt: skip
+"""The least that further kinds of scores can be."""
+
 ACRONYMS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "tokenized_bleu": "Tokenized BLEU"}
 
 
@@ -28,21 +34,26 @@ class Unit(NamedTuple):
     Attributes:
         factor: Multiplies the recorded value.
         suffix: Written after a lone number, e.g. " %".
-        low: Least possible value as shown.
+        low: Least possible value as shown, or None.
         high: Greatest possible value as shown, or None.
     """
 
     factor: float
     suffix: str
-    low: float
+    low: float | None
     high: float | None
+
+    def bounds(self) -> tuple[float, float]:
+        """Give the least and the greatest possible value, infinite where there is none."""
+        return (-math.inf if self.low is None else self.low, math.inf if self.high is None else self.high)
 
 
 def unit_of(signature: str) -> Unit:
     """Tell how a score is shown from its signature."""
     kind = signature_kind(signature)
-    share = kind in SHARES
-    return Unit(100.0 if share else 1.0, " %" if share else "", 0.0, 100.0 if BOUNDED.fullmatch(kind) else None)
+    share, bounded = kind in SHARES, BOUNDED.fullmatch(kind) is not None
+    low, high = (0.0, 100.0) if bounded else (LEAST.get(kind), None)
+    return Unit(100.0 if share else 1.0, " %" if share else "", low, high)
 
 
 def title_of(name: str) -> str:

@@ -1,6 +1,5 @@
 """Search errors by source length: how often a strategy's output is less probable than the best one known."""
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +9,9 @@ import numpy as np
 from s2s_lab.metrics.base import signature_kind
 from s2s_lab.metrics.search_errors import MARGIN
 from s2s_lab.records.evaluation import Evaluation
-from s2s_lab.reports.beam_curves import ARITHMETIC
+from s2s_lab.reports.decoder_records import model_key
 from s2s_lab.reports.entries import SplitComparison
 from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets
-
-CONDITIONS = (
-    *ARITHMETIC, "together", "together_weights", "together_mean", "language_model", "language_model_weight", "wait_k",
-)  # fmt: skip
-"""Facts of an evaluation that decide the probability of an output; those that a record does not name are off."""
 
 NORMAL_QUANTILE = 1.959964
 """Of 0.975."""
@@ -45,8 +39,7 @@ def search_errors(split: SplitComparison) -> dict[str, Any] | None:
     groups: dict[str, list[tuple[int, Evaluation]]] = {}
     for position, entry in enumerate(split.entries):
         for run, evaluation in zip(entry.runs, entry.evaluations, strict=True):
-            conditions = [evaluation.facts.get(key) or None for key in CONDITIONS]
-            model = json.dumps([str(run.folder.path), conditions], sort_keys=True, default=str)
+            model = f"{run.folder.path} {model_key(evaluation)}"
             groups.setdefault(model, []).append((position, evaluation))
     errors: dict[int, list[np.ndarray]] = {}
     reference = False

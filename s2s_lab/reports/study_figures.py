@@ -194,14 +194,11 @@ def _of(study: Study, measured: "Sequence[Measured]", name: str, evaluation: str
 def _intervals(items: "Sequence[Measured]") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means, lower and upper ends, within what the score can be; of one seed all three are its value."""
     found = [t_interval(item.values) for item in items]
-    units = [unit_of(item.signature) for item in items]
     means = np.array([each.mean for each in found])
-    low = np.array(
-        [each.mean if each.n == 1 else max(each.low, unit.low) for each, unit in zip(found, units, strict=True)]
-    )
-    most = [math.inf if unit.high is None else unit.high for unit in units]
-    high = np.array([each.mean if each.n == 1 else min(each.high, top) for each, top in zip(found, most, strict=True)])
-    return means, low, high
+    least, most = np.array([unit_of(item.signature).bounds() for item in items]).T
+    low = np.array([each.mean if each.n == 1 else each.low for each in found])
+    high = np.array([each.mean if each.n == 1 else each.high for each in found])
+    return means, np.maximum(low, least), np.minimum(high, most)
 
 
 def _axis_title(item: "Measured") -> str:

@@ -53,7 +53,7 @@ def _overview(studies: list[tuple[Study, Results]]) -> str:
     claims = [(study, claim) for study, results in studies for claim in _claims(study, results)]
     numbers = Counter(claim["verdict"] for _, claim in claims)
     shown = ", ".join(f"{numbers[verdict]} {verdict}" for verdict in VERDICTS)
-    done = sum("measured_in" not in entry for _, results in studies for entry in results.jobs)
+    done = len({entry["hash"] for _, results in studies for entry in results.jobs})
     lines = [
         (
             f"[{cell(study.title)}]({study.name}/README.md)",

@@ -112,6 +112,12 @@ def _signatures(study: Study, evaluation: str, items: "Sequence[Measured]") -> t
             f"{study.path}: {item.score} ({evaluation}) of rows {other.row} and {item.row} have different signatures "
             f"({other.signature[:80]} and {item.signature[:80]}); such scores cannot share a column"
         )
+    if left_out:  # the probability of a token is of the vocabulary's tokens too
+        left_out |= {
+            name: f"{title_of(name)} is left out: its tokens are of different vocabularies."
+            for name, item in first.items()
+            if signature_kind(item.signature) == "mean_log_prob" and "|per:token|" in item.signature
+        }
     return {name: item.signature for name, item in first.items() if name not in left_out}, list(left_out.values())
 
 

@@ -63,8 +63,12 @@ def test_what_changes_outputs_parts_lines(tmp_path: Path) -> None:
         constraint = {"no_repeat": {"_target_": "x.NoRepeat", "size": 3}}
         record(run, size, constraint=constraint, signature=f"beam|size:{size}|no_repeat:3")
         record(run, size, options={"stopping": "first_finished"})
+        record(run, size, signature=f"beam|size:{size}|length:reference")
+        record(run, size, signature=f"beam|size:{size}|together:probabilities,equal,abc")
+        record(run, size, replace_unknown=True)
+        record(run, size, demands={"required_file": "0123456789"})
     found = lines(split_of(tmp_path))
-    assert list(found.values()) == [[1, 2, 4]] * 4
+    assert list(found.values()) == [[1, 2, 4]] * 8
     assert any("int8" in label for label in found) and any("first_finished" in label for label in found)
 
 

@@ -129,6 +129,27 @@ def test_settings_of_one_strategy_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("facts", "label"),
+    [
+        ({"replace_unknown": True}, "beam (unknown words replaced)"),
+        ({"demands": {"required_file": "0123456789abcdef"}}, "beam (required_file 01234567)"),
+        ({"configuration": {"size": 5, "patience": 2}}, "beam (patience 2)"),
+    ],
+)
+def test_no_evaluation_of_a_run_takes_the_place_of_another(tmp_path: Path, facts: dict, label: str) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
+    for number, more in enumerate([{"configuration": {"size": 5}}, facts]):
+        folder = evaluate(run, "beam", MADE, 0.9 - 0.3 * number, 1)
+        change_scores(folder, **{"configuration": {"size": 5}, **more})
+        folder.rename(folder.with_name(f"beam-{number}"))
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert (
+        len(split.entries) == 2 and split.entries[0].measures["bleu"].values > split.entries[1].measures["bleu"].values
+    )
+    assert split.entries[1].strategy == label
+
+
+@pytest.mark.parametrize(
     ("shortlists", "expected"),
     [
         ([None, {"translations": 8, "share": 0.5}], {"beam", "beam (shortlist)"}),

@@ -2,9 +2,11 @@
 
 import math
 
+from s2s_lab.metrics.average_lagging import AverageLagging
 from s2s_lab.metrics.bleu import BLEU
 from s2s_lab.metrics.chrf import ChrF
 from s2s_lab.metrics.exact_match import ExactMatch
+from s2s_lab.metrics.mean_log_prob import MeanLogProb
 from s2s_lab.metrics.perplexity import Perplexity
 from s2s_lab.metrics.ter import TER
 from s2s_lab.metrics.token_accuracy import TokenAccuracy
@@ -19,6 +21,12 @@ def test_shares_are_shown_in_per_cent_and_bounded_scores_have_bounds() -> None:
         "exact_match", "token_accuracy", "word_error_rate",
     }  # fmt: skip
     assert {name for name, unit in units.items() if unit.high is None} == {"ter", "word_error_rate", "perplexity"}
+    assert {name: unit.low for name, unit in units.items() if unit.low != 0} == {"perplexity": 1.0}
+
+
+def test_scores_that_can_be_negative_have_no_least_value() -> None:
+    for metric in (MeanLogProb(), MeanLogProb(per="token"), AverageLagging()):
+        assert unit_of(metric.signature()).bounds() == (-math.inf, math.inf)
 
 
 def test_numbers() -> None:

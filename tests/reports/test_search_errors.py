@@ -111,7 +111,9 @@ def test_other_arithmetic_and_other_models_are_not_compared(tmp_path: Path) -> N
     run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
     record(run, "greedy", [-5.0] * 30)
     record(run, "beam", [-1.0] * 30, precision="int8")
-    record(run, "beam", [-0.5] * 30, language_model="outputs/lm")
+    record(run, "beam", [-0.5] * 30, signature="beam|size:5|language_model:0.2,abc")
+    record(run, "beam", [-0.2] * 30, signature="beam|size:5|together:probabilities,0.1,0.9,abc,def")
+    record(run, "beam", [-0.1] * 30, signature="beam|size:5|together:probabilities,0.9,0.1,abc,def")
     assert search_errors(split_of(tmp_path)) is None
     record(run, "sampling", [-9.0] * 30)
     assert {name: total(counts) for name, counts in shares(tmp_path).items()} == {"greedy": 0, "sampling": 30}

@@ -1,9 +1,10 @@
 // The charts of scores: dots and intervals, learning curves, quality against speed, by length, by word frequency.
 (() => {
-  const told = (entry) => entry.best || entry.mark !== "▼";
+  // Whether an entry leads or is not told apart from the leader; only the monitored score is tested.
+  const told = (entry, score) => score.name !== lab.split.monitor || entry.best || entry.mark !== "▼";
   const title = (score) => score.title + score.suffix + (score.higher ? "" : " (lower is better)");
-  const marker = (entry, size) => ({
-    color: told(entry) ? lab.rowColour(entry.row) : lab.colour("paper"), size, symbol: lab.symbol(entry),
+  const marker = (entry, score, size) => ({
+    color: told(entry, score) ? lab.rowColour(entry.row) : lab.colour("paper"), size, symbol: lab.symbol(entry),
     line: { color: lab.rowColour(entry.row), width: 2 },
   });
   const within = (score, value) => Math.max(score.low ?? -Infinity, Math.min(score.high ?? Infinity, value));
@@ -33,7 +34,7 @@
           marker: { color: lab.rowColour(entry.row), size: 5 },
           text: found.values.map((value, seed) => `${lab.text(entry.label)}, seed ${lab.text(entry.seeds[seed])}: ${lab.number(value, score.digits)}${score.suffix}`) });
       }
-      traces.push({ ...base, x: [found.mean], y: [place], marker: marker(entry, 12),
+      traces.push({ ...base, x: [found.mean], y: [place], marker: marker(entry, score, 12),
         text: [`<b>${lab.text(entry.label)}</b><br>${spread(score, entry)}`] });
     }
     const narrow = lab.narrow();
@@ -83,7 +84,7 @@
     const hint = (entry) => `<b>${lab.text(entry.label)}</b><br>${spread(score, entry)}<br>`
       + `${lab.number(entry.speed, entry.speed < 10 ? 2 : 0)} sentences/s`;
     const traces = entries.map((entry) => ({ type: "scatter", mode: "markers", x: [entry.speed], y: [quality(entry)],
-      marker: marker(entry, 13), name: lab.text(entry.label), text: [hint(entry)], hovertemplate: "%{text}<extra></extra>" }));
+      marker: marker(entry, score, 13), name: lab.text(entry.label), text: [hint(entry)], hovertemplate: "%{text}<extra></extra>" }));
     // Names stand beside the marks, so that no legend must be matched by colour; where it is narrow a legend replaces them.
     const annotations = entries.map((entry) => ({ x: Math.log10(entry.speed), y: quality(entry), text: lab.text(entry.label),
       showarrow: false, xanchor: "left", yanchor: "middle", xshift: 10, bgcolor: lab.colour("paper"), borderpad: 1,
