@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from s2s_lab.assemble.grid import Done
+    from s2s_lab.assemble.grid import Done, Failed
     from s2s_lab.records.run_folder import RunFolder
 
 ABOUT = """Scores frozen runs on a split: s2s-evaluate runs=[outputs/demo] split=test decoding=beam.
@@ -43,14 +43,13 @@ def evaluate(configurations: Sequence[Any]) -> None:
             done.append(each)
             _print(each, _name(each.run, names), console)
             continue
-        if single and not done:  # the fault is the command's
-            raise each.error
         failed.append(each)
-        print(
-            f"s2s-evaluate: {_name(each.run, names)}, {each.label}: {' '.join(str(each.error).split())}",
-            file=sys.stderr,
-            flush=True,
-        )
+        if not single:
+            _tell(each, names)
+    if single and len(failed) == 1 and not done:  # the fault is the command's
+        raise failed[0].error
+    for each in failed if single else []:
+        _tell(each, names)
     if done and (not single or common["table"] or common["wandb"]):
         _conclude(done, common)
     if failed:
@@ -59,6 +58,12 @@ def evaluate(configurations: Sequence[Any]) -> None:
         total = len(done) + len(failed)
         one = " ".join(str(failed[0].error).split())
         raise RunError(f"{len(failed)} of {total} evaluations failed; one of them: {failed[0].label}: {one}")
+
+
+def _tell(failed: "Failed", names: dict[Path, str]) -> None:
+    """Tells of a failure on one line."""
+    error = " ".join(str(failed.error).split())
+    print(f"s2s-evaluate: {_name(failed.run, names)}, {failed.label}: {error}", file=sys.stderr, flush=True)
 
 
 def _common(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:

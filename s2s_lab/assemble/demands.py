@@ -114,7 +114,7 @@ def digests_of(settings: Mapping[str, Any]) -> dict[str, str]:
     for name, node in (settings.get("constraint") or {}).items():
         if node.get("file"):
             named[f"constraint.{name}.file"] = node["file"]
-    return {key: _digest(Path(path)) for key, path in named.items()}
+    return {key: _digest(key, Path(path)) for key, path in named.items()}
 
 
 def check_no_shortlist(settings: Mapping[str, Any], demands: Demands | None, strategy: DecodingStrategy) -> None:
@@ -224,5 +224,8 @@ def _lines(key: str, path: Path) -> Iterator[str]:
         raise RequestError(f"{key}={path}: cannot be read ({error.strerror or error})") from error
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def _digest(key: str, path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise RequestError(f"{key}={path}: cannot be read ({error.strerror or error})") from error

@@ -88,7 +88,9 @@ class Workbench:
             sources = [model.source.ids(line) for line in texts.sources]
             return Ids(sources, [model.target.ids(accepted[0]) for accepted in texts.references])
 
-        return self.once(("ids", *_place(settings)), make)
+        return self.once(
+            ("ids", *_place(settings), *_arithmetic(settings, device)), make
+        )  # copied words get a model's own
 
     def likelihoods(self, settings: Mapping[str, Any], device: torch.device) -> dict[int, tuple[float, int]]:
         """Log-probability and tokens of each first reference, as what is decoded with gives them."""

@@ -144,7 +144,9 @@ class ConstrainedBeam(BeamSearch):
         """Chooses by banks: first those that finish, then those that live on, each best first; see the base class."""
         if self._phrases is None:
             return super().candidates(log_probs, live, count)
-        sums, codes, ends, missing = self._proposed(self._phrases, log_probs, live)
+        proposed = self._proposed(self._phrases, log_probs, live)
+        order = proposed[1].argsort(dim=-1, stable=True)  # so that ties fall as in beam search
+        sums, codes, ends, missing = (part.gather(1, order) for part in proposed)
         sums, order = sums.sort(dim=-1, descending=True, stable=True)
         codes, ends, missing = (part.gather(1, order) for part in (codes, ends, missing))
         possible = sums > -torch.inf

@@ -95,7 +95,7 @@ def draw(log_probs: Tensor, uniforms: Tensor) -> Tensor:
     starts = blocks * BLOCK
     places = starts.unsqueeze(1) + torch.arange(BLOCK, device=weights.device)
     inside = weights.gather(1, places.clamp(max=columns - 1)).masked_fill_(places >= columns, 0.0)
-    return starts + _place(inside.double().cumsum(-1), rest)
+    return (starts + _place(inside.double().cumsum(-1), rest)).clamp_(max=columns - 1)  # of a row that has none: any
 
 
 def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:

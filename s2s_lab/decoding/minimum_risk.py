@@ -12,7 +12,7 @@ from torch import Tensor
 from s2s_lab.decoding import noise
 from s2s_lab.decoding.base import DecodingStrategy, Found, whole_number
 from s2s_lab.decoding.task import Demands, Phrase, StepFunction, Task
-from s2s_lab.faults import RequestError
+from s2s_lab.faults import RequestError, RunError
 
 WEIGHTS = ("count", "probability")
 HANDED_DOWN = (
@@ -162,6 +162,8 @@ class MinimumRisk(DecodingStrategy):
         """Gives the strategy with a utility that compares what the places stand for; see the base class."""
         own = copy.copy(self)
         own.utility = _Renumbered(self.utility, ids)
+        own._sources = [each.among(ids) for each in self._sources]
+        own._apart = None if self._apart is None else self._apart.among(ids)
         return own
 
     def search(self, step: StepFunction, state: Any, memory: Any, task: Task) -> Found:
@@ -176,6 +178,11 @@ class MinimumRisk(DecodingStrategy):
         pool, references = _drawn(found), _drawn(apart)
         best = []
         for sentence, mine, theirs in zip(sentences, pool, references, strict=True):
+            if not mine:  # which the base class tells
+                best.append([])
+                continue
+            if not theirs:
+                raise RunError(f"decoding: sentence {sentence} got no reference: every symbol was impossible")
             scores = self.expected([each.ids for each in mine], self._chosen(theirs, sentence), sentence)
             order = sorted(range(len(mine)), key=lambda row: (-scores[row], -mine[row].log_prob, row))
             best.append([(mine[row], scores[row]) for row in order[: self.num_hypotheses]])

@@ -77,6 +77,12 @@ def copying_sides(source: TextSide, target: TextSide) -> tuple[TextSide, TextSid
     )
 
 
+def copied_ids(prepared: Any, size: int) -> list[int]:
+    """Give the id that each symbol of a batch stands for, whichever batch that is; arguments as of `numbered`."""
+    numbers = prepared.words[0].tolist() if len(prepared.words) else []
+    return [*range(size), *(size + number for number in numbers)]
+
+
 def numbered(sentences: Sequence[Sequence[Hypothesis]], prepared: Any, size: int) -> list[list[Hypothesis]]:
     """Give hypotheses with the numbers of unknown words in place of these words' places in their batch.
 

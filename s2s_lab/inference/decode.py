@@ -10,7 +10,7 @@ import torch
 from s2s_lab.data.batch import Batch
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.task import Demands
-from s2s_lab.inference.copied_words import numbered
+from s2s_lab.inference.copied_words import copied_ids, numbered
 from s2s_lab.inference.encodings import Encodings, encode
 from s2s_lab.inference.lanes import Lane, side_by_side
 from s2s_lab.inference.shortlist import Shortlist
@@ -95,7 +95,12 @@ def decode_batches(
             if shortlist is not None:
                 assert isinstance(network, Seq2Seq), "a shortlist narrows the output layer of one network"
                 narrowed = shortlist.narrow(network, batch)
-            search = strategy if narrowed is None else strategy.among(narrowed.ids.tolist())
+            copying = network.output if isinstance(network, Seq2Seq) and network.output.copies_unknown else None
+            search = strategy
+            if narrowed is not None:
+                search = strategy.among(narrowed.ids.tolist())
+            elif copying is not None:
+                search = strategy.among(copied_ids(memory.output, copying.vocabulary_size))
             hypotheses = search.decode(
                 lane.guard(network.step if narrowed is None else narrowed.step),
                 state,
@@ -108,8 +113,8 @@ def decode_batches(
             )
             if narrowed is not None:
                 hypotheses = narrowed.restored(hypotheses)
-            if isinstance(network, Seq2Seq) and network.output.copies_unknown:
-                hypotheses = numbered(hypotheses, memory.output, network.output.vocabulary_size)
+            if copying is not None:
+                hypotheses = numbered(hypotheses, memory.output, copying.vocabulary_size)
         spent = Spent(encoded.seconds, time.perf_counter() - began, encoded.seconds if encoded.kept else 0.0)
         return batch, hypotheses, spent
 

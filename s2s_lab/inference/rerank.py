@@ -93,6 +93,9 @@ def rerank(
 
 
 def _sorted(nbest: Sequence[Hypothesis], added: Sequence[float]) -> list[Hypothesis]:
-    """Adds to each score and puts the best first."""
-    rescored = [replace(each, score=each.score + more) for each, more in zip(nbest, added, strict=True)]
+    """Adds to each score and puts the best first; what the search proved or estimated of its own score goes."""
+    rescored = [
+        replace(each, score=each.score + more, optimal=None, drawn=None)
+        for each, more in zip(nbest, added, strict=True)
+    ]
     return sorted(rescored, key=lambda each: -each.score)

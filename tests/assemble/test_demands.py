@@ -175,6 +175,8 @@ def test_files_that_do_not_fit_are_one_clear_line(finished: RunFolder, tmp_path:
         evaluated(finished, "decoding=forced", "shortlist=true")
     with pytest.raises(RequestError, match=r"^required_file=.*missing: cannot be read \(No such file"):
         translated(finished, ["a"], *beam, f"required_file={tmp_path / 'missing'}")
+    with pytest.raises(RequestError, match=r"^required_file=.*missing: cannot be read \(No such file"):
+        evaluated(finished, *beam, f"required_file={tmp_path / 'missing'}")
     file.write_bytes(b"a\n\xff\n")
     with pytest.raises(RequestError, match=rf"{file}, line 2: not valid UTF-8"):
         translated(finished, ["a", "b"], *beam, f"required_file={file}")

@@ -133,6 +133,19 @@ def test_training_in_bfloat16_stays_near_float32_and_reaches_every_parameter(par
 
 
 @every_option
+def test_decoding_with_parameters_in_bfloat16_stays_near_float32(parts):
+    network = build(**parts).eval()
+
+    def run(module: torch.nn.Module) -> torch.Tensor:
+        return run_steps(module, sources(), INPUTS)[0].float().exp()
+
+    with torch.no_grad():
+        scores = run(network)
+        allowed = MOST_SPREADS * spread(network, run)
+        assert (run(network.to(torch.bfloat16)) - scores).abs().max() < allowed
+
+
+@every_option
 def test_a_batch_without_rows_passes(parts):
     network = build(**parts)
     features, _ = network(sources([]), INPUTS[:0])

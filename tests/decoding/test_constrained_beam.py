@@ -115,6 +115,19 @@ def test_every_output_holds_its_phrases_where_the_limit_just_allows_and_where_it
         assert best.finished and len(best.ids) == lengths[sentence] and holds(best.ids, required[sentence])
 
 
+def test_ties_fall_as_in_beam_search_whatever_the_other_sentences_ask_for(special_ids: dict[str, Any]) -> None:
+    def step(previous: torch.Tensor, state: Any, memory: Any) -> tuple[torch.Tensor, Any, None]:
+        first = torch.tensor([-9.0, -9.0, -9.0, -9.0, 3.0, 0.0])
+        tied = torch.tensor([-9.0, -9.0, -9.0, 1.0, -9.0, 1.0])
+        return torch.where((previous == 4).unsqueeze(1), tied, first), state, None
+
+    options = {**special_ids, "size": 1, "max_length": 4, "max_length_ratio": None, "stopping": "first_finished"}
+    given = {"step": step, "state": (torch.zeros(2, 1),), "memory": (torch.zeros(2, 1),),
+             "source_lengths": torch.tensor([4, 4]), "sentence_index": torch.tensor([0, 1])}  # fmt: skip
+    beside = ConstrainedBeam(**options).decode(**given, demands=Demands(required=[[(5,)], []]))
+    assert beside[1][0].ids == BeamSearch(**options).decode(**given)[1][0].ids
+
+
 def test_it_goes_with_other_constraints(make_toy: Callable[..., Any], special_ids: dict[str, Any]) -> None:
     toy, required = make_toy(vocab=6), [[(4, 5)], [(5,)], [(1, 5)], [], [(4,)], [(5, 1)]]
     strategy = ConstrainedBeam(

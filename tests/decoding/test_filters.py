@@ -66,6 +66,13 @@ def test_draw_never_takes_an_impossible_symbol_even_at_the_ends(columns: int, un
     assert int(draw(log_probs, torch.tensor([uniform], dtype=torch.float64))) == (2 if uniform == 0 else 3)
 
 
+@pytest.mark.parametrize("columns", [6, 600, 800])
+@pytest.mark.parametrize("value", [-torch.inf, torch.nan])
+def test_of_a_row_without_any_possible_symbol_an_existing_one_is_drawn(columns: int, value: float) -> None:
+    drawn = draw(torch.full((3, columns), value), torch.tensor([0.0, 0.5, 0.999], dtype=torch.float64))
+    assert bool(((drawn >= 0) & (drawn < columns)).all())
+
+
 def test_frequencies_of_draws_match_the_weights() -> None:
     log_probs = torch.randn(1, 5, dtype=torch.float64)
     drawn = draw(log_probs.expand(20000, -1).contiguous(), torch.rand(20000, dtype=torch.float64))

@@ -17,9 +17,14 @@ from s2s_lab.data.tokenizers.whitespace import WhitespaceTokenizer
 from s2s_lab.data.vocabulary import Vocabulary
 from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.decoding.beam import BeamSearch
+from s2s_lab.decoding.beam_sampling import BeamSampling
+from s2s_lab.decoding.constraints.no_repeat import NoRepeat
+from s2s_lab.decoding.constraints.prefix import Prefix
 from s2s_lab.decoding.minimum_risk import MinimumRisk
 from s2s_lab.decoding.pruned_minimum_risk import PrunedMinimumRisk
 from s2s_lab.decoding.sampling import Sampling
+from s2s_lab.decoding.stochastic_beam import StochasticBeam
+from s2s_lab.decoding.task import Demands
 from s2s_lab.faults import RequestError, RunError
 from s2s_lab.inference.text import TextSide
 from s2s_lab.inference.utility import TextUtility
@@ -238,6 +243,35 @@ def test_pruning_needs_draws_and_a_confidence(special_ids: Any) -> None:
         pruned(special_ids, weights="probability")
     with pytest.raises(RequestError, match=r"decoding\.confidence is 1\.5"):
         pruned(special_ids, confidence=1.5)
+
+
+def test_a_sentence_without_any_output_is_told(make_toy: Any, special_ids: Any) -> None:
+    toy, prefixes = make_toy(vocab=VOCAB), [(), (5, 5), (), (), (), ()]
+    options = {"utility": TextUtility(ChrF(), SIDE), "constraints": (NoRepeat(size=1), Prefix()), **LIMITS}
+    found = MinimumRisk(**special_ids, candidates=partial(BeamSearch, size=2, num_hypotheses=2), **options)
+    with pytest.raises(RunError, match="sentence 1 got no hypothesis: every symbol was impossible"):
+        found.decode(**toy.arguments(), demands=Demands(prefixes=prefixes))
+
+
+def test_the_strategies_within_know_what_the_places_of_a_list_stand_for(make_toy: Any, special_ids: Any) -> None:
+    toy, ids = make_toy(vocab=VOCAB), [0, 1, 2, 3, 5, 7]
+    outside = torch.ones(VOCAB, dtype=torch.bool)
+    outside[ids] = False
+
+    def narrowed(previous: torch.Tensor, state: Any, memory: Any) -> Any:
+        scores, state, weights = toy.step(torch.tensor(ids)[previous], state, memory)
+        return scores[:, ids], state, weights
+
+    def masked(previous: torch.Tensor, state: Any, memory: Any) -> Any:
+        scores, state, weights = toy.step(previous, state, memory)
+        return scores.masked_fill(outside, -torch.inf), state, weights
+
+    for within in (partial(StochasticBeam, num_samples=4), partial(BeamSampling, size=4)):
+        strategy = MinimumRisk(**special_ids, **LIMITS, candidates=within, utility=TextUtility(ChrF(), SIDE))
+        whole = strategy.decode(**{**toy.arguments(), "step": masked})
+        places = strategy.among(ids).decode(**{**toy.arguments(), "step": narrowed})
+        expected = [[each.ids for each in nbest] for nbest in whole]
+        assert [[tuple(ids[place] for place in each.ids) for each in nbest] for nbest in places] == expected
 
 
 class Undefined(EditDistance):

@@ -57,6 +57,34 @@ def test_what_only_copies_says_nothing_but_source_words(sentences: int, pointing
     assert [model.target.line(best.ids) for best in decoded.best][1].split()[0] == "Yb"
 
 
+NOISY = {
+    "minimum_risk": {
+        "_target_": "s2s_lab.decoding.minimum_risk.MinimumRisk",
+        "candidates": {"_target_": "s2s_lab.decoding.sampling.Sampling", "_partial_": True, "num_samples": 6},
+        "utility": {"_target_": "s2s_lab.metrics.chrf.ChrF"},
+    },
+    "stochastic_beam": {"_target_": "s2s_lab.decoding.stochastic_beam.StochasticBeam", "num_samples": 3},
+    "beam_sampling": {"_target_": "s2s_lab.decoding.beam_sampling.BeamSampling", "size": 3},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("node", NOISY.values(), ids=NOISY)
+def test_copied_words_are_the_same_words_in_every_batch(node: dict, pointing: RunFolder) -> None:
+    model = loaded(pointing)
+    with torch.no_grad():
+        model.network.output.gate.bias.fill_(-3.0)
+    lines = [*LINES, "Za Zb", "c Zc a Zd b", "Xa Zd c"]
+    ids = [model.source.ids(line) for line in lines]
+    found = []
+    for sentences in (1, 2, 6):
+        strategy = build_strategy({**node, "max_length": 5, "min_length": 2}, target=model.target)
+        batches = length_sorted_batches(ids, sentences=sentences)
+        decoded = decode(model.network, strategy, batches, device=torch.device("cpu"))
+        found.append([model.target.line(best.ids) for best in decoded.best])
+    assert found[1] == found[0] and found[2] == found[0]
+    assert any(word[0] in "XYZ" for line in found[0] for word in line.split())
+
+
 def test_unknown_words_share_what_unk_has_without_them(pointing: RunFolder) -> None:
     model = load_model(pointing.path, device=torch.device("cpu"), precision="float64")
     network = model.network

@@ -110,6 +110,14 @@ def test_pointer_generator_equals_the_papers_equations():
             torch.testing.assert_close(found[row, position], expected)
 
 
+def test_weights_that_do_not_sum_to_1_are_pointed_with_by_their_shares():
+    output = filled(PointerGeneratorOutput)
+    features, weights, encoded = parts()
+    expected = probabilities(output, features, weights, encoded)
+    torch.testing.assert_close(probabilities(output, features, 0.3 * weights, encoded), expected)
+    torch.testing.assert_close(expected.sum(2), torch.ones_like(expected[..., 0]))
+
+
 def test_unknown_words_are_pointed_at_one_by_one_in_eval_mode_and_as_unk_in_training():
     output = filled(PointerGeneratorOutput).eval()
     features, weights, encoded = parts()

@@ -86,9 +86,10 @@ class NeuralCoverageAttention(FeatureAttention):
         (coverage,) = state
         keys, _, mask, of_memory = prepared
         weights = self.weigh(self.energies_with(query, keys, coverage), mask)
-        of_inputs = self.gates_of_weight(weights.unsqueeze(3)) + of_memory.unsqueeze(1)
+        narrow = coverage.to(of_memory.dtype)  # what is carried on has float32's digits, the gates are the network's
+        of_inputs = self.gates_of_weight(weights.unsqueeze(3).to(of_memory.dtype)) + of_memory.unsqueeze(1)
         of_inputs = of_inputs + self.gates_of_query(query).unsqueeze(2)  # (batch, width, source_len, 3 coverage_size)
         of_gates, of_candidate = of_inputs.tensor_split([2 * self.coverage_size], dim=3)
-        reset, update = torch.sigmoid(of_gates + self.gates_of_coverage(coverage)).chunk(2, dim=3)
-        candidate = torch.tanh(of_candidate + self.candidate_of_coverage(reset * coverage))
+        reset, update = torch.sigmoid(of_gates + self.gates_of_coverage(narrow)).chunk(2, dim=3)
+        candidate = torch.tanh(of_candidate + self.candidate_of_coverage(reset * narrow))
         return weights, (coverage + update * (candidate - coverage),)

@@ -68,7 +68,8 @@ class LocationAwareAttention(FeatureAttention):
         """Weigh by query, memory and the weights before; see StatefulAttention."""
         (before,) = state
         keys, _, mask = prepared
-        features = self.filters(before.flatten(0, 1).unsqueeze(1))  # (rows, num_filters, source_len)
+        rows = before.flatten(0, 1).unsqueeze(1).to(self.filters.weight.dtype)
+        features = self.filters(rows)  # (rows, num_filters, source_len)
         features = features.transpose(1, 2).unflatten(0, before.shape[:2])
         weights = self.weigh(self.energies_with(query, keys, features), mask)
         return weights, (weights,)

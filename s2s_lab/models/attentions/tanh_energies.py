@@ -89,8 +89,9 @@ class _Energies(Function):
     def forward(ctx: Any, query: Tensor, keys: Tensor, direction: Tensor, how: Squashing) -> Tensor:
         ctx.save_for_backward(query, keys, direction)
         ctx.how = how
-        gates = how.squash(query.unsqueeze(2) + keys.unsqueeze(1))  # (batch, queries, source_len, size)
-        return how.scale * functional.linear(gates, direction).squeeze(3)
+        with torch.autocast(keys.device.type, enabled=False):  # a sigmoid's energies lose their digits in bfloat16
+            gates = how.squash(query.unsqueeze(2) + keys.unsqueeze(1))  # (batch, queries, source_len, size)
+            return how.scale * functional.linear(gates, direction).squeeze(3)
 
     @staticmethod
     @once_differentiable

@@ -67,10 +67,14 @@ class PointerGeneratorOutput(CopyingOutput):
         return CopiedIds(*self.target_ids(source))
 
     def read(self, features: Tensor, weights: Tensor | None, prepared: CopiedIds) -> Tensor:
-        """Put the probabilities of copying, as CopyingOutput lays them out, beside the features; see Output."""
+        """Put the probabilities of copying, as CopyingOutput lays them out, beside the features; see Output.
+
+        They are shares of the weights, whose sum not every attention makes 1.
+        """
         assert weights is not None
         check_positions("pointer_generator", prepared.ids.shape[1], weights.shape[2])
-        return torch.cat((features, self.by_word(weights, prepared.ids, prepared.words.shape[1])), dim=2)
+        shares = weights / weights.sum(2, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+        return torch.cat((features, self.by_word(shares, prepared.ids, prepared.words.shape[1])), dim=2)
 
     def scores(self, features: Tensor) -> Tensor:
         """Give log-probabilities (..., vocab + unknown words of the batch); see Output."""

@@ -68,3 +68,13 @@ def test_what_an_accelerator_computes_in_bfloat16_keeps_its_digits(monkeypatch: 
         return float((energies.double() - exact).std() / exact.std())
 
     assert error(squashing_on(torch.device("cuda"))) < 0.01 < error(SIGMOID)
+
+
+def test_a_cpus_energies_keep_their_digits_under_autocast():
+    query, direction = 0.1 * random(8, 16, 256).bfloat16(), 0.05 + 0.05 * random(1, 256)
+    keys = tanh_keys(0.1 * random(8, 16, 256).bfloat16())
+    scale = squashing_on(keys.device).scale
+    exact = torch.tanh(query.double().unsqueeze(2) + keys.double().unsqueeze(1) / scale) @ direction.double()[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        energies = tanh_energies(query, keys, direction)
+    assert float((energies.double() - exact).detach().std() / exact.detach().std()) < 1e-4
