@@ -112,7 +112,7 @@ class Trainings:
         else:
             folder = freeze(configuration, HydraConfig.get()).create_folder()
         print(f"run {folder.path}", flush=True)
-        if resumed and folder.read()["status"] == "finished":
+        if resumed and folder.read()["status"] == "finished" and not folder.open_evaluations():
             print("it is finished: nothing is left to do", flush=True)
             return
         how = {"resume": resumed, "accept_changed_data": configuration.accept_changed_data}

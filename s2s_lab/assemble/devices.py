@@ -34,6 +34,11 @@ def check_devices(settings: Mapping[str, Any]) -> None:
             "trainer.strategy=hogwild shares one machine's memory: trainer.accelerator=cpu and trainer.num_nodes=1 "
             "are expected"
         )
+    if strategy in ("local_sgd", "hogwild") and settings.get("skip_bad_batches"):
+        raise RequestError(
+            f"trainer.skip_bad_batches={settings['skip_bad_batches']}: 0 is expected with trainer.strategy={strategy}, "
+            "whose ranks have gradients of their own"
+        )
     if on_gpu and not found:
         raise RequestError("trainer.accelerator=gpu: this machine has no CUDA device")
     if on_gpu and devices > found:

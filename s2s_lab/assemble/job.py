@@ -24,6 +24,7 @@ from s2s_lab.assemble.instantiation import build, check_kind, locate, refusing
 from s2s_lab.assemble.network import build_network, without_memory
 from s2s_lab.assemble.vectors import VECTORS, check_vector_files
 from s2s_lab.data.corpora.base import Corpus
+from s2s_lab.data.corpora.files import sha256_of
 from s2s_lab.data.prepare import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import NUM_SPECIALS
@@ -243,6 +244,7 @@ def freeze(
     if of_the_job.pop("init"):  # what the weights are counts, not where they lie
         weights = read_model(Path(settings["init"]))[0] / WEIGHTS
         of_the_job["init"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    _count_contents(of_the_job)
     words = list(hydra.overrides.task)
     settings["job"] = {
         "hash": configuration_hash(of_the_job, without=NOT_OF_THE_JOB),
@@ -252,6 +254,16 @@ def freeze(
         "corpus_fingerprint": fingerprint,
     }
     return FrozenJob(label or " ".join(words), settings)
+
+
+def _count_contents(of_the_job: dict[str, Any]) -> None:
+    """Puts what files hold in place of where they lie: vectors, and vocabularies of another run."""
+    embedding, data = of_the_job["embedding"], of_the_job["data"]
+    vectors = {key: sha256_of(Path(embedding[key])) for key in VECTORS if embedding.get(key)}
+    if vectors:
+        of_the_job["embedding"] = {**embedding, **vectors}
+    if data.get("vocabulary_from"):
+        of_the_job["data"] = {**data, "vocabulary_from": given_sides(Path(data["vocabulary_from"])).digest}
 
 
 def with_absolute_paths(configuration: Any) -> dict[str, Any]:

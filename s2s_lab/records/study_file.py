@@ -169,6 +169,9 @@ def _study(found: Mapping[str, Any], file: Path) -> Study:
         rows += _block(name, block, base, seeds, evaluations, f"{file}: rows.{name}")
     if not rows:
         raise RequestError(f"{file}: rows is empty, expected at least one")
+    for row in rows if budget.get("minutes_per_job") is not None else ():
+        if "trainer.max_minutes" in row.words:
+            raise RequestError(f"{file}: rows.{row.name}: trainer.max_minutes is what budget.minutes_per_job says")
     evaluations = with_full_names(evaluations, rows, str(file))
     known = {row.name: [(row.name, row.evaluations)] for row in rows}
     for name in found["rows"]:

@@ -87,6 +87,10 @@ class Display:
         again = " goes on" if resume else ""
         self._print(f"run {folder.path}{again} ({min(number, self.total)} of {self.total})")
 
+    def waits(self, job: FrozenJob, folder: RunFolder) -> None:
+        """A job waits for another process that trains in its folder."""
+        self._print(f"{self._name(job)}: waits for the process that trains in {folder.path}")
+
     def finished_before(self, job: FrozenJob, folder: RunFolder) -> None:
         """A job needs no run."""
         self.before += 1
@@ -146,13 +150,18 @@ class Display:
 
     def _left(self, running: Sequence["Running"]) -> float | None:
         """Seconds to the end: what runs by its steps, what waits by the mean of what has ended."""
-        shares = [(progress_of(item.folder).share, time.monotonic() - item.since) for item in running]
-        whole = [elapsed / share for share, elapsed in shares if share > 0.02] + self.seconds
+        now, whole, begun = time.monotonic(), list(self.seconds), list[tuple[float, float]]()
+        for item in running:
+            progress, elapsed = progress_of(item.folder), now - item.since
+            done, total = progress.step - item.step, progress.total_steps or 0
+            if total and done > 0.02 * total:
+                whole.append(elapsed / done * total)
+            begun.append((item.step / total if total else 0.0, elapsed))
         if not whole:
             return None
         mean = sum(whole) / len(whole)
         waiting = self.total - self.ended_jobs - self.before - self.failed - len(running)
-        rest = sum(max(0.0, mean - elapsed) for _, elapsed in shares) + max(0, waiting) * mean
+        rest = sum(max(0.0, mean * (1.0 - before) - elapsed) for before, elapsed in begun) + max(0, waiting) * mean
         return rest / max(1, len(running) or self._at_once)
 
     def _note_best(self, job: FrozenJob, progress: Progress) -> None:

@@ -26,6 +26,9 @@ from s2s_lab.sweeps.outcome import Outcome, Status
 from s2s_lab.sweeps.progress import progress_of
 from s2s_lab.sweeps.verdict import record_end
 
+CONFIGURATION = "config.yaml"
+"""What is written first into a new run folder."""
+
 HELD_SECONDS = 0.5
 """Between two looks whether a folder's former process has ended."""
 
@@ -143,7 +146,7 @@ class Engine:
 
     def has_room(self) -> bool:
         """Whether another job would start now."""
-        return not self.halted and not self._held and self.backend.has_room()
+        return not self.halted and self.backend.has_room()
 
     def running(self) -> list[Running]:
         """The jobs that have been started and have not ended."""
@@ -177,10 +180,14 @@ class Engine:
             self._outcomes.append(Outcome(job, "finished", folder, attempts=0))
             self.display.finished_before(job, folder)
             return
-        ranks = _ranks(job.settings["trainer"])
-        task = Task(folder, cores=self._cores(job) * ranks, gpus=self._gpus(job), resume=resume)
-        self._held.append(Running(job, folder, task, 1, time.monotonic()))
+        threads = folder.configuration()["trainer"]["num_threads"]  # frozen, whatever a job's share is now
+        cores = (threads or self._cores(job)) * _ranks(job.settings["trainer"])
+        task = Task(folder, cores=cores, gpus=self._gpus(job), resume=resume)
+        step = progress_of(folder).step if resume else 0
+        self._held.append(Running(job, folder, task, 1, time.monotonic(), step))
         self._start_held()
+        if any(item.job.hash == job.hash for item in self._held):
+            self.display.waits(job, folder)
 
     def wait(self, seconds: float) -> list[Outcome]:
         """The jobs that have ended; returns as soon as one has, at the latest after so many seconds."""
@@ -204,7 +211,10 @@ class Engine:
         for item in list(self._held):
             if item.job.hash == job.hash:
                 self._held.remove(item)
-                self._end(item, "stopped", "")
+                if job.hash in self._ledger(job.experiment).entries:
+                    self._end(item, "stopped", "")
+                else:  # another process's, which was only waited for
+                    self._tell(Outcome(job, "stopped", item.folder, attempts=0))
         if job.hash in self._running:
             self.backend.stop(self._running[job.hash].task)
 
@@ -232,7 +242,7 @@ class Engine:
 
     def _new_folder(self, job: FrozenJob) -> RunFolder:
         for path in job.experiment.glob(f"*-{job.hash}*"):
-            if not RunFolder(path).run_file.exists() and path.is_dir():
+            if path.is_dir() and all(part.name == CONFIGURATION or part.suffix == ".part" for part in path.iterdir()):
                 shutil.rmtree(path, ignore_errors=True)  # of a sweep that was killed while it made the folder
         trainer = job.settings["trainer"]
         threads = trainer["num_threads"] or self._cores(job)
@@ -240,7 +250,9 @@ class Engine:
         return frozen.create_folder(position=self._position, total=self.total)
 
     def _cores(self, job: FrozenJob) -> int:
-        return job.settings["trainer"]["num_threads"] or self.settings.cores_of_a_job(self._sharing)
+        """Threads of each rank: as told, else its part of the job's share."""
+        told = job.settings["trainer"]["num_threads"] or self.settings.cores_per_job
+        return told or max(1, self.settings.cores_of_a_job(self._sharing) // _ranks(job.settings["trainer"]))
 
     def _gpus(self, job: FrozenJob) -> int:
         trainer, given = job.settings["trainer"], self.settings.gpus_per_job
@@ -300,7 +312,9 @@ class Engine:
     def _end(self, item: Running, status: Status, reason: str, *, memory: bool = False) -> None:
         value = best_of(item.folder) if status == "finished" else None
         self._ledger(item.job.experiment).ended(job=item.job.hash, status=status, reason=reason, value=value)
-        outcome = Outcome(item.job, status, item.folder, reason, memory, item.attempts)
+        self._tell(Outcome(item.job, status, item.folder, reason, memory, item.attempts))
+
+    def _tell(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         self.display.ended(outcome)
 

@@ -77,12 +77,16 @@ class Plan:
         """What is to be started, in the order of starting.
 
         Lower priorities come first, then first seeds of all rows before second ones, so that a study that is stopped
-        has something of every row. A training that several rows share is there once.
+        has something of every row. A training that several rows share is there once, where the first of them stands.
+        One that another process does now is waited for, and gone on with if that process ends before it.
         """
         position = {row.name: number for number, row in enumerate(self.study.rows)}
-        waiting = [planned for planned in self.jobs if planned.status not in ("done", "running")]
+        waiting = [planned for planned in self.jobs if planned.status != "done"]
         waiting.sort(key=lambda p: (p.row.priority, p.row.seeds.index(p.slot.seed), position[p.row.name]))
-        return list({planned.job.hash: planned for planned in reversed(waiting)}.values())[::-1]
+        first: dict[str, PlannedJob] = {}
+        for planned in waiting:
+            first.setdefault(planned.job.hash, planned)
+        return list(first.values())
 
     def expected_seconds(self, planned: PlannedJob) -> float | None:
         """Estimate the training that is left of a job.
@@ -103,7 +107,9 @@ class Plan:
         """Estimate how long jobs take together, several at once; None where one of them cannot be estimated."""
         costs = [self.expected_seconds(each) for each in planned]
         known = [cost for cost in costs if cost is not None]
-        return sum(known) / self.at_once if len(known) == len(costs) else None
+        if len(known) < len(costs):
+            return None
+        return max([sum(known) / max(1, min(self.at_once, len(known))), *known])
 
     def waits_for(self, claim: Mapping[str, object]) -> list[str] | None:
         """Give what a claim waits for: rows and blocks that are not done with all their seeds; open ones say so.

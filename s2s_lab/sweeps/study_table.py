@@ -48,7 +48,9 @@ def summary(plan: Plan) -> str:
     done = sum(planned.status == "done" for planned in plan.jobs)
     rows = len({planned.row.name for planned in plan.jobs})
     left = plan.left()
-    parts = [f"{counted(len(plan.jobs), 'job')} in {counted(rows, 'row')}: {done} done, {len(left)} to start"]
+    running = sum(planned.status == "running" for planned in left)
+    shown = f"{done} done, {running} running" if running else f"{done} done"
+    parts = [f"{counted(len(plan.jobs), 'job')} in {counted(rows, 'row')}: {shown}, {len(left) - running} to start"]
     if left:
         seconds = plan.expected_wall_seconds(left)
         parts.append("no estimate" if seconds is None else f"about {minutes(seconds)}, {plan.at_once} at a time")

@@ -27,7 +27,8 @@ class BadBatches:
     """Leaves out updates whose gradient is not finite, as if their batches had not been.
 
     Weights, the optimizer's state, the learning rate's schedule and the count of optimizer steps stay as they are; with
-    accumulation the whole update is left out. All ranks decide alike, for they hold the same gradient.
+    accumulation the whole update is left out. All ranks decide alike, for they hold the same gradient;
+    strategies whose ranks do not are refused.
 
     Args:
         allowed: updates that may be left out in the whole training.

@@ -236,6 +236,8 @@ class Seq2SeqModule(pl.LightningModule):
         self.throughput.restore(checkpoint["tokens_seen"], 0.0)
         self.bad_batches.load_state_dict(checkpoint["bad_batches"])
         self._schedules_held = checkpoint["validation_schedulers"]
+        for scheduler, state in zip(self.validation_schedulers, self._schedules_held, strict=False):
+            scheduler.load_state_dict(state)  # where a strategy restores after it has made the optimizer
 
     def _vocabularies(self) -> str:
         tokens = [list(side.vocabulary.tokens) for side in (self.sample.source, self.sample.target)]

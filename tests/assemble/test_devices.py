@@ -62,6 +62,14 @@ def test_another_number_of_ranks_than_configured_is_refused(monkeypatch: pytest.
     check_devices(settings("trainer=ddp_cpu", "trainer.num_nodes=2"))
 
 
+@pytest.mark.parametrize("strategy", ["local_sgd", "hogwild"])
+def test_updates_are_left_out_by_all_ranks_or_none(strategy: str) -> None:
+    words = ["trainer.accelerator=cpu", f"trainer.strategy={strategy}"]
+    check_devices(settings(*words))
+    with pytest.raises(RequestError, match=r"skip_bad_batches=2: 0 is expected with trainer\.strategy"):
+        check_devices(settings(*words, "trainer.skip_bad_batches=2"))
+
+
 def test_ranks_share_the_cores_unless_told_otherwise() -> None:
     assert threads(settings("trainer.num_threads=3", "trainer.devices=2")) == 3
     assert threads({"num_threads": None, "devices": 1000}) == 1

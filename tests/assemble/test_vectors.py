@@ -40,6 +40,27 @@ def test_given_vectors_are_frozen_or_trained_and_their_coverage_recorded(keep: s
         torch.testing.assert_close(table[tokens.index(token)], torch.tensor(given[token]), atol=0.1, rtol=0.0)
 
 
+def test_what_a_job_is_given_counts_by_what_it_holds_and_not_by_where_it_lies(tmp_path: Path) -> None:
+    texts = corpus(tmp_path / "texts", "first")
+    place, copy = tmp_path / "vectors.txt", tmp_path / "copy.txt"
+    vectors(place)
+    copy.write_bytes(place.read_bytes())
+    words = [*texts, "embedding=pretrained", "embedding.embedding_size=6"]
+
+    def hash_of(path: Path) -> str:
+        return frozen(tmp_path / "run", *words, f"embedding.source_vectors={path}").read()["job_hash"]
+
+    first = hash_of(place)
+    assert hash_of(copy) == first
+    place.write_text(place.read_text().replace("0.97", "0.98"))
+    assert hash_of(place) != first
+    runs = [run(tmp_path / name, *corpus(tmp_path / f"of {name}", name)) for name in ("first", "second")]
+    again = run(tmp_path / "again", *texts)
+    given = [frozen(tmp_path / "run", *texts, f"data.vocabulary_from={each.path}") for each in (*runs, again)]
+    hashes = [each.read()["job_hash"] for each in given]
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
 def test_a_missing_file_is_refused_before_the_job_and_a_wrong_width_at_its_start(tmp_path: Path) -> None:
     words = [*corpus(tmp_path / "texts", "first"), "embedding=pretrained"]
     path = f"embedding.target_vectors={tmp_path}/vectors.txt"

@@ -115,6 +115,8 @@ FAULTS = [
     ("seeds: [1, 2]", "seeds: 3", "seeds is 3, expected a list"),
     ("note: short", "notes: short", "budget.notes is not a key of a budget; did you mean note?"),
     ("minutes_per_job: 6", "minutes_per_job: 0", "budget.minutes_per_job is 0, expected a number above 0"),
+    ("set: {model: lstm,", "set: {trainer.max_minutes: 2, model: lstm,", "rows.best: trainer.max_minutes is what"),
+    ("layers: [1, 2]}", "layers: [1, 2], trainer.max_minutes: [1, 5]}", ": trainer.max_minutes is what budget."),
     ("experiment: scan", "seed: 3", "base.seed is the study's own to set"),
     ("experiment: scan", "paths.outputs: x", "base.paths.outputs is the study's own to set"),
     ("experiment: scan", "optimizer.lr: 1e-3", "optimizer.lr is 1e-3, which is text to YAML; write 0.001"),

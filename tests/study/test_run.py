@@ -72,7 +72,9 @@ def test_every_status_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
         study(monkeypatch, tmp_path, "run", "experiments/toy", "--dry")
         holder.communicate(b"\n")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("toy: 8 jobs in 3 rows: 0 done, 7 to start")
+    assert lines[0].startswith("toy: 8 jobs in 3 rows: 0 done, 1 running, 7 to start")
+    assert lines[1].split()[:4] == ["running", "attention", "seed", "1"]  # it is waited for
+    lines = lines[1:]
     assert [line.split("  ")[0].strip() for line in lines[1:]][:3] == ["to do", "unevaluated", "to do"]
     labels = [line[12:].strip().rpartition("  ")[0] for line in lines[1:]]
     assert labels[0] == "attention seed 2"  # priority 10 before 20

@@ -76,6 +76,7 @@ def test_plateau_waits_for_patience_in_the_metrics_direction(higher_is_better: b
         lambda: StepDecay(times=0),
         lambda: InverseSquareRoot(warmup_steps=0),
         lambda: Cosine(floor=2.0),
+        lambda: Constant(warmup_steps=-1),
     ],
 )
 def test_impossible_options_are_refused(build) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.backends.base import LOST_SERVER, End, Task
 from s2s_lab.sweeps.fork_server import ForkServer
@@ -98,7 +99,13 @@ class LocalBackend:
         return lease is not None
 
     def start(self, task: Task) -> None:
-        """Starts a task as soon as its lease is free; tasks wait in order."""
+        """Starts a task as soon as its lease is free; tasks wait in order.
+
+        Raises:
+            RequestError: if the task needs more GPUs than there are.
+        """
+        if task.gpus > len(self.leases.gpus):
+            raise RequestError(f"it needs {task.gpus} GPUs; this machine has {len(self.leases.gpus) or 'none'}")
         self._queue.append(task)
         self._start_queued()
 

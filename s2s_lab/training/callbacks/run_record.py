@@ -105,8 +105,9 @@ def _stopped_by(trainer: pl.Trainer, total_steps: int) -> str | None:
 
 def _epochs(trainer: pl.Trainer) -> float:
     batches = trainer.num_training_batches
-    done = trainer.global_step * trainer.accumulate_grad_batches
-    return done / batches if isinstance(batches, int) and batches else 0.0
+    if not isinstance(batches, int) or not batches:
+        return 0.0
+    return trainer.global_step / -(-batches // trainer.accumulate_grad_batches)  # an epoch's last update may be smaller
 
 
 def _peak_memory_mb() -> float:

@@ -9,7 +9,7 @@ from s2s_lab.training.learning_rates.base import Schedule
 
 
 class Plateau(Schedule):
-    """Multiplies by `decay` after `patience` validations without a better value of the monitored metric.
+    """Multiplies by `decay` after more than `patience` validations without a better value of the monitored metric.
 
     Args:
         decay: factor of each reduction.
