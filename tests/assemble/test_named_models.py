@@ -35,6 +35,12 @@ def test_vaswani_et_al_count_65_million_parameters() -> None:
     assert size(network("vaswani_2017", 37_000, 37_000, shared=True)) == pytest.approx(65e6, rel=0.04)
 
 
+def test_see_et_al_count_512_parameters_of_coverage() -> None:
+    """Section 5: "coverage adds 512 extra parameters (w_c in equation 11)"."""
+    built = network("see_2017", 50_000, 50_000, shared=True)
+    assert size(built.decoder.get_submodule("attention.feature_projection")) == 512
+
+
 @pytest.mark.parametrize(("model", "scale"), UNIFORM.items())
 def test_what_papers_draw_uniformly_is(model: str, scale: float) -> None:
     words = [f"model={model}", "encoder.hidden_size=64", "decoder.hidden_size=64", "embedding.embedding_size=64"]

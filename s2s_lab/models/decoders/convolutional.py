@@ -64,7 +64,7 @@ class ConvolutionalDecoder(Decoder):
     The weights given are the layers' mean.
 
     Paper: Gehring et al. 2017, arXiv 1705.03122, sections 3.2 to 3.5, weight normalisation on every
-    linear map and convolution. Deviations: see ConvolutionalEncoder; as in its authors' program there are a
+    linear map and convolution within. Deviations: see ConvolutionalEncoder; as in its authors' program there are a
     projection U of the context and one of the features, and the sums W h + g and h + U c are scaled, where equation 1
     and "simply added" scale nothing.
 

@@ -12,9 +12,11 @@ from s2s_lab.models.encoders.directions import mirrored, unroll_both, unroll_fro
 class GNMTEncoder(Encoder):
     """The lowest layer reads both ways, those above forwards; from the third on, inputs are added to outputs.
 
-    The summary is the top cell's final output, without what is added to it.
+    The summary is the top cell's final output, without what is added to it; of cell=sru its memory.
 
-    Paper: Wu et al. 2016, arXiv 1609.08144, sections 3.1 and 3.2, figure 1, equation 6. Deviation: any cell.
+    Paper: Wu et al. 2016, arXiv 1609.08144, sections 3.1 and 3.2, figure 1, equation 6. Deviations: any cell; half the
+    width for each direction of the lowest layer, which the paper does not say (its parameters, as Shazeer et al. 2017,
+    arXiv 1701.06538, count them, are nearer to the full width).
 
     Args:
         input_size: width of an embedded token.
