@@ -88,9 +88,8 @@ class Workbench:
             sources = [model.source.ids(line) for line in texts.sources]
             return Ids(sources, [model.target.ids(accepted[0]) for accepted in texts.references])
 
-        return self.once(
-            ("ids", *_place(settings), *_arithmetic(settings, device)), make
-        )  # copied words get a model's own
+        # Of each model its own: one that copies words numbers them itself.
+        return self.once(("ids", *_place(settings), *_arithmetic(settings, device)), make)
 
     def likelihoods(self, settings: Mapping[str, Any], device: torch.device) -> dict[int, tuple[float, int]]:
         """Log-probability and tokens of each first reference, as what is decoded with gives them."""

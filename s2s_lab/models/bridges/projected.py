@@ -4,7 +4,9 @@ from s2s_lab.models.bridges.base import ProjectingBridge
 
 
 class ProjectedBridge(ProjectingBridge):
-    """Each part of each decoder layer starts at its own projection f(W h + b) of the encoder's top output h, of cell=sru its memory.
+    """Each part of each decoder layer starts at its own projection f(W h + b) of the encoder's top output h.
+
+    Of cell=sru h is the memory.
 
     Paper: Bahdanau et al. 2015, arXiv 1409.0473, A.2.2: s_0 = tanh(W_s h_1). Deviation: h holds both directions, the
     paper takes the backward one alone; with a bias.

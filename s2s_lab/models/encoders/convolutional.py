@@ -17,9 +17,9 @@ class ConvolutionalEncoder(Encoder):
     sqrt(0.5) (z + e). Final state and summary are its mean.
 
     Paper: Gehring et al. 2017, arXiv 1705.03122, sections 3.1 to 3.5, weight normalisation on every linear map and
-    convolution within. Deviations: the paper compares queries with z and sums z + e unscaled, here the memory is both, scaled
-    as in its authors' program; it divides the gradient of the encoder by the number of attentions; all layers are
-    equally wide.
+    convolution within. Deviations: the paper compares queries with z and sums z + e unscaled, here the memory is both,
+    scaled as in its authors' program; it divides the gradient of the encoder by the number of attentions; all layers
+    are equally wide.
 
     Args:
         input_size: width of an embedded token.

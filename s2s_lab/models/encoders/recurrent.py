@@ -14,8 +14,8 @@ from s2s_lab.models.encoders.directions import mirrored, reorder, unroll_from_ze
 class RecurrentEncoder(Encoder):
     """Reads each source step by step, forwards and, if asked to, backwards too.
 
-    The summary is the top layer's final output (of cell=sru its memory), directions concatenated: the forward cell's after the last token, the
-    backward cell's after the first.
+    The summary is the top layer's final output (of cell=sru its memory), directions concatenated: the forward cell's
+    after the last token, the backward cell's after the first.
 
     Paper: Sutskever et al. 2014, arXiv 1409.3215, section 3.3 (one direction, reversed source); Bahdanau et al.
     2015, arXiv 1409.0473, section 3.2 (both directions).

@@ -10,8 +10,8 @@ from s2s_lab.models.initialization.base import Initialization
 class GlorotOrthogonalInitialization(Initialization):
     """Matrices Glorot uniform, recurrent ones orthogonal, gate by gate; biases 0; embeddings normal.
 
-    A parameter of a cell with `weight_hh` in its name is recurrent. Other matrices that are stored side by side count as
-    one, as in torch.nn.MultiheadAttention.
+    A parameter of a cell with `weight_hh` in its name is recurrent. Other matrices that are stored side by side count
+    as one, as in torch.nn.MultiheadAttention.
 
     Paper: Glorot and Bengio, AISTATS 2010; Saxe et al. 2014, arXiv 1312.6120.
 
