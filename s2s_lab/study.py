@@ -141,7 +141,7 @@ def _start(arguments: argparse.Namespace) -> None:
     check_replaceable(study)
     plan, composed, composer = _planned(study, arguments)
     left, console = plan.left(), _console()
-    console.print(summary(plan), markup=False)
+    console.print(summary(plan), markup=False, soft_wrap=True)
     if arguments.dry:
         for planned in left:
             console.print(f"{planned.status:12} {planned.job.label}  {planned.job.hash}", markup=False)

@@ -39,7 +39,7 @@ class Decoded:
     Attributes:
         hypotheses: n-best lists, best first, by sentence index.
         seconds: wall time of encoding and decoding; encoding counts in full where it had been done before.
-        encoding_seconds: what of it is encoding's.
+        encoding_seconds: what of it is encoding's, the mean over lanes.
         tokens: tokens of the best hypotheses, each with its end symbol.
     """
 
@@ -146,7 +146,8 @@ def decode(
         all_spent.append(spent)
         decoded.tokens += sum(len(nbest[0].ids) + nbest[0].finished for nbest in hypotheses)
     if all_spent:
-        encoding, decoding, before = map(sum, zip(*all_spent, strict=True))
-        decoded.seconds = time.perf_counter() - began + before / min(lanes, len(all_spent))
-        decoded.encoding_seconds = decoded.seconds * encoding / (encoding + decoding)
+        encoding, _, before = map(sum, zip(*all_spent, strict=True))
+        used = min(lanes, len(all_spent))
+        decoded.seconds = time.perf_counter() - began + before / used
+        decoded.encoding_seconds = encoding / used
     return decoded

@@ -40,7 +40,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         more = f" and {len(waiting) - SHOWN_ROWS} more" if len(waiting) > SHOWN_ROWS else ""
         shown = f"waits for {', '.join(waiting[:SHOWN_ROWS])}{more}" if waiting else "all its rows are done"
         console.print(f"claim {name}: {escape(shown)}")
-    console.print(escape(summary(plan)))
+    console.print(escape(summary(plan)), soft_wrap=True)
 
 
 def summary(plan: Plan) -> str:
