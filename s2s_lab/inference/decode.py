@@ -12,7 +12,7 @@ from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.task import Demands
 from s2s_lab.inference.copied_words import copied_ids, numbered
 from s2s_lab.inference.encodings import Encodings, encode
-from s2s_lab.inference.lanes import Lane, side_by_side
+from s2s_lab.inference.lanes import Cancellation, side_by_side
 from s2s_lab.inference.shortlist import Shortlist
 from s2s_lab.inference.view import Network
 from s2s_lab.models.seq2seq import Seq2Seq
@@ -85,7 +85,7 @@ def decode_batches(
     """
     given = None if exact_lengths is None else torch.tensor(exact_lengths, dtype=torch.int64)
 
-    def decode_one(batch: Batch, lane: Lane) -> tuple[Batch, list[list[Hypothesis]], Spent]:
+    def decode_one(batch: Batch, cancellation: Cancellation) -> tuple[Batch, list[list[Hypothesis]], Spent]:
         moved = batch.to(device)
         encoded = encode(network, moved) if encodings is None else encodings.start(network, moved)
         memory, state = encoded.memory, encoded.state
@@ -102,7 +102,7 @@ def decode_batches(
             elif copying is not None:
                 search = strategy.among(copied_ids(memory.output, copying.vocabulary_size))
             hypotheses = search.decode(
-                lane.guard(network.step if narrowed is None else narrowed.step),
+                cancellation.guard(network.step if narrowed is None else narrowed.step),
                 state,
                 memory,
                 source_lengths=moved.source_lengths,

@@ -21,26 +21,26 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-class _StoppedError(Exception):
-    """What ends a lane of which nobody wants the result any more."""
+class _CancelledError(Exception):
+    """What ends work of which nobody wants the result any more."""
 
 
-class Lane:
-    """What a piece of work is told of the lane in which it is done."""
+class Cancellation:
+    """Tells all lanes that nobody wants what they make any more."""
 
     def __init__(self) -> None:
-        self._stopped = threading.Event()
+        self._cancelled = threading.Event()
 
-    def stop(self) -> None:
-        """Ends the work at its next step."""
-        self._stopped.set()
+    def cancel(self) -> None:
+        """Ends all work at its next step."""
+        self._cancelled.set()
 
     def guard(self, step: StepFunction) -> StepFunction:
         """Gives a step function that ends a search whose result is not wanted any more."""
 
         def guarded(previous_ids: torch.Tensor, state: Any, memory: Any) -> Any:
-            if self._stopped.is_set():
-                raise _StoppedError
+            if self._cancelled.is_set():
+                raise _CancelledError
             return step(previous_ids, state, memory)
 
         return guarded
@@ -58,23 +58,23 @@ def lanes_on(device: torch.device, asked: int | None) -> int:
     return min(asked or MOST_LANES, torch.get_num_threads()) if device.type == "cpu" else 1
 
 
-def side_by_side(work: Callable[[Item, Lane], Made], items: Iterable[Item], lanes: int) -> Iterator[Made]:
+def side_by_side(work: Callable[[Item, Cancellation], Made], items: Iterable[Item], lanes: int) -> Iterator[Made]:
     """Yields what is made of each item, in their order.
 
     Torch's threads are shared out evenly among as many lanes as there are items for; all of them do the work of a
     single item. Where the consumer stops, or an item fails, what is under way ends at its next step.
 
     Args:
-        work: makes something of an item; runs in several threads at once, none of them this one.
+        work: makes something of an item; with several lanes it runs in as many threads, none of them this one.
         items: are taken a few at a time, as their turn comes.
         lanes: the most that are worked on at once.
     """
     remaining = iter(items)
     first = list(islice(remaining, lanes))
-    lane, lanes = Lane(), len(first)
+    cancellation, lanes = Cancellation(), len(first)
     if lanes <= 1:
         for item in chain(first, remaining):
-            yield work(item, lane)
+            yield work(item, cancellation)
         return
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(
@@ -83,12 +83,12 @@ def side_by_side(work: Callable[[Item, Lane], Made], items: Iterable[Item], lane
     waiting: deque[Future[Made]] = deque()
     try:
         for item in chain(first, remaining):
-            waiting.append(pool.submit(work, item, lane))
+            waiting.append(pool.submit(work, item, cancellation))
             if len(waiting) >= AHEAD * lanes:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        lane.stop()
+        cancellation.cancel()
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)

@@ -16,6 +16,7 @@ from s2s_lab.reports.entries import Comparison, Entry, Measure, ScoreKind, Split
 from s2s_lab.reports.numbers import OF_OUTPUTS
 from s2s_lab.reports.runs import Collection, Row, Run, short
 from s2s_lab.reports.telling_apart import tell_apart
+from s2s_lab.reports.vocabularies import counts_tokens, several_vocabularies
 
 SETTINGS = ("configuration", "constraint")
 """Facts that hold settings of a strategy."""
@@ -175,29 +176,24 @@ def _common_scores(
 ) -> tuple[list[ScoreKind], list[str]]:
     kinds: dict[str, tuple[ScoreKind, Run]] = {}
     dropped: dict[str, str] = {}
+    several = several_vocabularies(score["signature"] for _, _, each in items for score in each.facts["scores"])
     for _, run, evaluation in items:
         for score in evaluation.facts["scores"]:
             name, signature = score["name"], score["signature"]
             if name not in only if only else signature_kind(signature) in OF_OUTPUTS:
                 continue
+            if several and counts_tokens(signature):
+                dropped[name] = f"{name} is left out: it was measured over different vocabularies"
+                continue
             kind, first = kinds.setdefault(name, (ScoreKind(name, signature, score["higher_is_better"]), run))
             if kind.signature == signature:
-                continue
-            if signature_kind(signature) == signature_kind(kind.signature) == "perplexity":
-                dropped[name] = f"{name} is left out: it was measured over different vocabularies"
                 continue
             ours, theirs = _differing_fields(kind.signature, signature)
             raise RequestError(
                 f"{split}: {name} of {first.name} and of {run.name} have different signatures ({ours} and {theirs}); "
                 f"such scores cannot be compared (--metrics NAME,... chooses others)"
             )
-    if dropped:  # the probability of a token is of the vocabulary's tokens too
-        dropped |= {
-            name: f"{name} is left out: its tokens are of different vocabularies"
-            for name, (kind, _) in kinds.items()
-            if signature_kind(kind.signature) == "mean_log_prob" and "|per:token|" in kind.signature
-        }
-    return [kind for name, (kind, _) in kinds.items() if name not in dropped], list(dropped.values())
+    return [kind for kind, _ in kinds.values()], list(dropped.values())
 
 
 def _entry(strategy: str, members: Sequence[tuple[Row, Run, Evaluation]], scores: Sequence[ScoreKind]) -> Entry:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from s2s_lab.faults import RequestError
-from s2s_lab.metrics.base import signature_kind
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.results import Entry
 from s2s_lab.records.study_file import Study
 from s2s_lab.records.study_rows import Row
 from s2s_lab.reports.numbers import count, decimal, digits_for, duration, title_of, unit_of
+from s2s_lab.reports.vocabularies import counts_tokens, several_vocabularies
 
 if TYPE_CHECKING:
     from s2s_lab.reports.claims import Measured
@@ -101,24 +101,19 @@ def _table(study: Study, jobs: Sequence[Entry], key: tuple[str, str, str], items
 def _signatures(study: Study, evaluation: str, items: "Sequence[Measured]") -> tuple[dict[str, str], list[str]]:
     first: dict[str, Measured] = {}
     left_out: dict[str, str] = {}
+    several = several_vocabularies(item.signature for item in items)
     for item in items:
+        if several and counts_tokens(item.signature):
+            left_out[item.score] = f"{title_of(item.score)} is left out: it was measured over different vocabularies."
+            continue
         other = first.setdefault(item.score, item)
         if item.signature == other.signature:
-            continue
-        if signature_kind(item.signature) == signature_kind(other.signature) == "perplexity":
-            left_out[item.score] = f"{title_of(item.score)} is left out: it was measured over different vocabularies."
             continue
         raise RequestError(
             f"{study.path}: {item.score} ({evaluation}) of rows {other.row} and {item.row} have different signatures "
             f"({other.signature[:80]} and {item.signature[:80]}); such scores cannot share a column"
         )
-    if left_out:  # the probability of a token is of the vocabulary's tokens too
-        left_out |= {
-            name: f"{title_of(name)} is left out: its tokens are of different vocabularies."
-            for name, item in first.items()
-            if signature_kind(item.signature) == "mean_log_prob" and "|per:token|" in item.signature
-        }
-    return {name: item.signature for name, item in first.items() if name not in left_out}, list(left_out.values())
+    return {name: item.signature for name, item in first.items()}, list(left_out.values())
 
 
 def _mean(entries: Sequence[Entry], fact: str) -> float | None:

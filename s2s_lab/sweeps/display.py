@@ -117,7 +117,7 @@ class Display:
             memory = " (out of memory)" if outcome.out_of_memory and "memory" not in outcome.reason else ""
             self._complain(f"{name} {outcome.status}{memory}: {outcome.reason}{place}")
         elif outcome.status == "stopped":
-            self._print(f"stopped, its state is saved: {name}")
+            self._print(f"stopped, {outcome.reason or 'its state is saved'}: {name}")
         else:
             self._complain(f"{name} was interrupted; the same command goes on with it")
 

@@ -1,7 +1,6 @@
 """Runs jobs: each one process from one frozen folder, several at once, with a ledger that makes the sweep resume."""
 
 import contextlib
-import shutil
 import signal
 import statistics
 import time
@@ -21,13 +20,11 @@ from s2s_lab.sweeps.definition import check_definition
 from s2s_lab.sweeps.display import Display
 from s2s_lab.sweeps.ends import MEMORY, best_of, facts_of, judge_end, oom_kills
 from s2s_lab.sweeps.engine_settings import EngineSettings
+from s2s_lab.sweeps.job_folders import former_folder, is_free, new_folder
 from s2s_lab.sweeps.ledger import Ledger
 from s2s_lab.sweeps.outcome import Outcome, Status
 from s2s_lab.sweeps.progress import progress_of
 from s2s_lab.sweeps.verdict import record_end
-
-CONFIGURATION = "config.yaml"
-"""What is written first into a new run folder."""
 
 HELD_SECONDS = 0.5
 """Between two looks whether a folder's former process has ended."""
@@ -129,7 +126,7 @@ class Engine:
 
     def announce(self, jobs: Sequence[FrozenJob]) -> None:
         """Says what is about to happen, and how long like jobs took before."""
-        found = {job.hash: self._former_folder(self._ledger(job.experiment), job) for job in jobs}
+        found = {job.hash: former_folder(job, self._ledger(job.experiment)) for job in jobs}
         facts = {key: facts_of(folder) for key, folder in found.items() if folder is not None}
         done = [fact for fact in facts.values() if fact.get("status") == "finished"]
         known = [facts_of(RunFolder(ledger.folder / entry.folder)) for ledger in self._ledgers.values()
@@ -165,11 +162,10 @@ class Engine:
         self._position += 1
         self._outputs = Path(job.settings["paths"]["outputs"])
         ledger = self._ledger(job.experiment)
-        folder = self._former_folder(ledger, job)
+        folder = former_folder(job, ledger)
+        resume = folder is not None
         if folder is None:
-            folder, resume = self._new_folder(job), False
-        else:
-            resume = True
+            folder = new_folder(job, threads=self._cores(job), position=self._position, total=self.total)
         if evaluations is not None:
             folder.plan_evaluations(evaluations)
         if resume and folder.read()["status"] == "finished" and not folder.open_evaluations():
@@ -213,8 +209,9 @@ class Engine:
                 self._held.remove(item)
                 if job.hash in self._ledger(job.experiment).entries:
                     self._end(item, "stopped", "")
-                else:  # another process's, which was only waited for
-                    self._tell(Outcome(job, "stopped", item.folder, attempts=0))
+                else:
+                    reason = "another process trains it"
+                    self._tell(Outcome(job, "stopped", item.folder, reason, attempts=0))
         if job.hash in self._running:
             self.backend.stop(self._running[job.hash].task)
 
@@ -223,31 +220,6 @@ class Engine:
         if folder not in self._ledgers:
             self._ledgers[folder] = self._context.enter_context(Ledger(folder).held())
         return self._ledgers[folder]
-
-    def _former_folder(self, ledger: Ledger, job: FrozenJob) -> RunFolder | None:
-        """Where this job ran before: as the ledger says, or else by the hash in the names of the folders."""
-        known = ledger.folder_of(job.hash)
-        others = sorted(job.experiment.glob(f"*-{job.hash}*"), reverse=True) if known is None else []
-        found = []
-        for path in [known] if known else others:
-            folder = RunFolder(path)
-            try:
-                facts = folder.read()
-                folder.configuration()
-            except RequestError:
-                continue
-            if facts.get("job_hash") == job.hash:
-                found.append((facts["status"] == "finished", folder))
-        return max(found, key=lambda item: item[0])[1] if found else None
-
-    def _new_folder(self, job: FrozenJob) -> RunFolder:
-        for path in job.experiment.glob(f"*-{job.hash}*"):
-            if path.is_dir() and all(part.name == CONFIGURATION or part.suffix == ".part" for part in path.iterdir()):
-                shutil.rmtree(path, ignore_errors=True)  # of a sweep that was killed while it made the folder
-        trainer = job.settings["trainer"]
-        threads = trainer["num_threads"] or self._cores(job)
-        frozen = replace(job, settings={**job.settings, "trainer": {**trainer, "num_threads": threads}})
-        return frozen.create_folder(position=self._position, total=self.total)
 
     def _cores(self, job: FrozenJob) -> int:
         """Threads of each rank: as told, else its part of the job's share."""
@@ -263,7 +235,7 @@ class Engine:
     def _start_held(self) -> None:
         """Starts what waits, once nobody else trains in its folder: one of a killed sweep may still save its state."""
         for item in list(self._held):
-            if self.backend.adopts or _is_free(item.folder):
+            if self.backend.adopts or is_free(item.folder):
                 self._held.remove(item)
                 ledger, resume = self._ledger(item.job.experiment), item.task.resume
                 ledger.started(job=item.job.hash, label=item.job.label, folder=item.folder.path, resume=resume)
@@ -335,17 +307,6 @@ class Engine:
                     self._conclude(end)
             except KeyboardInterrupt:
                 stopped = False
-
-
-def _is_free(folder: RunFolder) -> bool:
-    """Whether no process trains in a folder; one that is gone holds nobody up."""
-    if not folder.path.is_dir():
-        return True
-    try:
-        with folder.held():
-            return True
-    except RequestError:
-        return False
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.records.study_claims import needed_by
 from s2s_lab.records.study_file import Study
 from s2s_lab.records.study_rows import Row
+from s2s_lab.sweeps.job_folders import is_free
 
 Status = Literal["done", "running", "unevaluated", "interrupted", "failed", "to do"]
 """Of a training; unevaluated: finished, but evaluations are missing. Failed ones are to do again."""
@@ -228,7 +229,7 @@ def status_of(
             return "done", fact.get("seconds")
     if finished:
         return "unevaluated", finished[-1][1].get("seconds")
-    if any(fact.get("status") == "running" and is_held(run) for run, fact in facts):
+    if any(fact.get("status") == "running" and not is_free(run) for run, fact in facts):
         return "running", None
     if any(fact.get("status") in ("interrupted", "running") for _, fact in facts):
         return "interrupted", None
@@ -238,15 +239,6 @@ def status_of(
 def finished_runs(runs: Mapping[str, Sequence[RunFolder]], wanted: Collection[str]) -> dict[str, list[RunFolder]]:
     """Give the finished runs of the hashes that are wanted."""
     return {key: [run for run in runs[key] if run.read().get("status") == "finished"] for key in wanted if key in runs}
-
-
-def is_held(run: RunFolder) -> bool:
-    """Whether a process trains in the folder right now."""
-    try:
-        with run.held():
-            return False
-    except RequestError:
-        return True
 
 
 def check_chosen(study: Study, rows: Sequence[str], seeds: Sequence[int]) -> tuple[list[Row], set[int] | None]:

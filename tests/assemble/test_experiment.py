@@ -106,6 +106,13 @@ def test_accumulation_counts_optimizer_steps(tmp_path: Path) -> None:
     assert len(curve(made, "validation/loss")) == 2
 
 
+def test_epochs_are_whole_where_the_last_update_of_each_has_fewer_batches(tmp_path: Path) -> None:
+    words = ("trainer.max_steps=-1", "trainer.max_epochs=2", "trainer.validate_every=null", "trainer.accumulate=3")
+    facts = run(tmp_path, *words).read()
+    assert facts["steps"] == 2 * 2  # of 4 batches an epoch 3 and 1
+    assert facts["epochs"] == 2
+
+
 def test_epochs_limit_a_training_and_each_is_validated(tmp_path: Path) -> None:
     made = run(tmp_path, "trainer.max_steps=-1", "trainer.max_epochs=3", "trainer.validate_every=null")
     facts = made.read()

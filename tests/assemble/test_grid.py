@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from s2s_lab.assemble import evaluation, together, workbench
+from s2s_lab.assemble import evaluation, grid, together, workbench
 from s2s_lab.assemble.configuration import compose_jobs, groups, plain
 from s2s_lab.assemble.grid import Done, Failed, evaluate_grid
 from s2s_lab.assemble.grid_file import expanded
@@ -213,6 +213,26 @@ def test_a_failing_strategy_is_one_line_and_the_others_go_on(
         evaluate(composed(*words))
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and all(": RuntimeError: two lines (test_grid.py" in line for line in said)
+
+
+def test_the_first_run_that_fails_stops_no_other(
+    made: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, tried, real = RunFolder(Path(shutil.copytree(made.path, tmp_path / "z"))), list[Path](), grid.evaluate
+
+    def once_broken(run: RunFolder, *given: Any) -> Any:
+        tried.append(run.path)
+        if len(tried) == 1:
+            raise RunError("no output")
+        return real(run, *given)
+
+    monkeypatch.setattr(grid, "evaluate", once_broken)
+    with pytest.raises(RunError, match=r"1 of 2 evaluations failed; one of them: greedy: no output"):
+        evaluate(composed(f"runs=[{made.path},{other.path}]", "decoding=greedy"))
+    assert len(set(tried)) == 2 and "greedy: no output" in capsys.readouterr().err
+    tried.clear()
+    with pytest.raises(RunError, match=r"^no output$"):  # of one run the fault is the command's
+        evaluate(composed(f"runs=[{made.path}]", "decoding=greedy", "again=true"))
 
 
 @pytest.mark.parametrize(

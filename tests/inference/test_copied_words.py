@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from s2s_lab.assemble import translation
+from s2s_lab.assemble.configuration import compose_jobs, plain
+from s2s_lab.assemble.grid import Done, evaluate_grid
 from s2s_lab.assemble.inference import build_strategy, load_model
 from s2s_lab.data.vocabulary import BOS, EOS, UNK
 from s2s_lab.inference.decode import decode
@@ -83,6 +85,17 @@ def test_copied_words_are_the_same_words_in_every_batch(node: dict, pointing: Ru
         found.append([model.target.line(best.ids) for best in decoded.best])
     assert found[1] == found[0] and found[2] == found[0]
     assert any(word[0] in "XYZ" for line in found[0] for word in line.split())
+
+
+def test_models_of_a_grid_number_copied_words_each_for_itself(pointing: RunFolder) -> None:
+    words = [f"runs=[{pointing.path}]", "decoding=greedy", "decoding.max_length=5", "accelerator=cpu", "num_threads=1"]
+    sweep = ["precision=float64,float32", "split=validation,train"]
+    jobs = [plain(each) for each in compose_jobs("evaluate", [*words, *sweep], multirun=True, folder=None)]
+    found = [each for each in evaluate_grid(jobs) if isinstance(each, Done)]
+    outputs = {(each.facts["split"], each.facts["precision"]): (each.folder / "hypotheses.txt") for each in found}
+    assert len(outputs) == 4
+    for split in ("validation", "train"):
+        assert outputs[split, "float64"].read_text() == outputs[split, "float32"].read_text()
 
 
 def test_unknown_words_share_what_unk_has_without_them(pointing: RunFolder) -> None:

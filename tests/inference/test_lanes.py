@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from s2s_lab.inference.lanes import MOST_LANES, Lane, lanes_on, side_by_side
+from s2s_lab.inference.lanes import MOST_LANES, Cancellation, lanes_on, side_by_side
 
 CPU = torch.device("cpu")
 SECONDS = 20.0  # after which something that should have happened has not
@@ -27,19 +27,19 @@ def nothing(previous_ids: Any, state: Any, memory: Any) -> Any:
     return None
 
 
-def waiting(lane: Lane) -> None:
+def waiting(cancellation: Cancellation) -> None:
     """A search that never ends by itself."""
-    step, began = lane.guard(nothing), time.monotonic()
+    step, began = cancellation.guard(nothing), time.monotonic()
     while time.monotonic() - began < SECONDS:
         step(torch.zeros(1), None, None)
         time.sleep(0.001)
-    pytest.fail("nobody stopped the lane")
+    pytest.fail("nobody cancelled it")
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 9])
 @pytest.mark.parametrize("items", [0, 1, 2, 40])
 def test_what_is_made_comes_in_the_order_of_the_items(lanes: int, items: int, threads: int) -> None:
-    def work(item: int, lane: Lane) -> int:
+    def work(item: int, cancellation: Cancellation) -> int:
         time.sleep((item * 7 % 5) / 1000)
         return item * item
 
@@ -53,7 +53,7 @@ def test_torchs_threads_are_shared_out_among_the_lanes_that_are_needed(
 ) -> None:
     together = threading.Barrier(min(items, lanes))  # passed only if so many are worked on at once
 
-    def work(item: int, lane: Lane) -> int:
+    def work(item: int, cancellation: Cancellation) -> int:
         if item < min(items, lanes):
             together.wait(SECONDS)
         return torch.get_num_threads()
@@ -71,7 +71,7 @@ def test_items_are_taken_as_their_turn_comes(threads: int) -> None:
             yield taken
             taken += 1
 
-    found = side_by_side(lambda item, lane: item, endless(), 2)
+    found = side_by_side(lambda item, cancellation: item, endless(), 2)
     assert [next(found) for _ in range(5)] == [0, 1, 2, 3, 4]
     found.close()  # type: ignore[attr-defined]
     assert taken < 20
@@ -80,12 +80,12 @@ def test_items_are_taken_as_their_turn_comes(threads: int) -> None:
 def test_a_failure_is_the_callers_and_ends_what_is_under_way(threads: int) -> None:
     begun = threading.Event()
 
-    def work(item: int, lane: Lane) -> None:
+    def work(item: int, cancellation: Cancellation) -> None:
         if item == 0:
             begun.wait(SECONDS)
             raise ArithmeticError("of the first")
         begun.set()
-        waiting(lane)
+        waiting(cancellation)
 
     began = time.monotonic()
     with pytest.raises(ArithmeticError, match="of the first"):
@@ -96,7 +96,7 @@ def test_a_failure_is_the_callers_and_ends_what_is_under_way(threads: int) -> No
 
 
 def test_work_ends_when_its_consumer_does(threads: int) -> None:
-    found = side_by_side(lambda item, lane: waiting(lane) if item else item, range(3), 2)
+    found = side_by_side(lambda item, cancellation: waiting(cancellation) if item else item, range(3), 2)
     assert next(found) == 0
     began = time.monotonic()
     found.close()  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import pytest
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.bleu import BLEU
 from s2s_lab.metrics.exact_match import ExactMatch
+from s2s_lab.metrics.mean_log_prob import MeanLogProb
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.durable import read_json, write_json
@@ -106,16 +107,24 @@ def test_different_data_is_refused(tmp_path: Path, changes: dict, message: str) 
         compare(collect([tmp_path]))
 
 
-def test_perplexities_of_different_vocabularies_are_left_out_and_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("only", [None, ["bleu", "exact_match", "token_log_prob"]])
+def test_scores_of_the_tokens_of_different_vocabularies_are_left_out_and_said(
+    tmp_path: Path, only: list[str] | None
+) -> None:
     for vocabulary, model in (("a", "gru"), ("b", "lstm")):
         run = write_run(tmp_path, model, 1, made=MADE, strategies=())
         folder = evaluate(run, "greedy", MADE, 0.6, 1)
-        score = perplexity([-1.0] * 12, [3] * 12, vocabulary=vocabulary)
-        kept = {"name": score.name, "value": score.value, "signature": score.signature, "higher_is_better": False}
-        change_scores(folder, scores=[*read_json(folder / "scores.json")["scores"], kept])
-    (split,) = compare(collect([tmp_path]), samples=100).splits
+        scores = [
+            perplexity([-1.0] * 12, [3] * 12, vocabulary=vocabulary),
+            MeanLogProb(per="token").score([-1.0] * 12, [3] * 12),
+        ]
+        facts = ("name", "value", "signature", "higher_is_better")
+        kept = [{key: getattr(score, key) for key in facts} for score in scores]
+        change_scores(folder, scores=[*read_json(folder / "scores.json")["scores"], *kept])
+    (split,) = compare(collect([tmp_path]), samples=100, only=only).splits
     assert [kind.name for kind in split.scores] == ["bleu", "exact_match"]
-    assert split.notes == ("perplexity is left out: it was measured over different vocabularies",)
+    name = "perplexity" if only is None else "token_log_prob"
+    assert split.notes == (f"{name} is left out: it was measured over different vocabularies",)
 
 
 def test_settings_of_one_strategy_are_told_apart(tmp_path: Path) -> None:

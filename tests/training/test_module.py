@@ -13,6 +13,7 @@ from s2s_lab.data.bucketing import Rows
 from s2s_lab.data.collate import Collator, collate
 from s2s_lab.faults import RunError
 from s2s_lab.training.learning_rates.constant import Constant
+from s2s_lab.training.learning_rates.plateau import Plateau
 from s2s_lab.training.module import Seq2SeqModule
 from s2s_lab.training.objectives.cross_entropy import CrossEntropy
 from s2s_lab.training.teacher_forcing import Constant as TeacherForcingConstant
@@ -139,3 +140,26 @@ def test_clipping_scales_the_whole_gradient_and_keeps_its_norm() -> None:
     after = torch.cat([p.grad.flatten() for p in built.parameters() if p.grad is not None])
     assert logged["train/gradient_norm"] == pytest.approx(float(before.norm()), rel=1e-9)
     assert float(after.norm()) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_plateaus_state_is_taken_back_whenever_the_optimizer_was_made(before: bool) -> None:
+    """Most strategies restore before they make the optimizer, FSDP after it."""
+
+    def made() -> Seq2SeqModule:
+        new = module(network("gru"))
+        new.schedule, new.higher_is_better = Plateau(patience=1), True
+        vocabulary = SimpleNamespace(tokens=["a"])
+        new.sample.source = new.sample.target = SimpleNamespace(vocabulary=vocabulary)
+        return new
+
+    trained, restored, checkpoint = made(), made(), {}
+    trained.configure_optimizers()
+    for value in (5.0, 4.0):
+        trained.validation_schedulers[0].step(value)
+    trained.on_save_checkpoint(checkpoint)
+    steps = [lambda: restored.on_load_checkpoint(checkpoint), restored.configure_optimizers]
+    for step in steps if before else reversed(steps):
+        step()
+    (scheduler,) = restored.validation_schedulers
+    assert (scheduler.best, scheduler.num_bad_epochs) == (5.0, 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.backends.base import LOST_SERVER, End, Task
+from s2s_lab.sweeps.counted import counted
 from s2s_lab.sweeps.fork_server import ForkServer
 from s2s_lab.sweeps.leases import Lease, Leases
 from s2s_lab.sweeps.process import dying_with, environment, job_command
@@ -104,8 +105,9 @@ class LocalBackend:
         Raises:
             RequestError: if the task needs more GPUs than there are.
         """
-        if task.gpus > len(self.leases.gpus):
-            raise RequestError(f"it needs {task.gpus} GPUs; this machine has {len(self.leases.gpus) or 'none'}")
+        known = len(self.leases.gpus)
+        if task.gpus > known:
+            raise RequestError(f"it needs {counted(task.gpus, 'GPU')}; this machine has {known or 'none'}")
         self._queue.append(task)
         self._start_queued()
 
