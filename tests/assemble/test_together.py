@@ -171,6 +171,19 @@ def test_the_seconds_of_judging_count(runs: Runs) -> None:
     assert again.seconds > decoded.seconds and again.tokens == decoded.tokens
 
 
+def test_what_a_search_proved_of_its_own_score_is_not_claimed_of_another(runs: Runs) -> None:
+    model = load_model(runs["one"].path, device=CPU)
+    network: Network = model.network
+    batches = length_sorted_batches([model.source.ids("a b c")], sentences=1)
+    exact = build_strategy({"_target_": "s2s_lab.decoding.exact.ExactSearch", "max_length": 2, "budget": 10_000})
+    proved = decode(network, exact, batches, device=CPU)
+    judged = rerank(
+        proved, ["a b c"], model.target, [Reranker(load_model(runs["two"].path, device=CPU), "same", 1.0)],
+        device=CPU, sentences=8,
+    )  # fmt: skip
+    assert proved.best[0].optimal and judged.best[0].optimal is None
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

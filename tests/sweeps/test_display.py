@@ -1,0 +1,93 @@
+"""What a sweep says of itself while it runs."""
+
+import io
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from s2s_lab.records.frozen_job import FrozenJob
+from s2s_lab.sweeps.display import Display
+from s2s_lab.sweeps.engine import Running
+from s2s_lab.sweeps.outcome import Outcome
+from tests.sweeps import stubs
+
+
+def shown(total: int) -> tuple[Display, io.StringIO]:
+    text = io.StringIO()
+    return Display(total=total, console=Console(file=text, width=400)), text
+
+
+def at_work(job: FrozenJob, *, step: int, of: int, seconds: float, began_at: int = 0) -> Running:
+    folder = job.create_folder()
+    folder.update({"steps": step, "total_steps": of})
+    task = SimpleNamespace()
+    return Running(job, folder, task, 1, time.monotonic() - seconds, began_at)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ended", "waiting", "running", "expected"),
+    [
+        ([], 0, [(0, 100, 5.0, 0)], None),  # nothing is known
+        ([], 0, [(1, 100, 5.0, 0)], None),  # 1 % says nothing
+        ([], 0, [(25, 100, 30.0, 0)], 90.0),
+        ([], 0, [(75, 100, 30.0, 50)], 30.0),  # a resumed job: 30 s for a quarter
+        ([], 3, [(50, 100, 60.0, 0)], 60.0 + 3 * 120.0),
+        ([100.0], 0, [(0, 100, 30.0, 0)], 70.0),
+        ([100.0], 0, [(0, 100, 130.0, 0)], 0.0),  # late, never negative
+        ([100.0, 300.0], 2, [(0, 100, 0.0, 0), (0, 100, 0.0, 0)], 400.0),  # two at a time: 2 x 200 s each
+    ],
+)
+def test_the_time_left_follows_steps_and_what_has_ended(
+    ended: list[float],
+    waiting: int,
+    running: list[tuple[int, int, float, int]],
+    expected: float | None,
+    tmp_path: Path,
+) -> None:
+    display, _ = shown(len(ended) + waiting + len(running))
+    display.seconds, display.ended_jobs = ended, len(ended)
+    items = [
+        at_work(stubs.stub_job(tmp_path, seed), step=step, of=of, seconds=seconds, began_at=began)
+        for seed, (step, of, seconds, began) in enumerate(running)
+    ]
+    assert display._left(items) == (None if expected is None else pytest.approx(expected, abs=0.5))
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_the_best_score_follows_its_direction_and_words_of_all_jobs_are_left_out(higher: bool, tmp_path: Path) -> None:
+    display, text = shown(3)
+    jobs = [FrozenJob(f"model=lstm seed={seed}", stubs.stub_job(tmp_path, seed).settings) for seed in (1, 2, 3)]
+    display.plan(jobs, at_once=2, cores=1, done=0, seconds=60.0)
+    for job, value in zip(jobs, (0.5, 0.7, 0.3), strict=True):
+        folder = job.create_folder()
+        history = {"monitor": "validation/score", "higher_is_better": higher, "history": [[1, value]]}
+        folder.update({"steps": 1, "total_steps": 1, "validations": history})
+        display.started(job, folder, resume=False)
+        display.ended(Outcome(job, "finished", folder))
+    said = text.getvalue()
+    assert "3 jobs, 2 at a time with 1 core each, about 2 min 0 s" in said
+    assert "(3 of 3)" in said and "finished: seed=3  score 0.3" in said and "model=lstm" not in said
+    assert ("best 0.7 (seed=2)" if higher else "best 0.3 (seed=3)") in display._summary([])
+
+
+def test_each_end_is_told_in_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    display, text = shown(5)
+    job = stubs.stub_job(tmp_path, 1)
+    folder = job.create_folder()
+    display.ended(Outcome(job, "failed", folder, "killed by signal 9", out_of_memory=True))
+    display.ended(Outcome(job, "refused", None, "a wish\nthat [cannot] be"))
+    display.ended(Outcome(job, "interrupted", folder))
+    display.ended(Outcome(job, "stopped", folder))
+    display.ended(Outcome(job, "stopped", folder, "another process trains it"))
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        f"s2s-train: seed=1 failed (out of memory): killed by signal 9; see {folder.error_file}",
+        "s2s-train: seed=1 refused: a wish that [cannot] be",
+        "s2s-train: seed=1 was interrupted; the same command goes on with it",
+    ]
+    said = text.getvalue()
+    assert "stopped, its state is saved: seed=1\n" in said and "stopped, another process trains it: seed=1\n" in said
+    assert display._summary([]) == "0 of 5 done, 0 running, 2 failed"
