@@ -123,7 +123,8 @@ def _planned(study: "Study", arguments: argparse.Namespace) -> "tuple[Plan, list
             status, seconds = status_of(slot, wanted.asked, runs.get(job.hash, []), known, wanted.waiting)
             jobs.append(PlannedJob(each.row, slot, job, status, seconds, wanted.waiting))
     jobs = needed_here(jobs, runs)
-    at_once = EngineSettings.of(composer.launcher()).jobs_together(study.size)
+    settings = EngineSettings.of(composer.launcher()).without_gpus(each.job.settings["trainer"] for each in jobs)
+    at_once = settings.jobs_together(study.size)
     return Plan(study, tuple(jobs), tuple(open_rows), at_once), everything, composer
 
 

@@ -116,6 +116,8 @@ class Engine:
         Raises:
             RequestError: if another sweep runs in one of them, or a job was defined otherwise when it ran before.
         """
+        if self._backend is None:
+            self.settings = self.settings.without_gpus(job.settings["trainer"] for job in jobs)
         for folder in dict.fromkeys(job.experiment for job in jobs):
             self._outputs = Path(jobs[0].settings["paths"]["outputs"])
             ledger = self._ledger(folder)

@@ -2,8 +2,8 @@
 
 import difflib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from s2s_lab.faults import RequestError
@@ -98,9 +98,18 @@ class EngineSettings:
             return self.jobs_at_once or total
         return min(self._places(total), max(1, self.all_cores // self.cores_of_a_job(total)))
 
+    def without_gpus(self, trainers: Iterable[Mapping[str, Any]]) -> "EngineSettings":
+        """These settings, with no GPU for a job where none of the jobs uses one.
+
+        Args:
+            trainers: `trainer` of each job.
+        """
+        on_cpu = {trainer["accelerator"] for trainer in trainers} == {"cpu"}
+        return replace(self, gpus_per_job=0) if on_cpu and self.gpus_per_job is None else self
+
     def _places(self, total: int) -> int:
-        gpus = gpus_of_machine()
-        places = len(gpus) * self.jobs_per_gpu if gpus else self.all_cores
+        gpus = () if self.gpus_per_job == 0 else gpus_of_machine()
+        places = len(gpus) * self.jobs_per_gpu // (self.gpus_per_job or 1) if gpus else self.all_cores
         return max(1, min(total, places, self.jobs_at_once or total))
 
     def gpus_of_a_job(self, devices: int) -> int:

@@ -52,3 +52,13 @@ def test_on_gpus_the_cores_are_shared_by_the_jobs_that_have_one(monkeypatch: pyt
     assert EngineSettings(jobs_per_gpu=2).cores_of_a_job(40) == 4
     assert EngineSettings(jobs_per_gpu=2).jobs_together(40) == 4
     assert EngineSettings().gpus_of_a_job(2) == 2
+
+
+def test_jobs_that_use_no_gpu_share_the_cores_as_on_a_machine_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(16)))
+    monkeypatch.setattr("s2s_lab.sweeps.engine_settings.gpus_of_machine", lambda: ("0", "1"))
+    on_cpu, anywhere = {"accelerator": "cpu"}, {"accelerator": "auto"}
+    assert EngineSettings().without_gpus([on_cpu, on_cpu]).jobs_together(40) == 16
+    assert EngineSettings().without_gpus([on_cpu, anywhere]).jobs_together(40) == 2
+    assert EngineSettings(gpus_per_job=1).without_gpus([on_cpu]).jobs_together(40) == 2
+    assert EngineSettings(gpus_per_job=2, jobs_per_gpu=2).jobs_together(40) == 2
