@@ -118,6 +118,9 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
     Raises:
         RequestError: one line that names the word or key at fault, and the nearest known one.
     """
+    for word in words:
+        if not word.isprintable() and any("\udc80" <= letter <= "\udcff" for letter in word):
+            raise RequestError(f"cannot read the word {word!a}: it is not UTF-8")
     if folder is not None and not Path(folder).is_dir():
         raise RequestError(f"--config-dir {folder}: there is no such folder")
     if folder is not None:

@@ -78,7 +78,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     checkpoint = None
     if resume:
         checkpoint = checkpoint_to_resume(folder, settings["trainer"]["strategy"], _say)
-        check_unchanged(settings, accept_changed_data, _say)
+    check_unchanged(settings, resume=resume, accept_changed=accept_changed_data, say=_say)
     prepared, corpus = prepare_data(settings)
     for remark in remarks(settings, prepared):
         _say(remark)

@@ -42,11 +42,14 @@ def checkpoint_to_resume(folder: RunFolder, strategy: str, say: Callable[[str], 
     return path
 
 
-def check_unchanged(settings: Mapping[str, Any], accept_changed: bool, say: Callable[[str], None]) -> None:
-    """Refuses to go on in data that were changed since the start, unless told.
+def check_unchanged(
+    settings: Mapping[str, Any], *, resume: bool, accept_changed: bool, say: Callable[[str], None]
+) -> None:
+    """Refuses data that were changed since the job was made; one that is resumed may go on in them where told.
 
     Args:
         settings: the run's whole configuration.
+        resume: whether the training has begun before.
         accept_changed: whether to go on all the same.
         say: tells the user one line.
 
@@ -56,6 +59,8 @@ def check_unchanged(settings: Mapping[str, Any], accept_changed: bool, say: Call
     now, then = build(settings["data"]["corpus"], "data.corpus").fingerprint(), settings["job"]["corpus_fingerprint"]
     if now == then:
         return
+    if not resume:
+        raise RequestError("the files of the corpus were changed since the job was made: start it anew")
     if not accept_changed:
         raise RequestError(
             "the files of the corpus were changed since the training began, so it cannot go on as it was; "

@@ -1,6 +1,7 @@
 """Known keys and types of the configuration sections that are no `_target_` nodes; the rest is checked by signature."""
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 from s2s_lab.assemble.instantiation import check_keys, check_targets
 from s2s_lab.faults import RequestError
+from s2s_lab.records.configuration import flatten
 
 Node = dict[str, Any]
 
@@ -292,6 +294,10 @@ def check(configuration: Mapping[str, Any], section: type) -> None:
         RequestError: one line that names the place, the value and what was expected.
     """
     _check_section(configuration, section, "")
+    for key, value in flatten(configuration).items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, float) and not math.isfinite(each):
+                raise RequestError(f"{key}={value}: a finite number is expected")
     check_targets(configuration)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from s2s_lab.assemble.instantiation import build, check_kind
 from s2s_lab.assemble.preparation import corpus_elsewhere
 from s2s_lab.data.corpora.base import Corpus
+from s2s_lab.records.recorded_evaluation import OTHER_CORPUS
 from s2s_lab.records.run_folder import RunFolder
 
 
@@ -46,7 +47,7 @@ def texts_of(run: RunFolder, settings: Mapping[str, Any]) -> SplitTexts:
     split = corpus.canonical(settings["split"])
     trained_on = job.get("corpus_fingerprint")
     changed = trained_on is not None and trained_on != corpus.fingerprint()
-    warnings = ["the corpus is not the one that the model was trained on: its files differ"] if changed else []
+    warnings = [OTHER_CORPUS] if changed else []
     sources = [source for source, _ in corpus.pairs(split)]
     references = [tuple(accepted) for accepted in corpus.references(split)]
     fingerprint = hashlib.sha256(json.dumps([sources, references]).encode()).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_lab.assemble.configuration import compose_each, plain
+from s2s_lab.assemble.demands import digests_of
 from s2s_lab.assemble.inference import build_strategy
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.assemble.job import NOT_OF_THE_JOB, check_parts, freeze
@@ -178,7 +179,7 @@ class StudyComposer:
         if key not in self._splits:
             self._splits[key] = build(corpus, "data.corpus").canonical(settings["split"])
         signature, definition = self._signatures[name], self.study.evaluation_definition(name)
-        return Asked(definition, self._splits[key], signature, settings, signature)
+        return Asked(definition, self._splits[key], signature, settings, signature, digests_of(settings))
 
 
 def signature_of(settings: Mapping[str, Any], *, named: Callable[[Path], str] = digest) -> str:

@@ -174,7 +174,7 @@ class BucketedBatches(Sampler[Rows]):
         starts, rows = plan.bounds[:-1], np.diff(plan.bounds)
         chosen = {"source": [self._sources], "target": [self._targets], None: [self._sources, self._targets]}[side]
         padded = sum(int((np.maximum.reduceat(lengths[plan.order], starts) * rows).sum()) for lengths in chosen)
-        return sum(int(lengths.sum(dtype=np.int64)) for lengths in chosen) / padded
+        return sum(int(lengths[plan.order].sum(dtype=np.int64)) for lengths in chosen) / padded
 
     def largest(self) -> Rows:
         """The global batch of this epoch with the most padded tokens on both sides together: all its rows."""
@@ -254,9 +254,9 @@ class BucketedBatches(Sampler[Rows]):
 
 
 def _halved(bounds: np.ndarray, count: int) -> np.ndarray:
-    """Splits the batches with the most rows until there are `count`."""
+    """Splits the batches with the most rows until there are `count`, of which none is empty."""
     while len(bounds) - 1 < count:
         sizes = np.diff(bounds)
-        chosen = np.argsort(-sizes, kind="stable")[: count - len(sizes)]
+        chosen = np.argsort(-sizes, kind="stable")[: min(count - len(sizes), np.count_nonzero(sizes > 1))]
         bounds = np.sort(np.concatenate([bounds, bounds[chosen] + sizes[chosen] // 2]))
     return bounds

@@ -23,7 +23,7 @@ class CacheFolder:
     """
 
     def __init__(self, parent: Path, name: str) -> None:
-        self.parent, self.path = parent, parent / name
+        self.parent, self.path, self._alone = parent, parent / name, False
         try:
             parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -31,23 +31,38 @@ class CacheFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Waits until no other process makes this folder, and keeps others waiting meanwhile."""
-        with (self.parent / f".{self.path.name}.lock").open("a") as stream:
-            # Where locks are not supported, the rename alone keeps readers from half-made folders.
+        """Waits until no other process makes this folder, and keeps others waiting meanwhile.
+
+        Where locks are not supported, or the parent is only to be read, the rename alone keeps readers from half-made
+        folders.
+        """
+        with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):
+                stream = stack.enter_context((self.parent / f".{self.path.name}.lock").open("a"))
                 fcntl.flock(stream, fcntl.LOCK_EX)
+                self._alone = True
             try:
                 yield
             finally:
-                with contextlib.suppress(OSError):
+                if self._alone:
+                    self._alone = False
                     fcntl.flock(stream, fcntl.LOCK_UN)  # closing alone leaves it to children forked meanwhile
 
     @contextlib.contextmanager
     def rebuilding(self) -> Iterator[Path]:
-        """Gives an empty folder to fill, which takes this one's place at the end; nothing stays after an error."""
-        for leftover in self.parent.glob(f".{self.path.name}.making-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.making-", dir=self.parent))
+        """Gives an empty folder to fill, which takes this one's place at the end; nothing stays after an error.
+
+        Raises:
+            RequestError: if none can be made.
+        """
+        if self._alone:  # else another process may be filling one of these
+            for leftover in self.parent.glob(f".{self.path.name}.making-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+        try:
+            fresh = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.making-", dir=self.parent))
+        except OSError as error:
+            reason = error.strerror or error
+            raise RequestError(f"paths.cache={self.parent}: cannot be written to ({reason})") from error
         try:
             yield fresh
             if self.path.exists():

@@ -142,7 +142,8 @@ def prepare(
     """
     limits = Limits(source=max_source_length, target=max_target_length)
     _check(source_tokenizer, target_tokenizer, vocabulary, limits)
-    fingerprint = _fingerprint(corpus, source_tokenizer, target_tokenizer, vocabulary, limits, words, given)
+    files = corpus.fingerprint()
+    fingerprint = _fingerprint(corpus, files, source_tokenizer, target_tokenizer, vocabulary, limits, words, given)
     folder = CacheFolder(cache, f"{corpus.name}-{fingerprint[:16]}")
     sides = given.tokenizers if given else _localized(corpus, source_tokenizer, target_tokenizer, vocabulary.shared)
     with folder.locked():
@@ -152,7 +153,8 @@ def prepare(
                 log.warning("the cache %s is rebuilt: %s", folder.path, problem)
             with folder.rebuilding() as fresh:
                 _build(fresh, corpus, sides, vocabulary, limits, words, fingerprint, given)
-    return _load(folder, corpus, sides, vocabulary.shared, fingerprint)
+                _check_unchanged(corpus, files)
+    return _load(folder, corpus, files, sides, vocabulary.shared, fingerprint)
 
 
 def _check(source: Tokenizer, target: Tokenizer, vocabulary: VocabularySettings, limits: Limits) -> None:
@@ -176,8 +178,15 @@ def _options(tokenizer: Tokenizer) -> dict[str, Any]:
     return {"tokenizer": type(tokenizer).__name__, **tokenizer.configuration()}
 
 
+def _check_unchanged(corpus: Corpus, files: Mapping[str, str]) -> None:
+    """Refuses what was read of files that changed meanwhile: it would be kept under the fingerprint of before."""
+    if corpus.fingerprint() != files:
+        raise RequestError(f"corpus {corpus.name}: its files were changed while they were read; start again")
+
+
 def _fingerprint(
     corpus: Corpus,
+    files: Mapping[str, str],
     source: Tokenizer,
     target: Tokenizer,
     vocabulary: VocabularySettings,
@@ -187,7 +196,7 @@ def _fingerprint(
 ) -> str:
     parts = {
         "format": FORMAT,
-        "corpus": [corpus.name, corpus.source, corpus.target, corpus.splits(), corpus.fingerprint()],
+        "corpus": [corpus.name, corpus.source, corpus.target, corpus.splits(), files],
         "tokenizers": [_options(source), _options(target)],
         "vocabulary": dataclasses.asdict(vocabulary),
         "limits": dataclasses.asdict(limits),
@@ -287,7 +296,12 @@ def _problem(folder: Path, fingerprint: str) -> str | None:
 
 
 def _load(
-    folder: CacheFolder, corpus: Corpus, tokenizers: tuple[Tokenizer, Tokenizer], shared: bool, fingerprint: str
+    folder: CacheFolder,
+    corpus: Corpus,
+    files: Mapping[str, str],
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    shared: bool,
+    fingerprint: str,
 ) -> PreparedData:
     source_tokenizer, target_tokenizer = tokenizers
     target_tokenizer.load(folder.path, "target")
@@ -305,7 +319,7 @@ def _load(
             return EncodedSplit(place.path)
         except DamagedError:
             with place.locked():
-                return _encoded(place, corpus, name, tokenizers, (source_vocabulary, target_vocabulary))
+                return _encoded(place, corpus, files, name, tokenizers, (source_vocabulary, target_vocabulary))
 
     return PreparedData(
         source_tokenizer=source_tokenizer,
@@ -327,6 +341,7 @@ def _reasons(filtered: Mapping[str, int]) -> str:
 def _encoded(
     place: CacheFolder,
     corpus: Corpus,
+    files: Mapping[str, str],
     split: str,
     tokenizers: tuple[Tokenizer, Tokenizer],
     vocabularies: tuple[Vocabulary, Vocabulary],
@@ -339,4 +354,5 @@ def _encoded(
             log.warning("the cache %s is rebuilt: %s", place.path, problem)
     with place.rebuilding() as fresh:
         encode_pairs(corpus.pairs(split), tokenizers, vocabularies, fresh, corpus.num_sources)
+        _check_unchanged(corpus, files)
     return EncodedSplit(place.path)

@@ -12,6 +12,7 @@ from s2s_lab.metrics.significance import (
     PairedTest,
     draw_counts,
     draw_exchanges,
+    mean_of_known,
     outcome,
     two_sided_p_value,
     weighted_sums,
@@ -56,7 +57,7 @@ def paired_tests(
     for a, b in pairs:
         observed, differences = scores[a] - scores[b], drawn[a] - drawn[b]
         if test == "bootstrap":
-            distances = np.abs(differences - differences.mean())
+            distances = np.abs(differences - mean_of_known(differences))
         else:
             distances = np.abs(_exchanged_difference(metric, arrays, exchanged, a, b))
         p_value = two_sided_p_value(distances, observed)

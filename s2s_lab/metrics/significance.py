@@ -105,7 +105,7 @@ def paired_bootstrap(
         RequestError: No seed, no sentence, different sentences, or no sample.
     """
     observed, differences = _bootstrap(metric, a, b, samples=samples, seed=seed)
-    p_value = two_sided_p_value(np.abs(differences - differences.mean()), observed)
+    p_value = two_sided_p_value(np.abs(differences - mean_of_known(differences)), observed)
     return outcome(observed, differences, p_value, samples=samples, sentences=len(a[0]))
 
 
@@ -171,13 +171,14 @@ def outcome(observed: float, resampled: np.ndarray, p_value: float, *, samples: 
 
     Args:
         observed: The difference.
-        resampled: (resamples,) differences of the bootstrap.
+        resampled: (resamples,) differences of the bootstrap; those of resamples without a finite score do not count.
         p_value: Of the test.
         samples: Of the test.
         sentences: How many there are.
     """
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    deviation = float(resampled.std()) * math.sqrt(sentences)
+    known = resampled[np.isfinite(resampled)]
+    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (math.nan, math.nan)
+    deviation = float(known.std()) * math.sqrt(sentences) if len(known) else math.nan
     tolerance = 1e-9 * max(abs(observed), 1e-3)
     effect = observed / deviation if deviation > tolerance else 0.0 if abs(observed) <= tolerance else math.nan
     return PairedTest(observed, float(low), float(high), p_value, samples, effect)
@@ -206,11 +207,22 @@ def weighted_sums(stacked: np.ndarray, draw: Draw, *, samples: int, seed: int) -
     return np.concatenate([draw(rng, count, sentences) @ columns for count in counts]).reshape(samples, systems, size)
 
 
+def mean_of_known(values: np.ndarray) -> float:
+    """Give the mean of what is finite; NaN where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def two_sided_p_value(distances: np.ndarray, observed: float) -> float:
-    """Give the share of distances that reach the observed one, the observed included; rounding errors reach it."""
-    tolerance = 1e-9 * max(abs(observed), float(distances.max()), 1e-3)
-    reached = int((distances >= abs(observed) - tolerance).sum())
-    return (reached + 1) / (len(distances) + 1)
+    """Give the share of distances that reach the observed one, the observed included.
+
+    Rounding errors reach it, and so does a distance that is unknown: a resample without a finite score tells no
+    systems apart.
+    """
+    known = distances[np.isfinite(distances)]
+    tolerance = 1e-9 * max(abs(observed), float(known.max(initial=0.0)), 1e-3)
+    below = int((known < abs(observed) - tolerance).sum()) if math.isfinite(observed) else 0
+    return (len(distances) - below + 1) / (len(distances) + 1)
 
 
 def _bootstrap(

@@ -253,7 +253,7 @@ def _json(value: Mapping[str, Any]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return text.replace("\r\n", " ").replace("\n", " ")
+    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
 
 
 def _one_cell(text: str) -> str:

@@ -1,7 +1,7 @@
 """Which recorded evaluation is the one that some settings ask for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from s2s_lab.records.evaluation import Evaluation, read_evaluation
@@ -16,8 +16,8 @@ NOT_OF_THE_RESULT = (
 )  # fmt: skip
 """Settings of an evaluation that are compared in another way, or that change only its speed or what is kept of it."""
 
-DEMANDS = ("prefixes_file", "required_file", "forbidden_file")
-"""Settings that name what outputs must hold; a record has the digest of each."""
+OTHER_CORPUS = "the corpus is not the one that the model was trained on: its files differ"
+"""Warning of an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Asked:
         signature: of the decoding strategy and of what decodes together with the run, as the run's record has it.
         settings: plain conf/evaluate.yaml without `runs`.
         signature_over_seeds: the same with what stands for all seeds in place of single models.
+        demands: digest of each file that says what outputs must hold, by its setting.
     """
 
     definition: str
@@ -37,6 +38,7 @@ class Asked:
     signature: str
     settings: dict[str, Any]
     signature_over_seeds: str
+    demands: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_evaluation(run: RunFolder, asked: Asked) -> Evaluation | None:
@@ -53,13 +55,16 @@ def find_evaluation(run: RunFolder, asked: Asked) -> Evaluation | None:
 
 
 def _is_asked(facts: Mapping[str, Any], asked: Asked) -> bool:
-    """Whether an evaluation's facts say what was asked for; a setting that they do not name is off."""
+    """Whether an evaluation's facts say what was asked for; a setting that they do not name is off.
+
+    One on another corpus than the run was trained on is none: a study's rows are trained and evaluated on one.
+    """
     settings = asked.settings
     if (facts["split"], facts.get("signature")) != (asked.split, asked.signature):
         return False
     if facts.get("configuration") != settings["decoding"]:
         return False
-    if {key for key in facts.get("demands") or {} if key in DEMANDS} != {key for key in DEMANDS if settings.get(key)}:
+    if (facts.get("demands") or {}) != asked.demands or OTHER_CORPUS in (facts.get("warnings") or []):
         return False
     others = [key for key in settings if key not in NOT_OF_THE_RESULT]
     if not all(_agrees(facts.get(key), settings[key]) for key in others):

@@ -216,7 +216,7 @@ def merged(
     Returns:
         The jobs, in the order of the slots, and the former entries.
     """
-    here = [_united(entry, recorded.jobs) for entry in found]
+    here = [_united(entry, [*recorded.jobs, *recorded.former]) for entry in found]
     known = [*here, *recorded.jobs, *recorded.former, *elsewhere]
     own = len(here) + len(recorded.jobs) + len(recorded.former)
     jobs, used = [], set[int]()

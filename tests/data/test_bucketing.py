@@ -209,6 +209,25 @@ def test_fill_is_real_tokens_over_padded_tokens(limits: dict) -> None:
     assert sampler.fill() == pytest.approx(sum(real.values()) / sum(padded.values()))
 
 
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_fill_counts_the_sentences_that_were_drawn(epoch: int) -> None:
+    sampler, (sources, _) = batches(60, replacement=True), lengths(60)
+    sampler.set_epoch(epoch)
+    real = sum(int(sources[rows.indices].sum()) for rows in sampler)
+    padded = sum(int(sources[rows.indices].max()) * len(rows.indices) for rows in sampler)
+    assert sampler.fill("source") == pytest.approx(real / padded)
+
+
+def test_batches_of_tokens_are_never_empty_among_long_documents() -> None:
+    document = np.array([600] * 39 + [5] * 130)
+    sampler = BucketedBatches(source_lengths=document, target_lengths=document, max_tokens=1000, shuffle=True, seed=1)
+    for epoch in range(5):
+        sampler.set_epoch(epoch)
+        found = list(sampler)
+        assert len(found) == len(sampler) and min(rows.global_rows for rows in found) > 0
+        assert sorted(np.concatenate([rows.indices for rows in found]).tolist()) == list(range(169))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

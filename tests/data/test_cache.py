@@ -37,7 +37,7 @@ def test_a_rebuilt_folder_takes_the_place_of_the_old_and_leftovers_of_killed_pro
     folder = CacheFolder(tmp_path, "name")
     (tmp_path / ".name.making-dead").mkdir()
     for content in ("old", "new"):
-        with folder.rebuilding() as fresh:
+        with folder.locked(), folder.rebuilding() as fresh:
             (fresh / content).write_text("1")
     assert contents(tmp_path) == {"name"}
     assert contents(folder.path) == {"new"}
@@ -59,6 +59,28 @@ def test_a_lock_keeps_a_second_process_waiting(tmp_path: Path) -> None:
     assert os.read(read, 2) == b"in"
     os.close(read)
     os.close(write)
+
+
+def test_where_there_are_no_locks_nobody_removes_what_another_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    one, other = CacheFolder(tmp_path, "name"), CacheFolder(tmp_path, "name")
+    with one.locked(), one.rebuilding() as first:
+        (first / "file").write_text("1")
+        with other.locked(), other.rebuilding() as second:
+            (second / "file").write_text("2")
+        assert (first / "file").read_text() == "1" and (one.path / "file").read_text() == "2"
+    assert contents(tmp_path) == {"name"} and (one.path / "file").read_text() == "1"
+
+
+def test_a_parent_that_is_only_to_be_read_is_no_obstacle_until_something_must_be_made() -> None:
+    folder = CacheFolder(Path("/proc/self"), "name")
+    with folder.locked(), pytest.raises(RequestError, match=r"paths\.cache=/proc/self: cannot be written to"):
+        folder.rebuilding().__enter__()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -195,6 +195,20 @@ def test_changed_files_get_another_cache(tmp_path: Path, parallel) -> None:
     assert run(parallel(train=TRAIN[::-1]), tmp_path / "cache").folder != first.folder
 
 
+def test_files_that_change_while_they_are_read_leave_nothing_in_the_cache(tmp_path: Path, parallel) -> None:
+    corpus, before = parallel(train=TRAIN), parallel(train=TRAIN).fingerprint()
+    prepared = run(corpus, tmp_path / "cache")
+    validation = tmp_path / "corpus" / "validation.source"
+    text = validation.read_text(encoding="utf-8")
+    validation.write_text("another line\n", encoding="utf-8")
+    with pytest.raises(RequestError, match="its files were changed while they were read"):
+        prepared.splits["validation"]
+    validation.write_text(text, encoding="utf-8")
+    assert corpus.fingerprint() == before
+    encoded = run(corpus, tmp_path / "cache").splits["validation"]
+    assert encoded.source(0).tolist() == [UNK, UNK, EOS]  # validation source
+
+
 @pytest.mark.parametrize(
     "name",
     ["train/source.ids", "train/target.offsets", "meta.json", "target.vocabulary.txt", "source.tokenizer.json",

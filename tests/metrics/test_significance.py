@@ -14,6 +14,7 @@ import scipy.stats
 
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics import significance
+from s2s_lab.metrics.all_pairs import paired_tests
 from s2s_lab.metrics.base import Aggregate
 from s2s_lab.metrics.bleu import BLEU
 from s2s_lab.metrics.sacrebleu_statistics import streams
@@ -177,6 +178,31 @@ def test_identical_systems_never_differ(test):
         outcome = test(Mean(), list(a), list(b), samples=50, seed=1)
         assert outcome.p_value == 1
         assert outcome.difference == pytest.approx(0, abs=1e-12)
+
+
+class Ratio(Mean):
+    """Sum of the first over sum of the second number: no score where the latter is 0."""
+
+    def aggregate(self, summed: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return summed[..., 0] / summed[..., 1]
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_resamples_without_a_score_tell_no_systems_apart(test):
+    rare = np.zeros((40, 2))
+    rare[:3] = [[1, 2], [2, 2], [0, 1]]
+    better = rare + [[1, 0]] * (rare[:, 1:] > 0)
+    alone, pairs = test(Ratio(), [rare], [rare], samples=999, seed=1), [(0, 1), (0, 0)]
+    assert alone.p_value == 1 and alone.low == alone.high == 0
+    assert test(Ratio(), [better], [rare], samples=999, seed=1).p_value >= 0.02  # (37/40)^40 of the resamples
+    kind = "bootstrap" if test is paired_bootstrap else "randomization"
+    found = paired_tests(Ratio(), [[better], [rare]], pairs, test=kind, samples=999, seed=1)
+    assert (
+        found[0, 0].p_value == 1 and found[0, 1].p_value == test(Ratio(), [better], [rare], samples=999, seed=1).p_value
+    )
+    unknown = test(Ratio(), [rare * 0], [rare], samples=99, seed=1)
+    assert unknown.p_value == 1 and math.isnan(unknown.difference)
 
 
 @pytest.mark.parametrize("test", TESTS)

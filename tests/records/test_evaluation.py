@@ -24,7 +24,7 @@ def written(folder: Path, **changes: Any) -> Path:
         },
         "sources": SOURCES,
         "references": REFERENCES,
-        "hypotheses": ["one", "", "three\r\nfour"],
+        "hypotheses": ["o\rne", "", "three\r\nfour"],
         "nbest": [[{"text": "one", "score": -1.0}], [], [{"text": "three\nfour", "score": float("-inf")}]],
         "segments": [
             {"index": index, "source_length": 1, "reference_length": 1, "statistics": {"bleu": np.array([index, 1.0])}}
@@ -40,7 +40,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert record.facts["sentences"] == 3
     assert record.sources() == ["eins\u2028zwei", "", "drei vier"]
     assert record.references() == [("one two",), ("", "nothing"), ("three four", "3 4")]
-    assert record.hypotheses() == ["one", "", "three four"]
+    assert record.hypotheses() == ["o ne", "", "three four"]
+    assert len((record.folder / "hypotheses.txt").read_text().splitlines()) == 3
     assert [segment["statistics"]["bleu"] for segment in record.segments()] == [[0, 1], [1, 1], [2, 1]]
     assert list(record.nbest())[2] == [{"text": "three\nfour", "score": None}]
     alignment = record.attention()[2]

@@ -126,6 +126,8 @@ def test_what_was_recorded_of_the_same_run_is_not_lost() -> None:
     wanted = [slot("a", "h", evaluations="gb")]
     jobs, _ = merged(wanted, results(entry("h", evaluations="b")), [entry("h", evaluations="g")])
     assert set(jobs[0]["evaluations"]) == {"g", "b"}
+    jobs, _ = merged(wanted, results(former=(entry("h", evaluations="b"),)), [entry("h", evaluations="g")])
+    assert set(jobs[0]["evaluations"]) == {"g", "b"}
     jobs, _ = merged(wanted, results(entry("h", evaluations="b", started="1")), [entry("h", evaluations="g")])
     assert set(jobs[0]["evaluations"]) == {"g"}  # another run's scores are not mixed with it
 

@@ -1,5 +1,6 @@
 """Corpora in files: streaming lines, aligned text files, tab-separated files, and the checks on them."""
 
+import codecs
 import gzip
 import hashlib
 import zlib
@@ -18,6 +19,8 @@ Value = TypeVar("Value")
 def read_lines(path: Path) -> Iterator[str]:
     """Lines of a UTF-8 text file, plain or .gz, without their line ends (LF or CR LF), otherwise as they are.
 
+    A byte order mark at the beginning of the file is no text.
+
     Raises:
         RequestError: naming file and line, if the file cannot be read, is empty, is no gzip, or is not UTF-8.
     """
@@ -25,7 +28,7 @@ def read_lines(path: Path) -> Iterator[str]:
     try:
         with _open(path) as stream:
             for number, raw in enumerate(stream, start=1):
-                yield _decode(path, number, raw)
+                yield _decode(path, number, raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise RequestError(f"{path}, after line {number}: not a whole gzip file ({error})") from error
     except OSError as error:
@@ -207,7 +210,12 @@ class FileCorpus(Corpus):
         source: language or label of the source side.
         target: language or label of the target side.
         num_sources: sources of each target, in all files.
+
+    Attributes:
+        names_tell_sides: whether the name of a file says which side of a split it is.
     """
+
+    names_tell_sides = True
 
     def __init__(self, *, files: Mapping[str, Files], source: str, target: str, num_sources: int = 1) -> None:
         self._files = dict(files)
@@ -227,9 +235,10 @@ class FileCorpus(Corpus):
         return f"{paths[min(source, len(paths) - 1)]}, line {number}"
 
     def fingerprint(self) -> dict[str, str]:
-        """sha256 of each file, by split and file name, of several sources by their order too."""
+        """sha256 of each file, by split and file name, and by its place where that does not follow from the name."""
+        named = self.names_tell_sides and self.num_sources == 1
         return {
-            f"{split}/{path.name if self.num_sources == 1 else f'{place} {path.name}'}": sha256_of(path)
+            f"{split}/{path.name if named else f'{place} {path.name}'}": sha256_of(path)
             for split, files in self._files.items()
             for place, path in enumerate(files.paths(), start=1)
         }

@@ -35,6 +35,7 @@ class ParallelCorpus(FileCorpus):
     """
 
     name = "parallel"
+    names_tell_sides = False
     citation = "the user's own files"
     licence = "the user's own"
 

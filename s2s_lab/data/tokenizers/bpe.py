@@ -28,7 +28,7 @@ class BPETokenizer(Tokenizer):
     Characters that training never saw become tokens of their own, so that tokens always give the line back.
 
     Args:
-        vocabulary_size: subwords to learn at most, single characters included.
+        vocabulary_size: subwords to learn at most, single characters included; all of these are learnt, however many.
         lowercase: makes lines lower-case first.
     """
 

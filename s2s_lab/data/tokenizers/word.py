@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Self, cast
 
 from sacremoses import MosesDetokenizer, MosesTokenizer
+from sacremoses.corpus import NonbreakingPrefixes
 
 from s2s_lab.data.tokenizers.base import Tokenizer
+from s2s_lab.faults import RequestError
 
 
 class WordTokenizer(Tokenizer):
@@ -17,10 +19,17 @@ class WordTokenizer(Tokenizer):
 
     Args:
         lowercase: makes lines lower-case first.
-        language: code such as en or de; None takes the side's own language.
+        language: code such as en or de; None takes the side's own language, and the rules of English for a label
+            that is none, such as `source`.
+
+    Raises:
+        RequestError: if there are no rules of that language.
     """
 
     def __init__(self, *, lowercase: bool = False, language: str | None = None) -> None:
+        if language is not None and language not in _known_languages():
+            known = ", ".join(sorted(_known_languages()))
+            raise RequestError(f"tokenizer.language={language}: one of {known} is expected, or null")
         self.lowercase = lowercase
         self.language = language
         self._side_language = language or "en"
@@ -28,7 +37,8 @@ class WordTokenizer(Tokenizer):
     def for_language(self, language: str) -> Self:
         """An independent copy with this language, unless `language` was given."""
         own = super().for_language(language)
-        own._side_language = self.language or language
+        label = language.lower()
+        own._side_language = self.language or (label if label in _known_languages() else "en")
         return own
 
     def tokenize(self, line: str) -> list[str]:
@@ -60,7 +70,13 @@ class WordTokenizer(Tokenizer):
 
 
 @functools.cache
+def _known_languages() -> frozenset[str]:
+    """Codes of the languages that there are rules of."""
+    return frozenset(NonbreakingPrefixes().available_langs.values())
+
+
+@functools.cache
 def _moses(language: str) -> tuple[MosesTokenizer, MosesDetokenizer]:
-    """The rules of a language code; those of English for a label that is none, such as `source`."""
+    """The rules of a language code; those of English for what is none."""
     language = language if len(language) <= 3 else "en"
     return MosesTokenizer(lang=language), MosesDetokenizer(lang=language)

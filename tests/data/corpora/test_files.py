@@ -81,3 +81,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for read in (lambda path: list(read_lines(path)), sha256_of):
         with pytest.raises(RequestError, match="cannot be read"):
             read(tmp_path)
+
+
+def test_a_byte_order_mark_begins_a_file_and_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "marked.txt").write_bytes("\ufeffa b\r\n\ufeffc\n".encode())
+    assert list(read_lines(tmp_path / "marked.txt")) == ["a b", "\ufeffc"]

@@ -72,3 +72,19 @@ def test_a_file_that_is_trained_and_validated_on_is_refused(files: Path) -> None
     with pytest.raises(RequestError, match="the same file"):
         pair = {"source": "s.txt", "target": "t.txt"}
         ParallelCorpus(train=pair, validation={**pair, "target": "s.txt"}, root=str(files))
+
+
+def test_the_fingerprint_tells_sides_apart_and_files_of_one_name(tmp_path: Path) -> None:
+    for side, text in (("en", "one\n"), ("de", "eins\n")):
+        for split in ("train", "valid"):
+            (tmp_path / side).mkdir(exist_ok=True)
+            (tmp_path / side / f"{split}.txt").write_text(text)
+
+    def prints(source: str, target: str) -> dict[str, str]:
+        nodes = [{"source": f"{source}/{split}.txt", "target": f"{target}/{split}.txt"} for split in ("train", "valid")]
+        return ParallelCorpus(train=nodes[0], validation=nodes[1], root=str(tmp_path)).fingerprint()
+
+    assert len(prints("en", "de")) == 4 and prints("en", "de") != prints("de", "en")
+    before = prints("en", "de")
+    (tmp_path / "en" / "train.txt").write_text("two\n")
+    assert before != prints("en", "de")

@@ -6,6 +6,7 @@ import pytest
 
 from s2s_lab.data.corpora.multi30k import Multi30kCorpus
 from s2s_lab.data.tokenizers.word import WordTokenizer
+from s2s_lab.faults import RequestError
 
 SENTENCES = [
     ("en", "Two young, White males are outside near many bushes."),
@@ -57,6 +58,14 @@ def test_the_sides_language_is_saved(tmp_path: Path) -> None:
     assert loaded.tokenize("l'homme") == ["l'", "homme"]
 
 
-def test_a_label_that_is_no_language_is_treated_as_english() -> None:
+@pytest.mark.parametrize("label", ["source", "tgt", "out", "eng", "EN"])
+def test_a_label_that_is_no_language_is_treated_as_english(label: str) -> None:
     line = "The dog's ball, isn't it?"
-    assert WordTokenizer().for_language("source").tokenize(line) == WordTokenizer(language="en").tokenize(line)
+    tokenizer = WordTokenizer().for_language(label)
+    assert tokenizer.tokenize(line) == WordTokenizer(language="en").tokenize(line)
+    assert tokenizer.detokenize(tokenizer.tokenize(line)) == line
+
+
+def test_a_language_without_rules_is_refused() -> None:
+    with pytest.raises(RequestError, match="language=french: one of as, bn"):
+        WordTokenizer(language="french")
