@@ -33,7 +33,7 @@ def run_command(
     """
     words = sys.argv[1:]
     if "--help" in words or "-h" in words:
-        _print_help(program, about)
+        _print_help(name, program, about)
         sys.exit(0)
     try:
         if at_once:
@@ -161,12 +161,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _print_help(program: str, about: str) -> None:
-    from s2s_lab.assemble.configuration import groups
+def _print_help(name: str, program: str, about: str) -> None:
+    from s2s_lab.assemble.configuration import groups_of
 
     print(f"{about}\n\nusage: {program} [-m] [GROUP=OPTION ...] [KEY=VALUE ...] [--config-dir DIR] [--cfg job]\n")
     print("groups and their options:")
-    for group, options in groups().items():
+    for group, options in groups_of(name).items():
         print(f"  {group:18}{', '.join(options)}")
     print("\n-m sweeps over values with commas (seed=1,2,3); --cfg job prints the composed configuration and ends.")
     print("--config-dir DIR adds your own folder of options, laid out like conf/.")

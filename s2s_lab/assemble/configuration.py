@@ -59,6 +59,18 @@ def groups(folder: Path | None = None) -> dict[str, list[str]]:
     return found
 
 
+def groups_of(name: str) -> dict[str, list[str]]:
+    """The options of the groups that one command chooses from.
+
+    Args:
+        name: the primary configuration: train, evaluate or translate.
+    """
+    with _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        composed = compose(name, return_hydra_config=True)
+    own = {str(place).partition("@")[0] for place in composed.hydra.runtime.choices} | set(map(str, composed))
+    return {group: options for group, options in groups().items() if group in own}
+
+
 def _options_of(group: str) -> list[str]:
     """The options of any group, Hydra's own launchers and sweepers included; none where there is no such group."""
     return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
@@ -322,6 +334,8 @@ def _dotted(node: Any, place: str = "") -> Iterator[str]:
 
 def _suggest(key: str, known: Sequence[str]) -> str:
     close = [place for place in known if place.startswith(f"{key}@")]  # a group that is chosen for a place alone
+    if key in known and not close:
+        return ", which is a group of another command"
     close = close or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if not close and "." in key:
         leaves = {place.rpartition(".")[2]: place for place in known}

@@ -113,7 +113,9 @@ class StudyComposer:
                 check_parts(next(iter(configurations.values())))
             jobs = {}
             for seed, configuration in configurations.items():
-                command = shlex.join(["s2s-study", "run", self.study.name, "--row", row.name, "--seed", str(seed)])
+                command = shlex.join(
+                    ["s2s-study", "run", self.study.place, "--row", row.name, "--seed", str(seed), *self.words]
+                )
                 jobs[seed] = freeze(
                     configuration,
                     configuration.hydra,

@@ -32,7 +32,8 @@ def git(folder: Path | None = None) -> dict[str, Any]:
         folder: Where to look; by default the folder of this package, and only if git keeps it.
 
     Returns:
-        `commit` (40 hexadecimal digits) and `dirty` (whether tracked files are changed); both None without git.
+        `commit` (40 hexadecimal digits) and `dirty` (whether tracked files are changed, or files of the package or of
+        its options are not tracked); both None without git.
     """
     nothing: dict[str, Any] = {"commit": None, "dirty": None}
     package = Path(__file__).parents[1]
@@ -41,9 +42,11 @@ def git(folder: Path | None = None) -> dict[str, Any]:
         return nothing
     commit = _git(place, "rev-parse", "HEAD")
     changes = _git(place, "status", "--porcelain", "--untracked-files=no")
+    parts = (package, package.parent / "conf") if folder is None else (place,)
+    new = _git(place, "ls-files", "--others", "--exclude-standard", "--full-name", "--", *map(str, parts))
     if commit is None or changes is None:
         return nothing
-    return {"commit": commit, "dirty": changes != ""}
+    return {"commit": commit, "dirty": changes != "" or bool(new)}
 
 
 def machine(devices: Sequence[str] = ()) -> dict[str, Any]:

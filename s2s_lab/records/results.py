@@ -38,8 +38,9 @@ ENTRY = Exactly(
     evaluations=Each(EVALUATION),
     others=Maybe(
         label=str, commit=str, dirty=bool, versions=Each(str), started=str, monitor=str, measured_in=str,
-        machine=Maybe(cpu=str, cores=int, memory_gb=(int, float)), under_trained=Maybe(flag=bool, reason=str),
-        **dict.fromkeys(("seconds", "parameters", "steps"), (int, float)),
+        stopped_by=str, machine=Maybe(cpu=str, cores=int, memory_gb=(int, float)),
+        under_trained=Maybe(flag=bool, reason=str),
+        **dict.fromkeys(("seconds", "parameters", "steps", "total_steps"), (int, float)),
     ),
 )  # fmt: skip
 VERDICT = Exactly(claim=str, verdict=str, ours=str, others=Maybe(says=str, published=str, reason=str, source=str))
@@ -269,7 +270,7 @@ def entry_of(run: RunFolder, slot: Slot, asked: Mapping[str, Asked], with_statis
         "started": facts.get("started"),
         "seconds": facts.get("seconds"),
         "parameters": facts.get("parameters"),
-        "steps": facts.get("steps"),
+        **{key: facts.get(key) for key in ("steps", "total_steps", "stopped_by")},
         "under_trained": facts.get("under_trained"),
         "monitor": monitor,
         "evaluations": {

@@ -80,6 +80,11 @@ class Study:
         return self.path.parent.name
 
     @property
+    def place(self) -> str:
+        """The last two folders of its path, as its commands are given it from a clone: experiments/NAME."""
+        return "/".join(self.path.resolve().parent.parts[-2:])
+
+    @property
     def experiment(self) -> str:
         """The folder of its runs, below paths.outputs."""
         return f"studies/{self.name}"

@@ -10,7 +10,7 @@ from s2s_lab.records.durable import read_text
 from s2s_lab.records.results import Results
 from s2s_lab.records.study_file import Study
 from s2s_lab.records.study_rows import word
-from s2s_lab.reports.numbers import duration
+from s2s_lab.reports.numbers import count, duration
 from s2s_lab.reports.rulings import more_seeds_text
 from s2s_lab.reports.study_measured import counts, measurements
 from s2s_lab.reports.study_tables import ScoreTable, cell, score_tables
@@ -123,6 +123,8 @@ def _results(study: Study, tables: Sequence[ScoreTable]) -> list[str]:
     legend = "Mean ± half of the 95 % t-interval over seeds"
     if any("†" in line[0] for each in tables for line in each.lines):
         legend += "; † the last steps of a training still improved it: read the row as under-trained"
+    if any("‡" in line[0] for each in tables for line in each.lines):
+        legend += "; ‡ a time limit ended a training before its last step"
     return ["## Results", f"{legend}.", *parts]
 
 
@@ -131,9 +133,21 @@ def _unmeasured(study: Study, results: Results) -> list[str]:
     waiting = [f"- `{row.name}` needs {cell(row.needs)}" for row in study.rows if row.needs is not None]
     absent = [row for row in study.rows if row.needs is None and not seeds[row.name]]
     shown = [f"- `{row.name}`: none of {len(row.seeds)} seeds is run" for row in absent[:SHOWN_ROWS]]
+    shown += [
+        f"- `{entry['row']}` seed {entry['seed']} is trained, not evaluated" + _short_of_its_steps(entry)
+        for entry in results.jobs
+        if not entry["evaluations"]
+    ]
     if len(absent) > SHOWN_ROWS:
         shown.append(f"- and {len(absent) - SHOWN_ROWS} more rows")
     return ["## Open", "\n".join([*waiting, *shown])] if waiting or shown else []
+
+
+def _short_of_its_steps(entry: Mapping[str, Any]) -> str:
+    steps, total = entry.get("steps"), entry.get("total_steps")
+    if entry.get("stopped_by") != "max_minutes" or steps is None or total is None:
+        return ""
+    return f"; a time limit ended it after {count(steps)} of {count(total)} steps"
 
 
 def _circumstances(study: Study, results: Results, tables: Sequence[ScoreTable]) -> list[str]:
@@ -181,6 +195,6 @@ def _commit(entry: Mapping[str, Any]) -> str:
 
 
 def _commands(study: Study) -> list[str]:
-    place = shlex.quote("/".join(study.path.resolve().parent.parts[-2:]))
-    lines = [f"s2s-study {verb} {place}" for verb in ("plan", "run", "report")]
-    return ["## Again", "```sh\n" + "\n".join(lines) + "\n```"]
+    lines = [f"s2s-study {verb} {shlex.quote(study.place)}" for verb in ("plan", "run", "report")]
+    files = "Where the corpus lies in files, each needs `paths.data=DIR`."
+    return ["## Again", "```sh\n" + "\n".join(lines) + "\n```", files]

@@ -28,7 +28,12 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
     run("add", "file")
     run("commit", "-q", "-m", "first")
     assert git(tmp_path) == {"commit": run("rev-parse", "HEAD"), "dirty": False}
+    (tmp_path / "ignored").write_text("a")
+    (tmp_path / ".git" / "info" / "exclude").write_text("ignored\n")
+    assert git(tmp_path)["dirty"] is False
     (tmp_path / "untracked").write_text("a")
+    assert git(tmp_path)["dirty"] is True
+    (tmp_path / "untracked").unlink()
     assert git(tmp_path)["dirty"] is False
     (tmp_path / "file").write_text("b")
     assert git(tmp_path)["dirty"] is True

@@ -87,7 +87,7 @@ class Answers:
         facts, path = run.facts, run.folder.path
         git, machine, versions = (section(facts, name) for name in ("git", "machine", "versions"))
         command = facts.get("command")
-        commit = text(git.get("commit"))[:12] + (" (changed since)" if git.get("dirty") is True else "")
+        commit = text(git.get("commit"))[:12] + (" with changes" if git.get("dirty") is True else "")
         words = " ".join(map(text, command[:200])) if isinstance(command, list) else text(command, 2000)
         named = {
             "folder": clean(str(path.relative_to(self.watch.root.parent))),

@@ -1,0 +1,62 @@
+"""A study's page tells what its numbers are of, and the overview of all studies is what their results say."""
+
+import shutil
+from pathlib import Path
+
+from s2s_lab.records.results import Results
+from s2s_lab.records.study_file import Study
+from s2s_lab.reports.study_overview import write_overview
+from s2s_lab.reports.study_page import render_page
+from tests.records.test_study_file import read
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+TEXT = """
+title: The paper
+seeds: [1, 2]
+base: {experiment: scan}
+evaluations: {greedy: {split: test, decoding: greedy}}
+rows: {one: {set: {model: lstm}}, other: {set: {model: gru}}}
+"""
+
+
+def entry(row: str, seed: int, seconds: float, *, evaluated: bool = True, **facts: object) -> dict:
+    score = {"name": "bleu", "value": 10.0 + seed, "signature": "BLEU|nrefs:1|case:lc", "higher_is_better": True}
+    made = {"definition": "d", "split": "test", "signature": "greedy", "data_fingerprint": "f", "sentences": 5,
+            "scores": [score]}  # fmt: skip
+    return {"hash": f"{row}{seed}", "row": row, "seed": seed, "definition": "d", "seconds": seconds, "monitor": "bleu",
+            "evaluations": {"greedy": made} if evaluated else {}, **facts}  # fmt: skip
+
+
+def page(study: Study, *jobs: dict) -> str:
+    for each in (made for job in jobs for made in job["evaluations"].values()):
+        each["definition"] = study.evaluation_definition("greedy")
+    return render_page(study, Results(study.name, list(jobs)), {})
+
+
+def line(text: str, row: str) -> str:
+    return next(each for each in text.splitlines() if each.startswith(f"| `{row}`"))
+
+
+def test_time_and_marks_of_a_row_are_those_of_the_trainings_in_its_table(tmp_path: Path) -> None:
+    study = read(tmp_path, TEXT)
+    cut = {"stopped_by": "max_minutes", "steps": 2420, "total_steps": 4000}
+    text = page(study, entry("one", 1, 100), entry("one", 2, 900, evaluated=False, **cut), entry("other", 1, 60))
+    assert "| 1 of 2 |" in line(text, "one") and "1 min 40 s" in line(text, "one") and "‡" not in text
+    assert "- `one` seed 2 is trained, not evaluated; a time limit ended it after 2,420 of 4,000 steps" in text
+    text = page(study, entry("one", 1, 100, **cut), entry("other", 1, 60))
+    assert line(text, "one").startswith("| `one` ‡ |") and "‡" not in line(text, "other")
+    assert "; ‡ a time limit ended a training before its last step." in text
+
+
+def test_commands_name_the_study_as_a_clone_has_it(tmp_path: Path) -> None:
+    text = page(read(tmp_path, TEXT))
+    assert f"s2s-study run {tmp_path.name}/paper\n" in text and "paths.data=DIR" in text
+
+
+def test_the_overview_in_the_repository_is_that_of_the_results_in_it(tmp_path: Path) -> None:
+    copy = tmp_path / "experiments"
+    for file in (*EXPERIMENTS.glob("*/study.yaml"), *EXPERIMENTS.glob("*/results.json"), EXPERIMENTS / "README.md"):
+        (copy / file.relative_to(EXPERIMENTS)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy / file.relative_to(EXPERIMENTS))
+    made = write_overview(copy)
+    assert made is not None and made.read_text() == (EXPERIMENTS / "README.md").read_text()
