@@ -165,6 +165,7 @@ class Translator:
 
     def translate(self, line: str) -> tuple[list[int], list[tuple[str, Hypothesis]]]:
         """Translates one line: its ids, eos at the end, and its outputs with their attention, best first."""
+        self.model.source.forget()
         (read,) = self.read([line])
         text_of = self.texts([read])
         return read.ids, [(text_of(0, item), item) for item in self.decode([read], frozenset({0})).hypotheses[0]]
@@ -196,6 +197,7 @@ def _translated(
                 texts = [f"{item.score:.4f}\t{text}" for item, text in zip(nbest, texts, strict=True)]
             texts += [""] * (wanted - len(texts))
             yield texts, _attention_line(model, line.ids, nbest[0]) if settings["attention_file"] else None
+        model.source.forget()
     translator.end()
 
 

@@ -29,6 +29,11 @@ class UnknownWords:
             self.words.append(word)
         return self.numbers[word]
 
+    def clear(self) -> None:
+        """Forgets all words."""
+        self.numbers.clear()
+        self.words.clear()
+
 
 @dataclass(frozen=True)
 class CopyingSource(TextSide):
@@ -43,6 +48,10 @@ class CopyingSource(TextSide):
             size + self.unknown.number(token) if id_ == UNK else id_
             for id_, token in zip(self.vocabulary.encode(tokens), tokens, strict=True)
         ]
+
+    def forget(self) -> None:
+        """Forgets the unknown words of the lines read before."""
+        self.unknown.clear()
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """Tokens of ids, special tokens left out; unknown words as they are."""

@@ -43,6 +43,9 @@ class TextSide:
         """Ids of tokens, without eos."""
         return self.vocabulary.encode(tokens)
 
+    def forget(self) -> None:
+        """Lets go of what is kept of lines read before; ids of theirs are not to be used any more."""
+
     def written(self, line: str, longest: int | None = None) -> list[str]:
         """Tokens of a line as written, one for each id but the last; an empty text for the end of a source.
 

@@ -131,14 +131,28 @@ def test_references_are_scored_as_in_training(pointing: RunFolder) -> None:
     assert found[0] == found[1]
 
 
+TRANSLATE = {
+    "accelerator": "cpu", "num_threads": 1, "matmul_precision": "highest", "precision": "float32", "nbest": 1,
+    "max_source_length": None, "shortlist": False, "attention_file": None, "batch_sentences": 2, "decoding": SHORT,
+}  # fmt: skip
+
+
+def test_those_of_a_long_stream_are_let_go(pointing: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = loaded(pointing)
+    monkeypatch.setattr(translation, "load_model", lambda *_, **__: model)
+    lines = [f"X{number} Y{number}" for number in range(100)]
+    kept = []
+    for line, ((text,), _) in zip(
+        lines, translation.translate_lines(lines, {**TRANSLATE, "run": str(pointing.path)}), strict=True
+    ):
+        assert set(text.split()) <= set(line.split())
+        kept.append(len(model.source.unknown.words))
+    assert max(kept) == 2 * 2 * translation.CHUNK
+
+
 def test_translating_shows_them(pointing: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translation, "load_model", lambda *_, **__: loaded(pointing))
-    settings = {
-        "run": str(pointing.path), "accelerator": "cpu", "num_threads": 1, "matmul_precision": "highest",
-        "precision": "float32", "nbest": 1, "max_source_length": None, "shortlist": False, "attention_file": None,
-        "batch_sentences": 2,
-        "decoding": SHORT,
-    }  # fmt: skip
+    settings = {**TRANSLATE, "run": str(pointing.path)}
     texts = [text for (text,), _ in translation.translate_lines(LINES, settings)]
     assert texts[1].split()[:2] == ["Yb", "Yb"]
     for line, text in zip(LINES, texts, strict=True):
