@@ -4,7 +4,7 @@ import math
 import re
 from typing import NamedTuple
 
-from s2s_lab.metrics.base import signature_kind
+from s2s_lab.metrics.base import signature_fields, signature_kind
 
 SHARES = frozenset(
     {"exact_match", "token_accuracy", "word_error_rate", "sentence_error_rate", "search_errors", "empty_outputs"}
@@ -49,9 +49,9 @@ class Unit(NamedTuple):
 
 
 def unit_of(signature: str) -> Unit:
-    """Tell how a score is shown from its signature."""
-    kind = signature_kind(signature)
-    share, bounded = kind in SHARES, BOUNDED.fullmatch(kind) is not None
+    """Tell how a score is shown from its signature; one whose field `scale` is `share` is a share from 0 to 1."""
+    kind, told = signature_kind(signature), signature_fields(signature).get("scale") == "share"
+    share, bounded = told or kind in SHARES, told or BOUNDED.fullmatch(kind) is not None
     low, high = (0.0, 100.0) if bounded else (LEAST.get(kind), None)
     return Unit(100.0 if share else 1.0, " %" if share else "", low, high)
 

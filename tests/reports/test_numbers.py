@@ -44,3 +44,9 @@ def test_durations_carry_into_the_next_unit() -> None:
 
 def test_titles() -> None:
     assert [title_of(name) for name in ("bleu", "chrf", "exact_match")] == ["BLEU", "chrF", "Exact match"]
+
+
+def test_a_signature_may_say_that_the_score_is_a_share() -> None:
+    unit = unit_of("my_metric|nrefs:1|scale:share|version:1")
+    assert (unit.factor, unit.suffix, unit.bounds()) == (100.0, " %", (0.0, 100.0))
+    assert unit_of("my_metric|nrefs:1|version:1").suffix == ""
