@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -53,6 +53,8 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         if not rank and not several:
             held.enter_context(folder.held())
+        if not rank and not arguments.resume:
+            _check_new(folder)
     except RequestError as error:  # not ours to write into: the run that lies there goes on
         print(f"s2s-train: {error}", file=sys.stderr)
         sys.exit(2)
@@ -70,24 +72,24 @@ def main(words: Sequence[str] | None = None) -> None:
         if rank is None:
             _evaluate(folder)
     except KeyboardInterrupt:
-        kept = "nothing was trained yet"
-        if any(folder.checkpoints.glob("*.ckpt")):
-            kept = f"its last checkpoint is kept, s2s-train resume={folder.path} goes on"
-        if not rank:
-            print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
-        _end(folder, rank, "interrupted", "interrupted")
+        with _undisturbed():
+            kept = "nothing was trained yet"
+            if any(folder.checkpoints.glob("*.ckpt")):
+                kept = f"its last checkpoint is kept, s2s-train resume={folder.path} goes on"
+            if not rank:
+                print(f"s2s-train: interrupted; {kept} in {folder.path}", file=sys.stderr)
+            _end(folder, rank, "interrupted", "interrupted")
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
-        known = disk_fault(error, folder.path) or (error if isinstance(error, RequestError | RunError) else None)
-        line = " ".join(str(known or f"{type(error).__name__}: {error}; see {folder.error_file}").split())
-        lost = isinstance(known, RankLostError)
-        if not was_told(error) and (not watched or (not rank and not lost)):
-            print(f"s2s-train: {line}", file=sys.stderr)
-        refused = isinstance(known, RequestError)
-        status = (
-            "interrupted" if refused and arguments.resume else "failed"
-        )  # a run that may not go on now is as it was
-        _end(folder, rank, status, line if known else traceback.format_exc())
+        with _undisturbed():
+            known = disk_fault(error, folder.path) or (error if isinstance(error, RequestError | RunError) else None)
+            line = " ".join(str(known or f"{type(error).__name__}: {error}; see {folder.error_file}").split())
+            lost, refused = isinstance(known, RankLostError), isinstance(known, RequestError)
+            if not was_told(error) and (not watched or (not rank and not lost)):
+                print(f"s2s-train: {line}", file=sys.stderr)
+            # A run that may not go on now is as it was.
+            status = "interrupted" if refused and arguments.resume else "failed"
+            _end(folder, rank, status, line if known else traceback.format_exc())
         sys.exit(2 if refused else LOST if lost else 1)
 
 
@@ -143,6 +145,29 @@ def _wait() -> None:
 def _ranks(folder: "RunFolder") -> int:
     settings = folder.configuration()["trainer"]
     return settings.get("devices", 1) * settings.get("num_nodes", 1)
+
+
+def _check_new(folder: "RunFolder") -> None:
+    """Refuses to train in a folder from the beginning where that would write over what was trained there.
+
+    Raises:
+        RequestError: if the folder holds a checkpoint, or a training that is finished.
+    """
+    from s2s_lab.faults import RequestError
+
+    if any(folder.checkpoints.glob("*.ckpt")) or folder.read()["status"] == "finished":
+        raise RequestError(f"{folder.path} holds a training already: --resume goes on with it")
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Lets no further signal come between the end of a training and its record."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

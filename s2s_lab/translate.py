@@ -35,19 +35,17 @@ def translate(configuration: Any) -> None:
         return
     remarks = Remarks("s2s-translate")
     with ExitStack() as stack:
-        read = _opened(stack, settings, "input_file", "rb") or sys.stdin.buffer
-        _check_other_file(settings)
+        read = _opened(stack, settings, "input_file", "rb") or _standard_input()
+        _check_other_files(settings)
         lines = texts(read, remarks)
         translated = translate_lines(lines, settings, interactive=read.isatty(), tell=remarks.tell)
         write = _opened(stack, settings, "output_file", "wb")
         attention = _opened(stack, settings, "attention_file", "wb")
-        at_once = write is not None or read.isatty()
         out = write or sys.stdout.buffer
         stack.enter_context(naming(Path(settings["output_file"] or settings["attention_file"] or "standard output")))
         for outputs, weights in translated:
             out.write("".join(f"{one_line(text)}\n" for text in outputs).encode())  # UTF-8 in any locale, as it is read
-            if at_once:
-                out.flush()
+            out.flush()  # whatever happens next, this line is out
             if attention is not None:
                 attention.write(f"{weights or 'null'}\n".encode())
         out.flush()
@@ -90,16 +88,33 @@ def _opened(stack: ExitStack, settings: dict[str, Any], key: str, mode: str) -> 
         raise RequestError(f"{key}={settings[key]}: cannot be {verb} ({error.strerror or error})") from error
 
 
-def _check_other_file(settings: dict[str, Any]) -> None:
-    """Refuses to write over the file that is read, and to write two things into one file."""
+def _standard_input() -> BinaryIO:
     from s2s_lab.faults import RequestError
 
+    if sys.stdin is None:
+        raise RequestError("standard input is closed: lines are expected there, or input_file=FILE")
+    return sys.stdin.buffer
+
+
+def _check_other_files(settings: dict[str, Any]) -> None:
+    """Refuses to write over a file that is read, and to write two things into one file."""
+    from s2s_lab.faults import RequestError
+
+    named = {key: settings[key] for key in settings if key.endswith("_file") and settings[key] is not None}
+    for name, node in (settings.get("constraint") or {}).items():
+        if node.get("file"):
+            named[f"constraint.{name}.file"] = node["file"]
     for key in ("output_file", "attention_file"):
-        place = Path(settings[key] or "")
-        if settings["input_file"] and place.is_file() and place.samefile(settings["input_file"]):
-            raise RequestError(f"{key}={settings[key]} is the input: another file is expected")
-    if settings["output_file"] is not None and settings["output_file"] == settings["attention_file"]:
-        raise RequestError(f"output_file={settings['output_file']} is also attention_file: two files are expected")
+        for other, path in named.items():
+            if key in named and other != key and _same_file(named[key], path):
+                raise RequestError(f"{key}={named[key]} is also {other}: another file is expected")
+
+
+def _same_file(one: str, other: str) -> bool:
+    places = Path(one), Path(other)
+    if all(place.is_file() for place in places):
+        return places[0].samefile(places[1])
+    return places[0].resolve() == places[1].resolve()
 
 
 def main() -> None:

@@ -83,10 +83,10 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     for remark in remarks(settings, prepared):
         _say(remark)
     network = _network(settings, prepared)
-    fill_tables(network.output, prepared)
     coverage = {} if settings.get("init") or checkpoint else fill_embeddings(network, prepared)
     if settings.get("init") and checkpoint is None:
         load_weights(network, read_model(Path(settings["init"]))[0])
+    fill_tables(network.output, prepared)
     frozen = FrozenModel(
         network=network,
         source=TextSide(prepared.source_tokenizer, prepared.source_vocabulary, num_sources=corpus.num_sources),
@@ -209,6 +209,11 @@ def _total_steps(trainer: Mapping[str, Any], batches: int) -> int:
         limits.append(-(-batches // trainer["accumulate"]) * trainer["max_epochs"])
     if not limits or min(limits) < 1:
         raise RequestError("trainer.max_steps or trainer.max_epochs must be at least 1")
+    if len(limits) == 2 and limits[0] < limits[1]:
+        _say(
+            f"trainer.max_steps={limits[0]} ends the training before the {limits[1]} steps of "
+            f"trainer.max_epochs={trainer['max_epochs']}; trainer.max_steps=-1 is no limit"
+        )
     return min(limits)
 
 

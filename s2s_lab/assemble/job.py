@@ -59,6 +59,8 @@ def check_parts(configuration: Any) -> None:
     _check_experiment_name(settings["experiment_name"])
     if settings["launch"]:
         check_devices(settings["trainer"])
+    if settings["trainer"]["max_epochs"] is None and settings["trainer"]["max_steps"] < 1:
+        raise RequestError("trainer.max_steps or trainer.max_epochs must be at least 1")
     check_kind(settings["data"]["corpus"], Corpus, "data.corpus")
     corpus = build(settings["data"]["corpus"], "data.corpus")
     for side in ("source", "target"):

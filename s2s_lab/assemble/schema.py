@@ -317,6 +317,10 @@ def _check_section(node: Mapping[str, Any], section: type, place: str) -> None:
             if not isinstance(value, Mapping):
                 raise RequestError(f"{where}={value!r}: a section with keys is expected")
             _check_section(value, typing.cast(type, inner), where)
+        elif hint in (list, list | None) and not isinstance(value, (list, str) if where == "runs" else list):
+            raise RequestError(f"{where}={value!r}: a list is expected, {where}=[...]")
+        elif where == "runs" and not all(isinstance(each, str) for each in value):
+            raise RequestError(f"runs={value!r}: run folders are expected")
         elif (hint is Node or Node in typing.get_args(hint)) and not isinstance(value, Mapping):
             raise RequestError(f"{where}={value!r}: a section with keys is expected; choose an option of the group")
 

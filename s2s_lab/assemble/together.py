@@ -206,6 +206,8 @@ def _checked_rerankers(nodes: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         keys = set(node) if isinstance(node, Mapping) else set()
         if keys != {"run", "kind", "weight"}:
             raise RequestError(f"rerank: {node!r}, expected {{run: DIR, kind: KIND, weight: NUMBER}}")
+        if not isinstance(node["run"], str):
+            raise RequestError(f"rerank.run is {node['run']!r}, expected a run folder")
         if node["kind"] not in KINDS:
             raise RequestError(f"rerank.kind is {node['kind']!r}, expected one of {', '.join(KINDS)}")
         if isinstance(node["weight"], bool) or not isinstance(node["weight"], int | float):

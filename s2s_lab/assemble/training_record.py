@@ -1,17 +1,19 @@
 """What a run folder holds of a training: what is known before its first step, and the model that it ends with."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from s2s_lab.data.prepare import PreparedData
+from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, save_model
 from s2s_lab.records.environment import git, machine, versions
 from s2s_lab.records.frozen_job import side_name
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.callbacks.recent_weights import put_weights
-from s2s_lab.training.checkpoint_io import BEST, read_checkpoint
+from s2s_lab.training.checkpoint_io import BEST, newest_good, read_checkpoint
 from s2s_lab.training.loggers.base import KeepsModels
 
 KEPT = ("seed", "parameters", "seconds", "steps", "tokens_per_second", "best", "average")
@@ -64,14 +66,14 @@ def finish_record(
         folder: of the run, trained.
         frozen: the network that was trained, with its text sides; gets the weights that are written.
         loggers: of the training.
-        average: weights by name; those of the best checkpoint where None.
+        average: weights by name; those of the best checkpoint where None, or of the newest where that was lost.
 
     Raises:
         RequestError: if the best checkpoint is damaged.
         OSError: if the model cannot be written.
     """
     if average is None:
-        best = read_checkpoint(folder.checkpoints / BEST)["state_dict"]
+        best = read_checkpoint(_chosen(folder.checkpoints))["state_dict"]
         prefix = "network."
         frozen.network.load_state_dict({key[len(prefix) :]: best[key] for key in best if key.startswith(prefix)})
     else:
@@ -81,3 +83,12 @@ def finish_record(
     for logger in loggers:
         if isinstance(logger, KeepsModels):
             logger.keep_model(folder.model, {key: facts[key] for key in KEPT if key in facts})
+
+
+def _chosen(checkpoints: Path) -> Path:
+    """The best checkpoint, or the newest one where none is called the best."""
+    best = checkpoints / BEST
+    newest = best if best.is_file() else newest_good(checkpoints).path
+    if newest is None:
+        raise RequestError(f"{checkpoints}: there is no whole checkpoint left to take the model from")
+    return newest

@@ -76,4 +76,4 @@ class FrozenJob:
 
 def side_name(value: str | list[str]) -> str:
     """The label of a side of the data; of several sources their labels in a row."""
-    return value if isinstance(value, str) else "-".join(map(str, value))
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)

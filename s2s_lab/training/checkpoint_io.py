@@ -170,6 +170,25 @@ def newest_good(folder: Path) -> Newest:
     return Newest(None, False, faults)
 
 
+def put_aside_damaged_best(folder: Path) -> str | None:
+    """Renames a best checkpoint that is damaged, so that a training does not end with it.
+
+    Args:
+        folder: of checkpoints.
+
+    Returns:
+        What is wrong with it; None where it is whole, or there is none.
+    """
+    best = folder / BEST
+    try:
+        if best.is_file() and not is_sealed(best):
+            read_checkpoint(best)
+    except DamagedCheckpointError as error:
+        best.rename(best.with_suffix(".damaged"))
+        return str(error)
+    return None
+
+
 def _seal(file: Any) -> None:
     """Makes the digest of all bytes before the comment's length the comment of the archive."""
     end = file.seek(0, os.SEEK_END) - COMMENT_LENGTH.size

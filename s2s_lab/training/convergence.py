@@ -1,5 +1,6 @@
 """Tells whether a training ended while its monitored metric was still getting better."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ def under_trained(
     """Judges a training from its validations.
 
     A run that spent its whole budget is under-trained when the best value of the last `tail` of its steps is better
-    than the best before them by more than `tolerance` of that value.
+    than the best before them by more than `tolerance` of that value; so is one whose last value is not finite.
 
     Args:
         values: (optimizer step, monitored value) of each validation, in order.
@@ -35,6 +36,9 @@ def under_trained(
         return Verdict(False, "early stopping found no more improvement")
     if len(values) < 2:
         return Verdict(True, "it was validated less than twice, so nothing shows that it had converged")
+    if not math.isfinite(values[-1][1]):
+        return Verdict(True, "the monitored value of its last validation is not finite")
+    values = [(step, value) for step, value in values if math.isfinite(value)]
     sign = 1.0 if higher_is_better else -1.0
     border = values[-1][0] * (1.0 - tail)
     before = [sign * value for step, value in values if step <= border] or [sign * values[0][1]]

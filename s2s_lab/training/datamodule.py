@@ -11,6 +11,9 @@ from s2s_lab.data.bucketing import BucketedBatches
 from s2s_lab.data.collate import Collator
 from s2s_lab.data.prepare import PreparedData
 
+VALIDATION_TOKENS = 1024
+"""Padded tokens that a validation batch may hold, however small those of training are."""
+
 
 class Seq2SeqDataModule(pl.LightningDataModule):
     """Batches of prepared data for any number of ranks.
@@ -101,12 +104,17 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         ]
 
     def _in_order(self, rows: np.ndarray | None) -> BucketedBatches:
+        """Batches with no more padded tokens than the largest of training, but for a sentence that has more alone."""
         assert self.trainer is not None
-        validation = self.prepared.splits["validation"]
+        validation, train = self.prepared.splits["validation"], self.prepared.splits["train"]
+        largest = self.training_batches.largest().indices
+        longest = max(int(lengths[largest].max()) for lengths in (train.source_lengths, train.target_lengths))
+        alone = max(int(lengths.max()) for lengths in (validation.source_lengths, validation.target_lengths))
         return BucketedBatches(
             source_lengths=validation.source_lengths,
             target_lengths=validation.target_lengths,
             max_sentences=256,
+            max_tokens=max(len(largest) * longest, alone, VALIDATION_TOKENS),
             shuffle=False,
             seed=0,
             rank=self.trainer.global_rank,

@@ -81,7 +81,7 @@ class Seq2SeqModule(pl.LightningModule):
         self.step_loss: torch.Tensor | float = 0.0
         self.step_parts: dict[str, torch.Tensor] = {}
         self.steps_logged = 0
-        self.validation_nll = SumMetric().set_dtype(torch.float64)
+        self.validation_nll = SumMetric(nan_strategy="disable").set_dtype(torch.float64)  # NaN is no loss of 0
         self.validation_tokens = SumMetric().set_dtype(torch.float64)
         self.examples: list[Example] = []
         self.validation_schedulers: list[Any] = []

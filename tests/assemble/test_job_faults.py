@@ -136,3 +136,15 @@ def test_a_small_file_system_that_fills_up(tmp_path: Path) -> None:
             assert whole(path)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_job_that_was_trained_before_is_not_begun_anew(finished: bool, tmp_path: Path, ended: Callable) -> None:
+    made = run(tmp_path)
+    if not finished:
+        made.update({"status": "interrupted"})
+    (made.path / ".lock").touch()
+    before = {path: path.read_bytes() for path in made.path.rglob("*") if path.is_file()}
+    code, lines = ended(made)
+    assert code == 2 and lines == [f"s2s-train: {made.path} holds a training already: --resume goes on with it"]
+    assert {path: path.read_bytes() for path in made.path.rglob("*") if path.is_file()} == before

@@ -11,6 +11,7 @@ import torch
 
 from s2s_lab.assemble.configuration import LATER_KEYS
 from s2s_lab.assemble.experiment import train
+from s2s_lab.assemble.inference import load_model
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder, find_runs
 from s2s_lab.training.checkpoint_io import read_checkpoint
@@ -126,6 +127,37 @@ def test_a_damaged_last_checkpoint_is_noticed_and_the_one_before_used(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "last.ckpt" in line and line.endswith("previous.ckpt is used instead")
     assert_same_run(whole("plain"), made)
+
+
+@pytest.mark.parametrize("kind", ["cut short", "altered", "gone"])
+def test_a_damaged_best_checkpoint_is_noticed_at_once_and_the_next_best_counts(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = stopped(tmp_path, VARIANTS["plain"], how="interrupt", step=6, monkeypatch=monkeypatch)
+    best = made.checkpoints / "best.ckpt"
+    if kind == "gone":
+        best.unlink()
+    else:
+        damaged(best, kind)
+    capsys.readouterr()
+    train(made, resume=True)
+    told = capsys.readouterr().err
+    assert ("best.ckpt" in told and "the best of the validations to come" in told) == (kind != "gone")
+    assert made.read()["status"] == "finished" and (made.model / "model.safetensors").is_file()
+    assert read_checkpoint(best)["global_step"] > 6
+    assert (made.checkpoints / "best.damaged").is_file() == (kind != "gone")
+
+
+def test_where_no_validation_is_left_the_model_is_that_of_the_newest_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = run(tmp_path, *PLAIN)
+    newest = read_checkpoint(made.checkpoints / "last.ckpt")["state_dict"]
+    shutil.rmtree(made.model)
+    (made.checkpoints / "best.ckpt").unlink()
+    train(made, resume=True)
+    model = load_model(made.path, device=torch.device("cpu"), precision="float32").network.state_dict()
+    assert all(torch.equal(model[key.removeprefix("network.")], value) for key, value in newest.items())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """When a run is called under-trained."""
 
+import math
+
 from s2s_lab.training.convergence import under_trained
 
 RISING = [(step, step / 1000) for step in range(100, 1001, 100)]
@@ -32,3 +34,9 @@ def test_a_metric_that_leaves_zero_late_is_under_trained_and_one_that_never_does
 
 def test_too_few_validations_show_nothing() -> None:
     assert under_trained([(10, 1.0)], higher_is_better=True, stopped_early=False).flag
+
+
+def test_values_that_are_not_finite_are_no_improvement_and_no_end() -> None:
+    broken = [(step, math.nan if step == 500 else value) for step, value in FLAT]
+    assert not under_trained(broken, higher_is_better=True, stopped_early=False).flag
+    assert under_trained([*FLAT, (1100, math.inf)], higher_is_better=False, stopped_early=False).flag

@@ -21,6 +21,7 @@ class BestCheckpoint(ModelCheckpoint):
     """
 
     def __init__(self, *, folder: Path, monitor: str, mode: str) -> None:
+        self.folder = folder
         super().__init__(
             dirpath=folder,
             filename=Path(BEST).stem,
@@ -42,7 +43,9 @@ class BestCheckpoint(ModelCheckpoint):
         return super().check_monitor_top_k(trainer, current) or trainer.strategy.reduce_boolean_decision(equal)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes back the best value; the paths become those of this folder."""
+        """Takes back the best value, where its checkpoint is still there; the paths become those of this folder."""
+        if not Path(self._here(state_dict["best_model_path"]) or self.folder).is_file():
+            return
         super().load_state_dict(
             {
                 **state_dict,

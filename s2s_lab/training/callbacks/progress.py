@@ -24,11 +24,11 @@ class TrainingProgress(pl.Callback):
         self.console = Console(file=sys.stderr)
         self.bar: Progress | None = None
         self.task: Any = None
-        self.began = 0.0
+        self.began, self.first = 0.0, 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draws the empty bar."""
-        self.began = time.perf_counter()
+        self.began, self.first = time.perf_counter(), trainer.global_step
         if not trainer.is_global_zero:
             return
         if self.console.is_terminal:
@@ -61,7 +61,7 @@ class TrainingProgress(pl.Callback):
             self.bar.update(self.task, completed=trainer.global_step, shown=shown)
         else:
             seconds = time.perf_counter() - self.began
-            left = seconds / max(1, trainer.global_step) * (self.total_steps - trainer.global_step)
+            left = seconds / max(1, trainer.global_step - self.first) * (self.total_steps - trainer.global_step)
             place = f"{self.title}: step {trainer.global_step}/{self.total_steps}"
             times = f"{seconds:.0f} s, about {left:.0f} s left"
             print("  ".join(filter(None, (place, shown, _rate(trainer), times))), file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """Keeps run.json true while a training runs: progress, best value, throughput, memory."""
 
 import contextlib
+import math
 import resource
 import time
 from typing import Any
@@ -26,6 +27,7 @@ class RunRecord(pl.Callback):
         self.folder = folder
         self.history: list[tuple[int, float]] = []
         self.began = self.before = 0.0
+        self.training = False  # from where it begins or goes on
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock, and records how far the training will go."""
@@ -33,6 +35,10 @@ class RunRecord(pl.Callback):
         self.began = time.perf_counter() - self.before
         if trainer.is_global_zero:
             self.folder.update({"total_steps": pl_module.total_steps})
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Knows that the counters are those of this run, a checkpoint's where it goes on from one."""
+        self.training = True
 
     def state_dict(self) -> dict[str, Any]:
         """The validations, and the seconds since the start."""
@@ -58,14 +64,16 @@ class RunRecord(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Records how far it came; a disk that cannot be written to does not hide what went wrong before."""
         assert isinstance(pl_module, Seq2SeqModule)
-        with contextlib.suppress(OSError, RequestError):
-            self._write(trainer, pl_module)
+        if self.training:
+            with contextlib.suppress(OSError, RequestError):
+                self._write(trainer, pl_module)
 
     def _write(self, trainer: pl.Trainer, module: Seq2SeqModule) -> None:
         if not trainer.is_global_zero:
             return
         sign = 1.0 if module.higher_is_better else -1.0
-        best = max(self.history, key=lambda item: (sign * item[1], item[0]), default=None)  # of equal ones the latest
+        finite = [item for item in self.history if math.isfinite(item[1])]
+        best = max(finite, key=lambda item: (sign * item[1], item[0]), default=None)  # of equal ones the latest
         stopped_by = _stopped_by(trainer, module.total_steps)
         stopped_early = stopped_by == "patience"
         verdict = under_trained(self.history, higher_is_better=module.higher_is_better, stopped_early=stopped_early)
@@ -81,13 +89,14 @@ class RunRecord(pl.Callback):
             "under_trained": verdict._asdict(),
             "stopped_by": stopped_by,
         }
-        if best is not None:
-            name = module.monitor
+        name = module.monitor
+        if self.history:
             facts["validations"] = {
                 "monitor": name,
                 "higher_is_better": module.higher_is_better,
                 "history": [list(item) for item in self.history],
             }
+        if best is not None:
             facts["best"] = {"metric": name, "value": best[1], "step": best[0], "checkpoint": "checkpoints/best.ckpt"}
         self.folder.update(facts)
 
