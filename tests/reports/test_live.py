@@ -298,7 +298,21 @@ def test_curves_of_chosen_runs(tmp_path: Path) -> None:
     assert seconds == curve(read_curves(run.metrics_csv), "train/loss", over="seconds")[0].tolist()
     go_on(run, 300, 400)
     assert reader.answers.curves(key, "validation/bleu", "step")["runs"][key]["x"][-1] == 400
-    assert reader.answers.curves("", "", "step") == {"names": [], "name": "", "over": "step", "runs": {}}
+    assert reader.answers.curves("", "", "step") == {"names": [], "name": "", "suffix": "", "over": "step", "runs": {}}
+
+
+def test_a_share_has_the_unit_of_the_list_in_its_curve_too(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "sweep", "gru", 1, steps=300)
+    run.metrics_csv.write_text(run.metrics_csv.read_text().replace("validation/bleu", "validation/exact_match"))
+    run.update({"best": {"metric": "validation/exact_match", "value": 0.25, "step": 300}})
+    reader = Reader(tmp_path)
+    (key,) = (row["key"] for row in reader.poll()["runs"])
+    assert reader.rows[key]["percent"]
+    found = reader.answers.curves(key, "validation/exact_match", "step")
+    _, values = curve(read_curves(run.metrics_csv), "validation/exact_match")
+    assert found["suffix"] == " %"
+    assert found["runs"][key]["y"] == pytest.approx([100 * value for value in values])
+    assert reader.answers.curves(key, "train/loss", "step")["suffix"] == ""
 
 
 def test_a_run_is_told_with_its_evaluations_and_attention(tmp_path: Path) -> None:

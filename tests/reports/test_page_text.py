@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from s2s_lab.records.curves import curve, read_curves
 from s2s_lab.reports import outputs
 from s2s_lab.reports.claims import Verdict
 from s2s_lab.reports.comparison import compare
@@ -175,6 +176,17 @@ def test_long_curves_are_thinned_but_keep_their_ends(tmp_path: Path) -> None:
     assert len(drawn["step"]) <= MOST_POINTS + 1
     assert (drawn["step"][0], drawn["step"][-1]) == (1, 5000)
     assert drawn["seconds"] is None
+
+
+def test_curves_of_shares_are_in_the_unit_of_the_tables(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=sentences(4))
+    run.metrics_csv.write_text(run.metrics_csv.read_text().replace("validation/bleu", "validation/token_accuracy"))
+    found = curves(collect([tmp_path]).rows)
+    recorded = read_curves(run.metrics_csv)
+    assert found["suffixes"] == {"validation/token_accuracy": " %"}
+    for name, series in found["runs"][0]["series"].items():
+        factor = 100 if name in found["suffixes"] else 1
+        assert series["value"] == pytest.approx((factor * curve(recorded, name)[1]).tolist())
 
 
 def test_curves_over_seconds_have_their_own_times(comparison: Comparison) -> None:

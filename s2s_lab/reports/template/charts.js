@@ -20,7 +20,7 @@
   function dots() {
     const score = scoreOf("dots-score");
     const entries = lab.split.entries.filter((entry) => entry.scores[score.name]);
-    const ordered = [...entries].sort((a, b) => (score.higher ? 1 : -1) * (a.scores[score.name].mean - b.scores[score.name].mean));
+    const ordered = [...entries].reverse().sort((a, b) => (score.higher ? 1 : -1) * (a.scores[score.name].mean - b.scores[score.name].mean));
     const traces = [];
     for (const [place, entry] of ordered.entries()) {
       const found = entry.scores[score.name];
@@ -56,6 +56,7 @@
     const buttons = [...lab.element("curves-over").querySelectorAll("button")];
     buttons[1].disabled = !timed;
     buttons[1].title = timed ? "" : "the records of these runs do not tell the time of a step";
+    const suffix = lab.data.curves.suffixes[name] ?? "";
     const over = timed && buttons[1].getAttribute("aria-pressed") === "true" ? "seconds" : "step";
     const named = new Set();
     const traces = runs.filter((run) => run.series[name][over]).map((run) => {
@@ -66,11 +67,11 @@
       return { type: "scatter", mode: points.value.length < 40 ? "lines+markers" : "lines", x: points[over], y: points.value,
         name: label, legendgroup: `row${run.row}`, showlegend: first, marker: { size: 4 },
         line: { color: lab.rowColour(run.row), width: 1.8 }, opacity: 0.9,
-        hovertemplate: `<b>${label}</b>, seed ${lab.text(run.seed)}<br>${over} %{x:,}: %{y:.4g}<extra></extra>` };
+        hovertemplate: `<b>${label}</b>, seed ${lab.text(run.seed)}<br>${over} %{x:,}: %{y:.4g}${suffix}<extra></extra>` };
     });
     lab.plot("curves-chart", traces, { height: 400, showlegend: true,
       xaxis: lab.axis({ title: over === "step" ? "Optimizer steps" : "Seconds of training", rangemode: "tozero" }),
-      yaxis: lab.axis({ title: lab.text(readable(name)) }) });
+      yaxis: lab.axis({ title: lab.text(readable(name)) + suffix }) });
   }
   const readable = (name) => name.replace("/", ": ").replace(/_/g, " ");
 

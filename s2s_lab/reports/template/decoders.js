@@ -53,7 +53,7 @@
       : `, interval ${lab.number(row.scores[score.name][1], score.digits)} to ${lab.number(row.scores[score.name][2], score.digits)}`}`;
     const hint = (row) => `<b>${lab.text(row.run)} · ${lab.text(row.strategy)}</b><br>${lab.text(score.title)} ${said(row)}<br>`
       + `${rate(row.speed)} sentences/s${row.tokens === null ? "" : `, ${rate(row.tokens)} tokens/s`}`
-      + `${row.errors === null ? "" : `<br>${lab.number(row.errors, 1)} % search errors`}`
+      + `${row.errors === null ? "" : `<br>${lab.number(row.errors, 1)} % known search errors`}`
       + `${best.includes(row) ? "<br>on the Pareto front" : ""}<br>${lines(row.signature)}`;
     const traces = [{ type: "scatter", mode: "lines", x: best.map((row) => row.speed), y: best.map((row) => value(row, score)),
       line: { color: lab.colour("soft"), width: 1.5, dash: "dot" }, hoverinfo: "skip" }];
@@ -104,7 +104,7 @@
     const made = lab.make("table", {}, [
       lab.make("thead", {}, [lab.make("tr", {}, [head("Strategy", "text sticky"), ...(several() ? [head("Run", "text")] : []),
         ...scores.map((score) => head(score.title + score.suffix, "", score.higher)), head("Sentences/s", "", true),
-        head("Tokens/s", "", true), head("Search errors %", "", false)])]),
+        head("Tokens/s", "", true), head("Known search errors %", "", false)])]),
       lab.make("tbody", {}, body)]);
     lab.element("decoders-table").replaceChildren(made);
     lab.sortable(made);
