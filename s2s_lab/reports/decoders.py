@@ -21,6 +21,7 @@ from s2s_lab.reports.decoder_records import Sentences, model_key, read_sentences
 from s2s_lab.reports.decoder_rows import DecoderRow, DecoderTable
 from s2s_lab.reports.entries import LEVEL, ScoreKind
 from s2s_lab.reports.numbers import OF_OUTPUTS
+from s2s_lab.reports.runs import row_labels
 from s2s_lab.reports.telling_apart import TEST_SEED
 
 SAMPLES = 1000
@@ -143,11 +144,10 @@ def _labels(evaluations: Sequence[Evaluation], given: Mapping[Path, str | None])
 
 
 def _run_labels(runs: Sequence[RunFolder]) -> list[str]:
-    """Name runs; those of one name with their seeds, and with their folders where these are the same too."""
-    facts = [run.read() for run in runs]
-    names = [str(each.get("name") or run.path.name) for run, each in zip(runs, facts, strict=True)]
-    seeded = [f"{name} seed {each.get('seed')}" if names.count(name) > 1 else name
-              for name, each in zip(names, facts, strict=True)]  # fmt: skip
+    """Name runs by their rows; those of one row with their seeds, and with their folders where these are the same."""
+    names = row_labels(runs)
+    seeded = [f"{name} seed {run.read().get('seed')}" if names.count(name) > 1 else name
+              for name, run in zip(names, runs, strict=True)]  # fmt: skip
     return [f"{label} [{run.path.name}]" if seeded.count(label) > 1 else label
             for label, run in zip(seeded, runs, strict=True)]  # fmt: skip
 

@@ -20,8 +20,10 @@ from s2s_lab.metrics.search_errors import MARGIN
 from s2s_lab.metrics.significance import holm, paired_bootstrap
 from s2s_lab.records.evaluation import write_evaluation
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.reports.decoders import DecoderTable, decoder_table
+from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.decoders import DecoderTable, decoder_table, decoder_tables
 from s2s_lab.reports.decoders_file import check_table_file, print_decoders, write_decoders
+from s2s_lab.reports.runs import collect
 from s2s_lab.reports.telling_apart import TEST_SEED
 from tests.reports.synthetic import Sentences, sentences, write_run
 
@@ -125,6 +127,21 @@ def test_rows_are_ranked_tested_against_the_best_and_have_paired_intervals(grid:
 def test_the_front_is_what_nothing_beats_in_quality_and_speed(grid: RunFolder) -> None:
     found = rows(decoder_table([grid], "test"))
     assert {name for name, row in found.items() if row.on_front} == {"beam", "greedy"}  # wide and sampling are beaten
+
+
+def test_runs_are_named_by_their_rows_and_told_apart(tmp_path: Path, made: Sentences) -> None:
+    for cell, seeds in (("gru", (1,)), ("lstm", (1, 2))):
+        for seed in seeds:
+            settings = {"cell": {"_target_": f"s2s_lab.models.cells.{cell}.{cell.upper()}Cell"}}
+            write_run(tmp_path, "mine", seed, made=made, settings=settings)
+    comparison = compare(collect([tmp_path]), samples=20)
+    of_folder = {run.folder.path: row.label for row in comparison.rows for run in row.runs}
+    table = decoder_tables(comparison)["test"]
+    assert len({row.run for row in table.rows}) == len(of_folder) == 3
+    for row in table.rows:
+        label = of_folder[row.folder.parents[2]]
+        assert row.run.startswith(label) and "cell=" in label
+        assert (row.run != label) == ("LSTM" in label), "a seed is named where a row has several"
 
 
 def test_search_errors_are_against_the_best_output_known_of_the_same_model(

@@ -4,7 +4,14 @@
   if (!chooser) return;
   const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "bowtie"];
   const several = () => new Set(lab.split.decoders.rows.map((row) => row.run)).size > 1;
-  const named = (row) => (several() ? `${row.run} · ${row.strategy}` : row.strategy);
+  // What stands beside a mark: of runs that share their name what differs, cut before the strategy is.
+  function named(row, most) {
+    const runs = lab.split.decoders.rows.map((each) => each.run), start = row.run.indexOf(" (") + 2;
+    const shared = start > 1 && runs.every((run) => run.startsWith(row.run.slice(0, start)));
+    const run = shared ? row.run.slice(start).replace(")", "") : row.run, room = Math.max(8, most - row.strategy.length - 3);
+    const text = several() ? `${run.length > room ? `${run.slice(0, room - 1)}…` : run} · ${row.strategy}` : row.strategy;
+    return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  }
   const rate = (value) => lab.number(value, value !== null && value < 10 ? 2 : 0);
   const value = (row, score) => row.scores[score.name]?.[0] ?? null;
   const chosenScore = () => lab.split.decoders.scores.find((score) => score.name === chooser.value);
@@ -28,8 +35,7 @@
     const taken = rows.map((row) => { const [x, y] = pixel(row); return [x - 8, y - 8, x + 8, y + 8]; });
     const made = [];
     for (const row of [...first, ...rows.filter((row) => !first.includes(row))]) {
-      const [x, y] = pixel(row), most = lab.narrow() ? 24 : 44, name = named(row);
-      const text = name.length > most ? `${name.slice(0, most - 1)}…` : name;
+      const [x, y] = pixel(row), text = named(row, lab.narrow() ? 24 : 52);
       const wide = text.length * 6.4 + 4;
       const beside = [["left", x + 11, y - 8, 11, 0], ["right", x - 11 - wide, y - 8, -11, 0]];
       const above = [["left", x - 6, y - 27, -6, 18], ["right", x + 6 - wide, y - 27, 6, 18]];
