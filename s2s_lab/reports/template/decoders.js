@@ -4,11 +4,12 @@
   if (!chooser) return;
   const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "bowtie"];
   const several = () => new Set(lab.split.decoders.rows.map((row) => row.run)).size > 1;
-  // What stands beside a mark: of runs that share their name what differs, cut before the strategy is.
+  // What stands beside a mark: of runs that share their name what differs, its keys left out and cut before the strategy is.
   function named(row, most) {
     const runs = lab.split.decoders.rows.map((each) => each.run), start = row.run.indexOf(" (") + 2;
     const shared = start > 1 && runs.every((run) => run.startsWith(row.run.slice(0, start)));
-    const run = shared ? row.run.slice(start).replace(")", "") : row.run, room = Math.max(8, most - row.strategy.length - 3);
+    const whole = shared ? row.run.slice(start).replace(")", "") : row.run, room = Math.max(8, most - row.strategy.length - 3);
+    const run = whole.length > room ? whole.replace(/\w+=/g, "") : whole;
     const text = several() ? `${run.length > room ? `${run.slice(0, room - 1)}…` : run} · ${row.strategy}` : row.strategy;
     return text.length > most ? `${text.slice(0, most - 1)}…` : text;
   }
@@ -76,7 +77,7 @@
     const ends = rows.flatMap((row) => row.scores[score.name].filter((end) => end !== null));
     const padded = (low, high, share, least) => { const pad = Math.max((high - low) * share, least); return [low - pad, high + pad]; };
     const ranges = { x: padded(Math.min(...speeds), Math.max(...speeds), lab.narrow() ? 0.12 : 0.09, 0.08),
-      y: padded(Math.min(...ends), Math.max(...ends), 0.08, 1e-6 + Math.abs(ends[0] ?? 1) * 0.01) };
+      y: padded(Math.min(...ends), Math.max(...ends), 0.08, 0.02 * Math.max(...ends.map(Math.abs)) || 1) };
     const height = 440, size = [lab.element("decoders-chart").clientWidth - 76, height - 76];
     lab.plot("decoders-chart", traces, { height, annotations: rows.length ? names(rows, best, score, ranges, size) : [],
       xaxis: lab.axis({ title: "Sentences per second", type: "log", range: ranges.x, ...lab.ticks(...ranges.x) }),
