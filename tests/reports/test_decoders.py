@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 
 from s2s_lab.faults import RequestError
@@ -25,7 +26,7 @@ from s2s_lab.reports.decoders import DecoderTable, decoder_table, decoder_tables
 from s2s_lab.reports.decoders_file import check_table_file, print_decoders, write_decoders
 from s2s_lab.reports.runs import collect
 from s2s_lab.reports.telling_apart import TEST_SEED
-from tests.reports.synthetic import Sentences, sentences, write_run
+from tests.reports.synthetic import HOSTILE, Sentences, sentences, write_run
 
 COUNT = 40
 RIGHT = {"greedy": 10, "beam": 30, "wide": 29, "sampling": 3}
@@ -248,6 +249,16 @@ def test_the_table_is_written_whole(grid: RunFolder, tmp_path: Path) -> None:
     assert len(lines) == 2 + len(RIGHT) and len({line.count("|") for line in lines}) == 1
     with pytest.raises(RequestError, match=r"table=t.xls: a file that ends in"):
         check_table_file("t.xls")
+
+
+def test_names_stay_text_in_markdown(grid: RunFolder, tmp_path: Path) -> None:
+    folders = sorted(grid.path.glob("evaluation/test/*"))
+    labels = {folder.resolve(): f"{HOSTILE} *a* _b_ `c` | [d](e) {place}" for place, folder in enumerate(folders)}
+    write_decoders([decoder_table([grid], "test", only=labels)], str(tmp_path / "t.md"))
+    written = (tmp_path / "t.md").read_text()
+    shown = MarkdownIt().enable("table").render(written)
+    assert written.count("| &lt;/script&gt;") == len(folders) and "<img" not in shown and "<script" not in shown
+    assert not any(f"<{tag}" in shown for tag in ("em", "code", "a ", "b>")) and shown.count("<tr>") == len(folders) + 1
 
 
 @pytest.mark.parametrize(
