@@ -41,12 +41,18 @@ def decoder_tables(comparison: Comparison) -> dict[str, DecoderTable]:
     for split in comparison.splits:
         decoded = Counter(run.folder.path for entry in split.entries for run in entry.runs)
         if max(decoded.values(), default=0) > 1:
-            tables[split.split] = decoder_table(runs, split.split)
+            facts = split.entries[0].evaluations[0].facts
+            tables[split.split] = decoder_table(runs, str(facts["split"]), fingerprint=facts.get("data_fingerprint"))
     return tables
 
 
 def decoder_table(
-    runs: Sequence[RunFolder], split: str, *, only: Mapping[Path, str | None] | None = None, samples: int = SAMPLES
+    runs: Sequence[RunFolder],
+    split: str,
+    *,
+    only: Mapping[Path, str | None] | None = None,
+    fingerprint: str | None = None,
+    samples: int = SAMPLES,
 ) -> DecoderTable:
     """Compare all evaluations of runs on one split.
 
@@ -55,13 +61,14 @@ def decoder_table(
         split: As recorded.
         only: Resolved folders of the evaluations that get a row, with the label of each or None; by default all. The
             others count where search errors ask for the best known output.
+        fingerprint: Of the data; evaluations on other data are no rows then.
         samples: Resamples of intervals and tests.
 
     Raises:
         RequestError: If a record cannot be read, or rows were scored on different data.
     """
-    found = [(run, [each for each in map(read_evaluation, run.evaluation_folders()) if each.facts["split"] == split])
-             for run in runs]  # fmt: skip
+    found = [(run, [each for each in map(read_evaluation, run.evaluation_folders()) if each.facts["split"] == split
+                    and fingerprint in (None, each.facts.get("data_fingerprint"))]) for run in runs]  # fmt: skip
     chosen = [
         (number, each)
         for number, (_, evaluations) in enumerate(found)

@@ -17,7 +17,7 @@ from s2s_lab.reports.live.row import read_settings, total_steps
 from s2s_lab.reports.live.watch import Watch
 from s2s_lab.sweeps.ledger import Ledger
 from tests.reports.live_runs import Reader, appended, go_on, start_run, write_ledger
-from tests.reports.synthetic import HOSTILE, sentences, write_run
+from tests.reports.synthetic import HOSTILE, evaluate, sentences, write_run
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +112,16 @@ def test_a_failure_is_told_with_the_last_line_of_its_error(tmp_path: Path) -> No
     reader.poll()
     row = reader.row("gru")
     assert (row["status"], row["note"]) == ("failed", f"ValueError: {HOSTILE}")
+
+
+def test_runs_that_were_scored_on_different_data_have_a_report(tmp_path: Path) -> None:
+    for number, model in enumerate(("gru", "lstm")):
+        run = write_run(tmp_path / "sweep", model, 1, made=sentences(4), strategies=())
+        evaluate(run, "greedy", sentences(4 + number), 0.6, 1, fingerprint=f"{number}" * 16)
+    reader = Reader(tmp_path)
+    reader.poll()
+    page = reader.answers.report(next(iter(reader.rows.values()))["experiment"])
+    assert all(f"test (data {str(number) * 8})" in page for number in range(2))
 
 
 def test_a_search_that_is_not_in_the_folder_shown_is_not_on_its_page(tmp_path: Path) -> None:

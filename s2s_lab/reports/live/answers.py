@@ -210,7 +210,7 @@ class Answers:
                     for folder in {place.parent for place in places}
                     if (folder / SEARCH).resolve().is_relative_to(self.watch.root)
                 )
-                self._report = (state, render(compare(collect(places)), limits=Limits(searches=searches)))
+                self._report = (state, render(compare(collect(places), apart=True), limits=Limits(searches=searches)))
             return self._report[1]
 
     def _evaluations(self, run: Watched) -> list[dict[str, Any]]:
