@@ -104,16 +104,17 @@ def _print(done: "Done", name: str, console: "Console") -> None:
     from rich.markup import escape
 
     from s2s_lab.reports.decoders import is_quality
+    from s2s_lab.reports.numbers import shown
 
     facts = done.facts
     scores = [score for score in facts["scores"] if is_quality(score) and score["value"] is not None]
-    shown = escape("  ".join(f"{score['name']} {score['value']:.4g}" for score in scores))
+    told = escape("  ".join(f"{score['name']} {shown(score['value'], score['signature'])}" for score in scores))
     label = escape(name)
     called = done.label or done.words
     strategy = escape(f"{called} ({facts['strategy']})" if called else facts["strategy"])
     before = "" if done.anew else "recorded before  "
     console.print(
-        f"[bold]{label}[/]  {escape(facts['split'])}  {strategy}  {shown}  {before}"
+        f"[bold]{label}[/]  {escape(facts['split'])}  {strategy}  {told}  {before}"
         f"{facts['sentences_per_second']:.0f} sentences/s  [dim]{escape(str(done.folder))}[/]"
     )
     for warning in facts["warnings"]:

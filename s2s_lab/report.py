@@ -7,6 +7,7 @@ ABOUT = """Writes one self-contained HTML page about the runs: leaderboard with 
 letters, scores of all seeds, a sweep's settings and their importance, the trials of a search, learning curves, quality
 against speed, scores by length and word frequency, attention, outputs side by side; of decoding strategies their front
 of quality and speed, beam curves, search errors by length and the beams of single sentences as trees. It works offline.
+Runs that were scored on different data have tables of their own.
 
 RUN is a run folder or a folder that holds some, e.g. outputs/demo; or a study, e.g. experiments/lake_baroni_2018, whose
 claims are then shown with their verdicts, from its results.json."""
@@ -76,7 +77,7 @@ def _report(arguments: argparse.Namespace) -> None:
     runs = [place for place in arguments.runs if not is_study(place)]
     study = read_study_view(studies[0]) if studies else None
     collection = collect(runs) if runs else Collection((), ())
-    comparison = compare(collection, only=only, samples=arguments.samples, test=arguments.test)
+    comparison = compare(collection, only=only, samples=arguments.samples, test=arguments.test, apart=True)
     limits = Limits(sentences=arguments.sentences, attention=arguments.attention)
     tables = decoder_tables(comparison)
     write_page(path, comparison, limits=limits, title=arguments.title, study=study, tables=tables)

@@ -30,6 +30,7 @@ def compare(
     only: Sequence[str] | None = None,
     samples: int | None = None,
     test: Test = "bootstrap",
+    apart: bool = False,
 ) -> Comparison:
     """Compare rows on every split they were evaluated on.
 
@@ -38,20 +39,23 @@ def compare(
         only: Names of the scores to compare; all by default.
         samples: Resamples of each paired test; by default as many as the number of tests asks for.
         test: Which paired test.
+        apart: Whether evaluations of one split on different data are compared apart, rather than refused.
 
     Raises:
         RequestError: If scores of one name have different signatures, evaluations of one split have different data, or
             the test does not fit the seeds.
     """
+    names = _split_names(collection) if apart else {}
     by_split: dict[str, list[tuple[Row, Run, Evaluation]]] = {}
     given: set[str] = set()
     for row in collection.rows:
         for run in row.runs:
             for evaluation in run.evaluations:
+                split = names.get(_data(evaluation), str(evaluation.facts["split"]))
                 if evaluation.facts.get("given_outputs"):
-                    given.add(str(evaluation.facts["split"]))
+                    given.add(split)
                     continue
-                by_split.setdefault(str(evaluation.facts["split"]), []).append((row, run, evaluation))
+                by_split.setdefault(split, []).append((row, run, evaluation))
     if only:
         known = {score["name"] for items in by_split.values() for _, _, item in items for score in item.facts["scores"]}
         for name in only:
@@ -71,6 +75,17 @@ def compare(
     evaluated = {entry.row.key for split in splits for entry in split.entries}
     unevaluated = tuple(row for row in collection.rows if row.key not in evaluated)
     return Comparison(collection.rows, splits, collection.leftovers, unevaluated, collection.differences)
+
+
+def _data(evaluation: Evaluation) -> tuple[str, str]:
+    return str(evaluation.facts["split"]), str(evaluation.facts.get("data_fingerprint"))
+
+
+def _split_names(collection: Collection) -> dict[tuple[str, str], str]:
+    """Name each split on each data: by the split alone where its data is one."""
+    found = dict.fromkeys(_data(each) for row in collection.rows for run in row.runs for each in run.evaluations)
+    splits = [split for split, _ in found]
+    return {(split, data): split if splits.count(split) == 1 else f"{split} (data {data[:8]})" for split, data in found}
 
 
 def statistics_of(evaluation: Evaluation, score: str) -> np.ndarray:
@@ -167,7 +182,8 @@ def _check_same_data(split: str, items: Sequence[tuple[Row, Run, Evaluation]]) -
             if ours != theirs:
                 raise RequestError(
                     f"{split}: {first_run.name} ({first.folder}) and {run.name} ({evaluation.folder}) were scored on "
-                    f"different {what} ({_brief(ours)} and {_brief(theirs)}); such scores cannot be compared"
+                    f"different {what} ({_brief(ours)} and {_brief(theirs)}); such scores cannot be compared "
+                    "(name fewer runs, or see them apart with s2s-report)"
                 )
 
 

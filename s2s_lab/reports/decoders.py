@@ -21,6 +21,7 @@ from s2s_lab.reports.decoder_records import Sentences, model_key, read_sentences
 from s2s_lab.reports.decoder_rows import DecoderRow, DecoderTable
 from s2s_lab.reports.entries import LEVEL, ScoreKind
 from s2s_lab.reports.numbers import OF_OUTPUTS
+from s2s_lab.reports.runs import row_labels
 from s2s_lab.reports.telling_apart import TEST_SEED
 
 SAMPLES = 1000
@@ -40,12 +41,18 @@ def decoder_tables(comparison: Comparison) -> dict[str, DecoderTable]:
     for split in comparison.splits:
         decoded = Counter(run.folder.path for entry in split.entries for run in entry.runs)
         if max(decoded.values(), default=0) > 1:
-            tables[split.split] = decoder_table(runs, split.split)
+            facts = split.entries[0].evaluations[0].facts
+            tables[split.split] = decoder_table(runs, str(facts["split"]), fingerprint=facts.get("data_fingerprint"))
     return tables
 
 
 def decoder_table(
-    runs: Sequence[RunFolder], split: str, *, only: Mapping[Path, str | None] | None = None, samples: int = SAMPLES
+    runs: Sequence[RunFolder],
+    split: str,
+    *,
+    only: Mapping[Path, str | None] | None = None,
+    fingerprint: str | None = None,
+    samples: int = SAMPLES,
 ) -> DecoderTable:
     """Compare all evaluations of runs on one split.
 
@@ -54,13 +61,14 @@ def decoder_table(
         split: As recorded.
         only: Resolved folders of the evaluations that get a row, with the label of each or None; by default all. The
             others count where search errors ask for the best known output.
+        fingerprint: Of the data; evaluations on other data are no rows then.
         samples: Resamples of intervals and tests.
 
     Raises:
         RequestError: If a record cannot be read, or rows were scored on different data.
     """
-    found = [(run, [each for each in map(read_evaluation, run.evaluation_folders()) if each.facts["split"] == split])
-             for run in runs]  # fmt: skip
+    found = [(run, [each for each in map(read_evaluation, run.evaluation_folders()) if each.facts["split"] == split
+                    and fingerprint in (None, each.facts.get("data_fingerprint"))]) for run in runs]  # fmt: skip
     chosen = [
         (number, each)
         for number, (_, evaluations) in enumerate(found)
@@ -143,11 +151,10 @@ def _labels(evaluations: Sequence[Evaluation], given: Mapping[Path, str | None])
 
 
 def _run_labels(runs: Sequence[RunFolder]) -> list[str]:
-    """Name runs; those of one name with their seeds, and with their folders where these are the same too."""
-    facts = [run.read() for run in runs]
-    names = [str(each.get("name") or run.path.name) for run, each in zip(runs, facts, strict=True)]
-    seeded = [f"{name} seed {each.get('seed')}" if names.count(name) > 1 else name
-              for name, each in zip(names, facts, strict=True)]  # fmt: skip
+    """Name runs by their rows; those of one row with their seeds, and with their folders where these are the same."""
+    names = row_labels(runs)
+    seeded = [f"{name} seed {run.read().get('seed')}" if names.count(name) > 1 else name
+              for name, run in zip(names, runs, strict=True)]  # fmt: skip
     return [f"{label} [{run.path.name}]" if seeded.count(label) > 1 else label
             for label, run in zip(seeded, runs, strict=True)]  # fmt: skip
 

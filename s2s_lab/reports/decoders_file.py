@@ -21,6 +21,7 @@ from s2s_lab.reports.decoder_rows import DecoderRow, DecoderTable
 from s2s_lab.reports.decoders import OF_THE_MODEL
 from s2s_lab.reports.entries import ScoreKind
 from s2s_lab.reports.numbers import OF_OUTPUTS, decimal, digits_for, p_text, rate, title_of, unit_of
+from s2s_lab.reports.study_tables import cell
 from s2s_lab.reports.terminal import print_table
 
 ENDINGS = (".md", ".csv", ".json")
@@ -185,17 +186,13 @@ def _width(drawn: Table, console: Console) -> int:
 def _write_markdown(tables: Sequence[DecoderTable], file: TextIO) -> None:
     for table in tables:
         columns = columns_of(table)
-        file.write(f"### {table.split}: {table.sentences:,} sentences\n\n")
-        file.write(f"| {' | '.join(_cell(column.title) for column in columns)} |\n")
+        file.write(f"### {cell(table.split)}: {table.sentences:,} sentences\n\n")
+        file.write(f"| {' | '.join(cell(column.title) for column in columns)} |\n")
         file.write(f"|{'|'.join('---' if column.title in ('run', 'decoding') else '---:' for column in columns)}|\n")
         for row in table.rows:
-            file.write(f"| {' | '.join(_cell(column.cell(row)) for column in columns)} |\n")
-        file.write("".join(f"\n{line}\n" for line in _explanation(table)))
+            file.write(f"| {' | '.join(cell(column.cell(row)) for column in columns)} |\n")
+        file.write("".join(f"\n{cell(line)}\n" for line in _explanation(table)))
         file.write("\n" if table is not tables[-1] else "")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _write_csv(tables: Sequence[DecoderTable], file: TextIO) -> None:

@@ -56,6 +56,11 @@ def unit_of(signature: str) -> Unit:
     return Unit(100.0 if share else 1.0, " %" if share else "", low, high)
 
 
+def unit_of_curve(name: str) -> Unit:
+    """Tell how a learning curve is shown from its name, e.g. `validation/exact_match`."""
+    return unit_of(name.rpartition("/")[2])
+
+
 def title_of(name: str) -> str:
     """Write a score's or a fact's name as a heading: `exact_match` becomes `Exact match`."""
     return ACRONYMS.get(name) or name.replace("_", " ").capitalize()
@@ -74,6 +79,12 @@ def digits_for(values: list[float]) -> int:
     if largest >= 1000:
         return 0
     return 2 if largest >= 1 else 4
+
+
+def shown(value: float, signature: str) -> str:
+    """Write a recorded score alone, in its unit."""
+    unit = unit_of(signature)
+    return decimal(value * unit.factor, digits_for([value * unit.factor])) + unit.suffix
 
 
 def count(value: float | None) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from s2s_lab.metrics.base import signature_fields
 from s2s_lab.reports.differences import mark_words
 from s2s_lab.reports.entries import SplitComparison
 
@@ -20,8 +21,11 @@ def browser(split: SplitComparison, most: int) -> dict[str, Any]:
 
     Returns:
         `seeds`, those that can be chosen; `outputs`, for each entry and each seed the marked outputs: None where the
-        entry has no such seed, and 0 for an output that equals that of the entry's first seed.
+        entry has no such seed, and 0 for an output that equals that of the entry's first seed; `folded`, whether words
+        are compared without regard to case, as the score that ranks does.
     """
+    fields = {} if split.monitor is None else signature_fields(split.monitor.signature)
+    folded = fields.get("case") == "lc"
     first = split.entries[0].evaluations[0]
     sources, references = first.sources(), first.references()
     count = min(most, len(sources))
@@ -35,7 +39,7 @@ def browser(split: SplitComparison, most: int) -> dict[str, Any]:
             if str(run.seed) in kept:
                 lines = evaluation.hypotheses()
                 of_seed[str(run.seed)] = [lines[index] for index in indices]
-        outputs.append([_marked(of_seed, seed, references, indices) for seed in kept])
+        outputs.append([_marked(of_seed, seed, references, indices, folded) for seed in kept])
     return {
         "total": len(sources),
         "indices": indices,
@@ -44,14 +48,17 @@ def browser(split: SplitComparison, most: int) -> dict[str, Any]:
         "seeds": kept,
         "left_out": len(seeds) - len(kept),
         "outputs": outputs,
+        "folded": folded,
     }
 
 
-def _marked(of_seed: dict[str, list[str]], seed: str, references: list, indices: list[int]) -> list[Any] | None:
+def _marked(
+    of_seed: dict[str, list[str]], seed: str, references: list, indices: list[int], folded: bool
+) -> list[Any] | None:
     if seed not in of_seed:
         return None
     own, earliest = of_seed[seed], next(iter(of_seed.values()))
     return [
-        0 if own is not earliest and line == before else mark_words(line, references[index])
+        0 if own is not earliest and line == before else mark_words(line, references[index], fold=folded)
         for line, before, index in zip(own, earliest, indices, strict=True)
     ]

@@ -17,7 +17,7 @@ from s2s_lab.reports.decoder_chart import DecoderTable, decoder_chart
 from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.frequency import EDGES, frequency_scores, group_label, training_counts
 from s2s_lab.reports.lengths import bucket_label, bucket_of, length_buckets, score_in_buckets
-from s2s_lab.reports.numbers import digits_for, title_of, unit_of
+from s2s_lab.reports.numbers import digits_for, title_of, unit_of, unit_of_curve
 from s2s_lab.reports.outputs import browser
 from s2s_lab.reports.runs import Row
 from s2s_lab.reports.search_errors import search_errors
@@ -80,8 +80,8 @@ def curves(rows: Sequence[Row]) -> dict[str, Any]:
     """Give the learning curves of all runs.
 
     Returns:
-        `names` of the curves, monitored and validation ones first; `runs`, each with row, seed and its curves as step,
-        seconds (None where the record has none) and value.
+        `names` of the curves, monitored and validation ones first; `suffixes`, the units of those that have one;
+        `runs`, each with row, seed and its curves as step, seconds (None where the record has none) and value.
     """
     names: dict[str, None] = {}
     runs = []
@@ -98,12 +98,17 @@ def curves(rows: Sequence[Row]) -> dict[str, Any]:
                 kept = _thinned(len(values))
                 _, seconds = curve(columns, "seconds", over=name)
                 times = seconds[kept].tolist() if len(seconds) == len(values) else None
-                drawn[name] = {"step": steps[kept].tolist(), "seconds": times, "value": values[kept].tolist()}
+                drawn[name] = {
+                    "step": steps[kept].tolist(),
+                    "seconds": times,
+                    "value": (values[kept] * unit_of_curve(name).factor).tolist(),
+                }
                 names[name] = None
             runs.append({"row": position, "seed": str(run.seed), "series": drawn})
     monitors = {f"validation/{(row.configuration.get('metrics') or {}).get('monitor')}" for row in rows}
     ranked = sorted(names, key=lambda name: (name not in monitors, "loss" not in name, name.startswith("train/"), name))
-    return {"names": ranked, "runs": runs}
+    suffixes = {name: unit.suffix for name in ranked if (unit := unit_of_curve(name)).suffix}
+    return {"names": ranked, "suffixes": suffixes, "runs": runs}
 
 
 def _split(

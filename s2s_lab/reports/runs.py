@@ -1,6 +1,6 @@
 """The runs of a comparison: read from their folders, grouped into rows that differ only in the seed, and labelled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,18 @@ def collect(places: Iterable[Path | str]) -> Collection:
     return Collection(rows, tuple(leftovers), differences)
 
 
+def row_labels(runs: Sequence[RunFolder]) -> list[str]:
+    """Name the row of each run as `collect` names it, whether the run came to its end or not."""
+    facts = [run.read() for run in runs]
+    configurations = [run.configuration() if run.configuration_file.is_file() else {} for run in runs]
+    keys = [_key(*pair) for pair in zip(facts, configurations, strict=True)]
+    first = [keys.index(key) for key in dict.fromkeys(keys)]
+    names = [str(facts[place].get("name") or runs[place].path.name) for place in first]
+    labels = _labels(names, [configurations[place] for place in first], [keys[place] for place in first])
+    named = dict(zip([keys[place] for place in first], labels, strict=True))
+    return [named[key] for key in keys]
+
+
 def short(value: Any) -> str:
     """Write a configuration's value briefly; of a dotted class path only the last part."""
     if isinstance(value, str) and value.startswith("s2s_lab.") and " " not in value:
@@ -176,7 +188,11 @@ def _why_unfinished(run: Run) -> str:
 
 
 def _row_key(run: Run) -> str:
-    return str(run.facts.get("row_hash") or configuration_hash(run.configuration, without=NOT_COMPARED))
+    return _key(run.facts, run.configuration)
+
+
+def _key(facts: Mapping[str, Any], configuration: Mapping[str, Any]) -> str:
+    return str(facts.get("row_hash") or configuration_hash(configuration, without=NOT_COMPARED))
 
 
 def _one_for_each_seed(runs: Sequence[Run]) -> tuple[tuple[Run, ...], list[Run]]:

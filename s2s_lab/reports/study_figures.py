@@ -23,7 +23,9 @@ FIGURES = {
     "seeds.png": "The seeds of each row",
 }
 MOST_ROWS = 60
+MOST_INCHES = 60.0  # of a figure's height
 COLOURS = ("#0f6cbd", "#c4501b", "#3b7a2a", "#7a3fa0", "#8a6d00", "#b0356b")
+MARKERS = "os^vPX<>*hp"  # as many as share no divisor with the colours
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -51,7 +53,7 @@ def draw_figures(study: Study, jobs: Sequence[Entry], folder: Path) -> dict[str,
     """
     measured = measurements(study, jobs)
     drawers: dict[str, Callable[[Study, Sequence[Measured]], Any]] = {
-        "scores.png": _scores, "trends.png": _trends, "seeds.png": _seeds,
+        "scores.png": scores_figure, "trends.png": _trends, "seeds.png": _seeds,
     }  # fmt: skip
     drawn = {}
     for name, shows in FIGURES.items():
@@ -101,39 +103,64 @@ def _shown(study: Study, measured: "Sequence[Measured]") -> "list[Measured]":
     return [item for item in measured if item.score == score and item.row in rows]
 
 
-def _scores(study: Study, measured: "Sequence[Measured]") -> Any:
+def scores_figure(study: Study, measured: "Sequence[Measured]") -> Any:
+    """Draw the main score: a band for each row, within it a place for each of its evaluations; None without scores."""
     items = _shown(study, measured)
     if not items:
         return None
     rows, evaluations = list(dict.fromkeys(i.row for i in items)), list(dict.fromkeys(i.evaluation for i in items))
-    figure, axes = _figure(8, 1.2 + 0.32 * len(rows))
+    places = _places(items)
+    most = max(sum(item.row == row for item in items) for row in rows)
+    figure, axes = _figure(8, min(MOST_INCHES, 1.2 + max(0.32, 0.17 * most) * len(rows)))
     axis = axes[0][0]
-    for number, evaluation in enumerate(evaluations):
+    for evaluation in evaluations:
         own = [item for item in items if item.evaluation == evaluation]
-        places = [rows.index(item.row) + 0.14 * (number - (len(evaluations) - 1) / 2) for item in own]
+        colour, marker = _look(evaluations.index(evaluation))
         means, low, high = _intervals(own)
-        axis.errorbar(means, places, xerr=[means - low, high - means], fmt="o", markersize=4, capsize=2,
-                      color=COLOURS[number % len(COLOURS)], label=evaluation)  # fmt: skip
-    published = [_published_point(claim, items, rows) for claim in study.claims.values()]
-    points = [point for point in published if point is not None]
+        axis.errorbar(means, [places[item.row, evaluation] for item in own], xerr=[means - low, high - means],
+                      fmt=marker, markersize=5, capsize=2, color=colour, label=evaluation)  # fmt: skip
+    points = [point for claim in study.claims.values() if (point := _published_point(claim, items)) is not None]
+    for value, row, evaluation in points:
+        axis.scatter([value], [places[row, evaluation]], marker="D", s=34, facecolors="none", zorder=3,
+                     edgecolors=_look(evaluations.index(evaluation))[0])  # fmt: skip
     if points:
-        axis.scatter(*zip(*points, strict=True), marker="D", s=34, facecolors="none", edgecolors="#222222",
-                     zorder=3, label="published")  # fmt: skip
+        axis.scatter([], [], marker="D", s=34, facecolors="none", edgecolors="#222222", label="published")
     axis.set_yticks(range(len(rows)), rows)
-    axis.invert_yaxis()
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    if most > 1:  # where several points share a row, its band tells which
+        axis.grid(visible=False, axis="y")
+        for place in range(1, len(rows)):
+            axis.axhline(place - 0.5, color="#d0d0d0", linewidth=0.8, zorder=0)
     axis.set_xlabel(_axis_title(items[0]))
-    axis.legend(frameon=False, loc="best")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
     return figure
 
 
-def _published_point(
-    claim: Mapping[str, Any], items: "Sequence[Measured]", rows: Sequence[str]
-) -> tuple[float, float] | None:
-    """Where the published value of a claim about one shown row stands."""
-    if claim["kind"] != "value" or claim["side"] != "equal" or claim["row"] not in rows:
+def _places(items: "Sequence[Measured]") -> dict[tuple[str, str], float]:
+    """Where each row's evaluations stand: about the row's place, equally far from each other, within its band."""
+    rows: dict[str, list[str]] = {}
+    for item in items:
+        rows.setdefault(item.row, []).append(item.evaluation)
+    step = 0.8 / max(map(len, rows.values()))
+    return {
+        (row, evaluation): place + step * (number - (len(own) - 1) / 2)
+        for place, (row, own) in enumerate(rows.items())
+        for number, evaluation in enumerate(own)
+    }
+
+
+def _look(number: int) -> tuple[str, str]:
+    """The colour and the mark of an evaluation; neighbours differ in both, and no two of the first 66 are the same."""
+    return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+
+
+def _published_point(claim: Mapping[str, Any], items: "Sequence[Measured]") -> tuple[float, str, str] | None:
+    """The published value of a claim about one shown row, that row, and the evaluation."""
+    if claim["kind"] != "value" or claim["side"] != "equal":
         return None
-    about = [i for i in items if (i.row, i.evaluation, i.score) == (claim["row"], claim["evaluation"], claim["score"])]
-    return (float(claim["published"]), float(rows.index(claim["row"]))) if about else None
+    about = (claim["row"], claim["evaluation"], claim["score"])
+    shown = any((item.row, item.evaluation, item.score) == about for item in items)
+    return (float(claim["published"]), claim["row"], claim["evaluation"]) if shown else None
 
 
 def _trends(study: Study, measured: "Sequence[Measured]") -> Any:

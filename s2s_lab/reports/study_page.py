@@ -14,16 +14,14 @@ from s2s_lab.reports.numbers import count, duration
 from s2s_lab.reports.rulings import more_seeds_text
 from s2s_lab.reports.study_measured import counts, measurements
 from s2s_lab.reports.study_tables import ScoreTable, cell, score_tables
+from s2s_lab.reports.wording import ALONE
 
 MADE = "<!-- Made by `s2s-study report` from study.yaml, results.json and notes.md, where there is one: edit those. -->"
 SIGNS = {"reproduced": "✔ reproduced", "not reproduced": "✘ not reproduced", "inconclusive": "≈ inconclusive",
          "open": "○ open"}  # fmt: skip
 PACKAGES = ("python", "s2s-lab", "torch", "lightning", "sacrebleu")
 SHOWN_ROWS = 40
-NAMED = (
-    "A row that is named there stands for its run of the same seed; parameters and training are those of the table's "
-    "row alone."
-)
+NAMED = f"A row that is named there stands for its run of the same seed; {ALONE}."
 
 
 def render_page(study: Study, results: Results, figures: Mapping[str, str]) -> str:

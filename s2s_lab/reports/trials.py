@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_lab.records.search_record import read_search
-from s2s_lab.reports.numbers import title_of
+from s2s_lab.reports.numbers import title_of, unit_of
 
 
 def searches_in(folders: Iterable[Path]) -> list[dict[str, Any]]:
@@ -15,10 +15,11 @@ def searches_in(folders: Iterable[Path]) -> list[dict[str, Any]]:
         folders: of experiments.
 
     Returns:
-        For each search, by the name of its experiment: `name`, `objectives` (name, title, higher), `trials`,
+        For each search, by the name of its experiment: `name`, `objectives` (name, title, higher, suffix), `trials`,
         `dimensions` (names of what was searched) and `importance` (for each objective shares by dimension, or None). A
         trial has its `number` from 1, `outcome`, `values` by objective (None without), `params` by dimension (None
         where its space has not got it), `words`, `validations` as steps and values, and whether it is among the `best`.
+        Values and validations are in the unit that the objective's suffix says.
 
     Raises:
         RequestError: if a search's record is damaged or newer than this version; one line.
@@ -29,29 +30,39 @@ def searches_in(folders: Iterable[Path]) -> list[dict[str, Any]]:
 
 def _search(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     objectives = record["objectives"]
+    factors = [unit_of(each["name"]).factor for each in objectives]
     trials = [trial for trial in record["trials"] if trial.get("same_as") is None]
     dimensions = list(dict.fromkeys(name for trial in trials for name in trial.get("params") or {}))
     return {
         "name": name,
         "objectives": [
-            {"name": each["name"], "title": title_of(each["name"]), "higher": each["higher_is_better"]}
+            {
+                "name": each["name"],
+                "title": title_of(each["name"]),
+                "higher": each["higher_is_better"],
+                "suffix": unit_of(each["name"]).suffix,
+            }
             for each in objectives
         ],
-        "trials": [_trial(trial, dimensions, set(record["best"])) for trial in trials],
+        "trials": [_trial(trial, dimensions, set(record["best"]), factors) for trial in trials],
         "dimensions": dimensions,
         "importance": [record["importance"].get(each["name"]) or None for each in objectives],
     }
 
 
-def _trial(trial: Mapping[str, Any], dimensions: list[str], best: set[int]) -> dict[str, Any]:
-    params = trial.get("params") or {}
+def _trial(trial: Mapping[str, Any], dimensions: list[str], best: set[int], factors: list[float]) -> dict[str, Any]:
+    params, values = trial.get("params") or {}, trial.get("values")
     return {
         "number": trial["number"] + 1,
         "outcome": trial.get("outcome"),
-        "values": trial.get("values"),
+        "values": values and [_scaled(value, factor) for value, factor in zip(values, factors, strict=True)],
         "params": [params.get(name) for name in dimensions],
         "words": " ".join(trial.get("words") or []),
         "steps": [step for step, _ in trial["validations"]],
-        "validations": [value for _, value in trial["validations"]],
+        "validations": [_scaled(value, factors[0]) for _, value in trial["validations"]],
         "best": trial["number"] in best,
     }
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor

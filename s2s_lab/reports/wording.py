@@ -1,7 +1,9 @@
 """The sentences that explain a comparison, the same in the terminal and on the page."""
 
 import math
+from collections.abc import Sequence
 
+from s2s_lab.metrics.base import signature_fields
 from s2s_lab.metrics.seeds import welch_test
 from s2s_lab.reports.effects import effect_kind
 from s2s_lab.reports.entries import LEVEL, Entry, SplitComparison
@@ -15,6 +17,13 @@ EFFECTS = {
     "g": "g: Hedges' effect size, the difference from the best row in standard deviations over seeds.",
     "d": "d: effect size, the difference from the best row in standard deviations over sentences.",
 }
+
+
+ALONE = "parameters and training are those of the table's row alone"
+"""What a table says of rows that further models decode together with."""
+
+TOGETHER = ("together", "language_model", "rerank")
+"""Fields of a signature that name further models."""
 
 
 def mark(entry: Entry) -> str:
@@ -49,7 +58,19 @@ def explanation(split: SplitComparison) -> list[str]:
     effect = effect_kind(split)
     if effect:
         lines.append(EFFECTS[effect])
+    together = [entry.label for entry in split.entries if _with_others(entry)]
+    if together:
+        lines.append(f"Decoded together with further models: {_named(together)}; {ALONE}.")
     return lines
+
+
+def _with_others(entry: Entry) -> bool:
+    fields = [signature_fields(str(each.facts.get("signature"))) for each in entry.evaluations]
+    return any(key in found for found in fields for key in TOGETHER)
+
+
+def _named(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
 
 
 def headline(split: SplitComparison) -> str:
@@ -72,7 +93,7 @@ def headline(split: SplitComparison) -> str:
         others = "The other row is" if len(split.entries) == 2 else f"All {len(split.entries) - 1} others are"
         where = f"on these {split.sentences:,} sentences"
         return f"{first} {others} significantly worse {where} (p\u00a0{_at_most(least)}).{_over_seeds(split)}"
-    names = ", ".join(entry.label for entry in level[:3]) + (f" and {len(level) - 3} more" if len(level) > 3 else "")
+    names = _named([entry.label for entry in level])
     return f"{first} Not told apart from it on these {split.sentences:,} sentences: {names}."
 
 
@@ -89,8 +110,7 @@ def _over_seeds(split: SplitComparison) -> str:
     ]
     if not close:
         return ""
-    names = ", ".join(close[:3]) + (f" and {len(close) - 3} more" if len(close) > 3 else "")
-    return f" Over seeds not told apart from it (Welch's test): {names}."
+    return f" Over seeds not told apart from it (Welch's test): {_named(close)}."
 
 
 def _at_most(p_value: float) -> str:

@@ -1,17 +1,26 @@
 """s2s-compare and s2s-report: what they print, write and refuse."""
 
+import io
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import s2s_lab.compare
+import s2s_lab.evaluate
 import s2s_lab.report
+from s2s_lab.assemble.grid import Done
 from s2s_lab.metrics.bleu import BLEU
+from s2s_lab.metrics.exact_match import ExactMatch
+from s2s_lab.metrics.word_error_rate import WordErrorRate
+from s2s_lab.records.evaluation import read_evaluation
 from s2s_lab.reports import study_source
+from s2s_lab.reports.numbers import unit_of
 from tests.reports.synthetic import evaluate, sentences, study_view, write_run
 
 MAINS = {"compare": s2s_lab.compare.main, "report": s2s_lab.report.main}
@@ -77,6 +86,21 @@ def test_json_holds_the_same_facts(run, runs: Path, tmp_path: Path) -> None:
     assert (split["test"], split["tests"], split["entries"][0]["letters"][0]) == ("bootstrap", 15, "a")
     assert [item["reason"] for item in facts["leftovers"]][1] == "interrupted"
     assert len(facts["rows"]) == 3
+
+
+def test_the_line_of_an_evaluation_has_the_units_of_the_tables(tmp_path: Path) -> None:
+    made, metrics = sentences(8), [BLEU(), ExactMatch(), WordErrorRate()]
+    run = write_run(tmp_path, "gru", 1, made=made, strategies=())
+    folder = evaluate(run, "greedy", made, 0.5, 1, metrics=metrics)
+    facts = read_evaluation(folder).facts
+    console = Console(file=io.StringIO(), width=400)
+    s2s_lab.evaluate._print(Done(run, None, folder, facts, anew=True), "gru seed 1", console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    for score in facts["scores"]:
+        unit = unit_of(score["signature"])
+        (value, suffix) = re.search(rf"{score['name']} ([\d.,]+)( %)?", said).groups()  # type: ignore[union-attr]
+        assert (suffix or "") == unit.suffix
+        assert float(value.replace(",", "")) == pytest.approx(score["value"] * unit.factor, abs=0.006)
 
 
 def test_report_writes_the_page_and_says_where(run, runs: Path, tmp_path: Path) -> None:

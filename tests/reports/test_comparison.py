@@ -14,8 +14,10 @@ from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.durable import read_json, write_json
 from s2s_lab.reports.comparison import compare, statistics_of
+from s2s_lab.reports.decoders import decoder_tables
 from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.runs import collect
+from s2s_lab.reports.wording import ALONE, explanation
 from tests.reports.synthetic import evaluate, sentences, write_run
 
 MADE = sentences(12, hostile=False)
@@ -105,6 +107,42 @@ def test_different_data_is_refused(tmp_path: Path, changes: dict, message: str) 
     change_scores(evaluate(other, "greedy", MADE, 0.5, 1), **changes)
     with pytest.raises(RequestError, match=message):
         compare(collect([tmp_path]))
+
+
+def test_different_data_may_be_compared_apart(tmp_path: Path) -> None:
+    """Each data gives what it gives alone, a run with several strategies its own table of decoders."""
+    for name, made, fingerprint in (("one", MADE, "1" * 16), ("other", sentences(7, seed=3), "2" * 16)):
+        for model, quality in (("gru", 0.5), ("lstm", 0.8)):
+            run = write_run(tmp_path / name, f"{model}_{name}", 1, made=made, strategies=())
+            for strategy in ("greedy", "beam"):
+                evaluate(run, strategy, made, quality, 1, fingerprint=fingerprint)
+    with pytest.raises(RequestError, match="different numbers of sentences"):
+        compare(collect([tmp_path]), samples=20)
+    together = compare(collect([tmp_path]), samples=20, apart=True)
+    tables = decoder_tables(together)
+    assert [split.fingerprint for split in together.splits] == ["1" * 16, "2" * 16]
+    assert len({split.split for split in together.splits}) == 2
+    for split, name in zip(together.splits, ("one", "other"), strict=True):
+        collection = collect([tmp_path / name])
+        alone = compare(collection, samples=20)
+        assert [each.split for each in compare(collection, samples=20, apart=True).splits] == ["test"]
+        (own,) = alone.splits
+        assert [(e.label, e.measures, e.versus, e.best) for e in split.entries] == [
+            (e.label, e.measures, e.versus, e.best) for e in own.entries
+        ]
+        assert [row.run for row in tables[split.split].rows] == [row.run for row in decoder_tables(alone)["test"].rows]
+
+
+def test_rows_that_others_decode_with_have_the_parameters_of_one(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=("greedy",))
+    (alone,) = compare(collect([tmp_path]), samples=20).splits
+    assert not any(ALONE in line for line in explanation(alone))
+    evaluate(run, "greedy", MADE, 0.9, 1, facts={"signature": "greedy|max_length:200|together:probabilities,equal,ab"})
+    (split,) = compare(collect([tmp_path]), samples=20).splits
+    (said,) = [line for line in explanation(split) if ALONE in line]
+    ensemble = [e.label for e in split.entries if "together" in e.evaluations[0].facts["signature"]]
+    assert len(split.entries) == 2 and all(label in said for label in ensemble)
+    assert not any(e.label in said.replace(ensemble[0], "") for e in split.entries if e.label not in ensemble)
 
 
 @pytest.mark.parametrize("only", [None, ["bleu", "exact_match", "token_log_prob"]])

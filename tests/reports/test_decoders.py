@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 
 from s2s_lab.faults import RequestError
@@ -20,10 +21,12 @@ from s2s_lab.metrics.search_errors import MARGIN
 from s2s_lab.metrics.significance import holm, paired_bootstrap
 from s2s_lab.records.evaluation import write_evaluation
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.reports.decoders import DecoderTable, decoder_table
+from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.decoders import DecoderTable, decoder_table, decoder_tables
 from s2s_lab.reports.decoders_file import check_table_file, print_decoders, write_decoders
+from s2s_lab.reports.runs import collect
 from s2s_lab.reports.telling_apart import TEST_SEED
-from tests.reports.synthetic import Sentences, sentences, write_run
+from tests.reports.synthetic import HOSTILE, Sentences, sentences, write_run
 
 COUNT = 40
 RIGHT = {"greedy": 10, "beam": 30, "wide": 29, "sampling": 3}
@@ -125,6 +128,21 @@ def test_rows_are_ranked_tested_against_the_best_and_have_paired_intervals(grid:
 def test_the_front_is_what_nothing_beats_in_quality_and_speed(grid: RunFolder) -> None:
     found = rows(decoder_table([grid], "test"))
     assert {name for name, row in found.items() if row.on_front} == {"beam", "greedy"}  # wide and sampling are beaten
+
+
+def test_runs_are_named_by_their_rows_and_told_apart(tmp_path: Path, made: Sentences) -> None:
+    for cell, seeds in (("gru", (1,)), ("lstm", (1, 2))):
+        for seed in seeds:
+            settings = {"cell": {"_target_": f"s2s_lab.models.cells.{cell}.{cell.upper()}Cell"}}
+            write_run(tmp_path, "mine", seed, made=made, settings=settings)
+    comparison = compare(collect([tmp_path]), samples=20)
+    of_folder = {run.folder.path: row.label for row in comparison.rows for run in row.runs}
+    table = decoder_tables(comparison)["test"]
+    assert len({row.run for row in table.rows}) == len(of_folder) == 3
+    for row in table.rows:
+        label = of_folder[row.folder.parents[2]]
+        assert row.run.startswith(label) and "cell=" in label
+        assert (row.run != label) == ("LSTM" in label), "a seed is named where a row has several"
 
 
 def test_search_errors_are_against_the_best_output_known_of_the_same_model(
@@ -231,6 +249,16 @@ def test_the_table_is_written_whole(grid: RunFolder, tmp_path: Path) -> None:
     assert len(lines) == 2 + len(RIGHT) and len({line.count("|") for line in lines}) == 1
     with pytest.raises(RequestError, match=r"table=t.xls: a file that ends in"):
         check_table_file("t.xls")
+
+
+def test_names_stay_text_in_markdown(grid: RunFolder, tmp_path: Path) -> None:
+    folders = sorted(grid.path.glob("evaluation/test/*"))
+    labels = {folder.resolve(): f"{HOSTILE} *a* _b_ `c` | [d](e) {place}" for place, folder in enumerate(folders)}
+    write_decoders([decoder_table([grid], "test", only=labels)], str(tmp_path / "t.md"))
+    written = (tmp_path / "t.md").read_text()
+    shown = MarkdownIt().enable("table").render(written)
+    assert written.count("| &lt;/script&gt;") == len(folders) and "<img" not in shown and "<script" not in shown
+    assert not any(f"<{tag}" in shown for tag in ("em", "code", "a ", "b>")) and shown.count("<tr>") == len(folders) + 1
 
 
 @pytest.mark.parametrize(

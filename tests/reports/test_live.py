@@ -17,7 +17,7 @@ from s2s_lab.reports.live.row import read_settings, total_steps
 from s2s_lab.reports.live.watch import Watch
 from s2s_lab.sweeps.ledger import Ledger
 from tests.reports.live_runs import Reader, appended, go_on, start_run, write_ledger
-from tests.reports.synthetic import HOSTILE, sentences, write_run
+from tests.reports.synthetic import HOSTILE, evaluate, sentences, write_run
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +112,16 @@ def test_a_failure_is_told_with_the_last_line_of_its_error(tmp_path: Path) -> No
     reader.poll()
     row = reader.row("gru")
     assert (row["status"], row["note"]) == ("failed", f"ValueError: {HOSTILE}")
+
+
+def test_runs_that_were_scored_on_different_data_have_a_report(tmp_path: Path) -> None:
+    for number, model in enumerate(("gru", "lstm")):
+        run = write_run(tmp_path / "sweep", model, 1, made=sentences(4), strategies=())
+        evaluate(run, "greedy", sentences(4 + number), 0.6, 1, fingerprint=f"{number}" * 16)
+    reader = Reader(tmp_path)
+    reader.poll()
+    page = reader.answers.report(next(iter(reader.rows.values()))["experiment"])
+    assert all(f"test (data {str(number) * 8})" in page for number in range(2))
 
 
 def test_a_search_that_is_not_in_the_folder_shown_is_not_on_its_page(tmp_path: Path) -> None:
@@ -298,7 +308,21 @@ def test_curves_of_chosen_runs(tmp_path: Path) -> None:
     assert seconds == curve(read_curves(run.metrics_csv), "train/loss", over="seconds")[0].tolist()
     go_on(run, 300, 400)
     assert reader.answers.curves(key, "validation/bleu", "step")["runs"][key]["x"][-1] == 400
-    assert reader.answers.curves("", "", "step") == {"names": [], "name": "", "over": "step", "runs": {}}
+    assert reader.answers.curves("", "", "step") == {"names": [], "name": "", "suffix": "", "over": "step", "runs": {}}
+
+
+def test_a_share_has_the_unit_of_the_list_in_its_curve_too(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "sweep", "gru", 1, steps=300)
+    run.metrics_csv.write_text(run.metrics_csv.read_text().replace("validation/bleu", "validation/exact_match"))
+    run.update({"best": {"metric": "validation/exact_match", "value": 0.25, "step": 300}})
+    reader = Reader(tmp_path)
+    (key,) = (row["key"] for row in reader.poll()["runs"])
+    assert reader.rows[key]["percent"]
+    found = reader.answers.curves(key, "validation/exact_match", "step")
+    _, values = curve(read_curves(run.metrics_csv), "validation/exact_match")
+    assert found["suffix"] == " %"
+    assert found["runs"][key]["y"] == pytest.approx([100 * value for value in values])
+    assert reader.answers.curves(key, "train/loss", "step")["suffix"] == ""
 
 
 def test_a_run_is_told_with_its_evaluations_and_attention(tmp_path: Path) -> None:

@@ -8,10 +8,22 @@ from s2s_lab.metrics.chrf import ChrF
 from s2s_lab.metrics.exact_match import ExactMatch
 from s2s_lab.metrics.mean_log_prob import MeanLogProb
 from s2s_lab.metrics.perplexity import Perplexity
+from s2s_lab.metrics.search_errors import SearchErrors
 from s2s_lab.metrics.ter import TER
 from s2s_lab.metrics.token_accuracy import TokenAccuracy
 from s2s_lab.metrics.word_error_rate import WordErrorRate
-from s2s_lab.reports.numbers import count, decimal, digits_for, duration, p_text, rate, title_of, unit_of
+from s2s_lab.reports.numbers import (
+    count,
+    decimal,
+    digits_for,
+    duration,
+    p_text,
+    rate,
+    shown,
+    title_of,
+    unit_of,
+    unit_of_curve,
+)
 
 
 def test_shares_are_shown_in_per_cent_and_bounded_scores_have_bounds() -> None:
@@ -22,6 +34,16 @@ def test_shares_are_shown_in_per_cent_and_bounded_scores_have_bounds() -> None:
     }  # fmt: skip
     assert {name for name, unit in units.items() if unit.high is None} == {"ter", "word_error_rate", "perplexity"}
     assert {name: unit.low for name, unit in units.items() if unit.low != 0} == {"perplexity": 1.0}
+
+
+def test_a_score_has_one_unit_wherever_it_is_shown() -> None:
+    for metric in (BLEU(), TER(), ExactMatch(), WordErrorRate(), Perplexity(), SearchErrors()):
+        unit = unit_of(metric.signature())
+        curve = unit_of_curve(f"validation/{metric.name}")
+        assert (curve.factor, curve.suffix) == (unit.factor, unit.suffix), metric.name
+        assert shown(0.088, metric.signature()).endswith(unit.suffix)
+    assert shown(0.088, SearchErrors().signature()) == "8.80 %"
+    assert unit_of_curve("train/loss").suffix == unit_of_curve("").suffix == ""
 
 
 def test_scores_that_can_be_negative_have_no_least_value() -> None:

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from s2s_lab.metrics.bleu import BLEU
+from s2s_lab.records.curves import curve, read_curves
 from s2s_lab.reports import outputs
 from s2s_lab.reports.claims import Verdict
 from s2s_lab.reports.comparison import compare
-from s2s_lab.reports.differences import MISSING
+from s2s_lab.reports.differences import MISSING, SAME
 from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.outputs import browser
 from s2s_lab.reports.page import embedded, render, write_page
 from s2s_lab.reports.page_data import MOST_POINTS, Limits, curves, page_data
 from s2s_lab.reports.runs import collect
 from s2s_lab.reports.study_section import StudyView, claims_section
-from tests.reports.synthetic import HOSTILE, sentences, study_view, write_run
+from tests.reports.synthetic import HOSTILE, Sentences, evaluate, sentences, study_view, write_run
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -100,6 +102,20 @@ def test_the_limit_of_sentences_holds_and_is_told(comparison: Comparison) -> Non
     assert (empty["browser"]["indices"], empty["attention"]) == ([], [])
 
 
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_case_counts_in_the_marks_of_outputs_where_it_counts_in_the_score(tmp_path: Path, lowercase: bool) -> None:
+    made = sentences(6, hostile=False)
+    lowered = Sentences(made.sources, [tuple(text.lower() for text in texts) for texts in made.references])
+    run = write_run(tmp_path, "gru", 1, made=made, strategies=())
+    folder = evaluate(run, "greedy", lowered, 1.0, 1, metrics=[BLEU(lowercase=lowercase)])
+    (folder / "references.txt").write_text("".join(f"{text}\n" for (text,) in made.references), encoding="utf-8")
+    (split,) = compare(collect([tmp_path]), samples=20).splits
+    found = browser(split, 6)
+    assert found["folded"] == lowercase
+    kinds = {kind for marked in found["outputs"][0][0] for kind, _ in marked}
+    assert (kinds == {SAME}) == lowercase
+
+
 def test_outputs_of_every_seed_are_kept_once(comparison: Comparison, monkeypatch) -> None:
     (split,) = comparison.splits
     found = browser(split, 10)
@@ -177,6 +193,17 @@ def test_long_curves_are_thinned_but_keep_their_ends(tmp_path: Path) -> None:
     assert drawn["seconds"] is None
 
 
+def test_curves_of_shares_are_in_the_unit_of_the_tables(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=sentences(4))
+    run.metrics_csv.write_text(run.metrics_csv.read_text().replace("validation/bleu", "validation/token_accuracy"))
+    found = curves(collect([tmp_path]).rows)
+    recorded = read_curves(run.metrics_csv)
+    assert found["suffixes"] == {"validation/token_accuracy": " %"}
+    for name, series in found["runs"][0]["series"].items():
+        factor = 100 if name in found["suffixes"] else 1
+        assert series["value"] == pytest.approx((factor * curve(recorded, name)[1]).tolist())
+
+
 def test_curves_over_seconds_have_their_own_times(comparison: Comparison) -> None:
     found = curves(comparison.rows)
     assert found["names"][0] == "validation/bleu"
@@ -188,4 +215,10 @@ def test_curves_over_seconds_have_their_own_times(comparison: Comparison) -> Non
 def test_runs_without_any_score_make_a_page_too(tmp_path: Path, status: str) -> None:
     write_run(tmp_path, "gru", 1, made=sentences(2), strategies=(), status=status)
     write_page(tmp_path / "page.html", compare(collect([tmp_path])))
-    assert "Nothing has been decoded yet" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Nothing has been decoded yet" in page
+    section = page[
+        page.index('<section id="results">') : page.index("</section>", page.index('<section id="results">'))
+    ]
+    assert ("s2s-evaluate runs=[" in section) == (status == "finished"), "what fills the section is in it"
+    assert "<p>" in section

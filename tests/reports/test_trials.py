@@ -50,7 +50,7 @@ def test_a_search_is_told_as_it_is_recorded(tmp_path: Path) -> None:
     folder = written(tmp_path / "tuned", made)
     (found,) = searches_in([folder, folder, tmp_path])
     assert found["name"] == "tuned" and found["dimensions"] == ["optimizer.lr", HOSTILE]
-    assert found["objectives"] == [{"name": "bleu", "title": "BLEU", "higher": True}]
+    assert found["objectives"] == [{"name": "bleu", "title": "BLEU", "higher": True, "suffix": ""}]
     kept = [each for each in made["trials"] if each["same_as"] is None]
     assert len(found["trials"]) == len(kept) == 5, "a trial that repeats another one is none of its own"
     for shown, each in zip(found["trials"], kept, strict=True):
@@ -60,6 +60,16 @@ def test_a_search_is_told_as_it_is_recorded(tmp_path: Path) -> None:
         assert list(zip(shown["steps"], shown["validations"], strict=True)) == [(s, v) for s, v in each["validations"]]
         assert shown["best"] == (each["number"] in made["best"])
     assert found["importance"] == [made["importance"]["bleu"]]
+
+
+def test_shares_are_told_in_per_cent_and_what_is_beside_them_is_not(tmp_path: Path) -> None:
+    made = record(trial(0, 0.25, 5e6), objectives=2)
+    made["objectives"][0]["name"] = "exact_match"
+    (found,) = searches_in([written(tmp_path, made)])
+    assert [each["suffix"] for each in found["objectives"]] == [" %", ""]
+    (shown,) = found["trials"]
+    assert shown["values"] == [25.0, 5e6]
+    assert shown["validations"] == [100 * value for _, value in made["trials"][0]["validations"]]
 
 
 def test_a_value_that_was_not_finite_and_importance_that_is_not_known_are_none(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from s2s_lab.records.search_record import FILE as SEARCH
 from s2s_lab.reports.live.files import check_inside, leads_out, read_inside, tail
 from s2s_lab.reports.live.row import number, section, text
 from s2s_lab.reports.live.watch import Watch, Watched, clean, mark
-from s2s_lab.reports.numbers import unit_of
+from s2s_lab.reports.numbers import unit_of, unit_of_curve
 
 MOST_CURVES = 60
 MOST_POINTS = 400
@@ -68,7 +68,8 @@ class Answers:
             over: step or seconds.
 
         Returns:
-            `names` of all their curves, validation first; the `name` given; `over`; `runs`: key -> x and y.
+            `names` of all their curves, validation first; the `name` given, its unit as `suffix`; `over`; `runs`:
+            key -> x and y, in that unit.
         """
         chosen = keys.split(",")[:MOST_CURVES]
         over = "seconds" if over == "seconds" else "step"
@@ -79,7 +80,11 @@ class Answers:
         if name not in names and names:
             name = names[0]
             _, _, found = self.watch.curves(chosen, name, over, most=MOST_POINTS)
-        return {"names": names, "name": name if names else "", "over": over, "runs": found}
+        name = name if names else ""
+        unit = unit_of_curve(name)
+        for points in found.values():
+            points["y"] = [value * unit.factor for value in points["y"]]
+        return {"names": names, "name": name, "suffix": unit.suffix, "over": over, "runs": found}
 
     def run(self, key: str) -> dict[str, Any]:
         """Give what is known of a run beyond its line: facts, evaluations with their scores, pictures."""
@@ -205,7 +210,7 @@ class Answers:
                     for folder in {place.parent for place in places}
                     if (folder / SEARCH).resolve().is_relative_to(self.watch.root)
                 )
-                self._report = (state, render(compare(collect(places)), limits=Limits(searches=searches)))
+                self._report = (state, render(compare(collect(places), apart=True), limits=Limits(searches=searches)))
             return self._report[1]
 
     def _evaluations(self, run: Watched) -> list[dict[str, Any]]:

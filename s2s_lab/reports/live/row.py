@@ -15,7 +15,7 @@ from s2s_lab.records.plain_yaml import parse_yaml
 from s2s_lab.records.run_folder import STATUSES, RunFolder
 from s2s_lab.reports.live.files import last_line, read_inside
 from s2s_lab.reports.live.growing import GrowingCurves
-from s2s_lab.reports.numbers import SHARES
+from s2s_lab.reports.numbers import unit_of_curve
 
 MOST_RECORD = 4 * 2**20
 MOST_CONFIGURATION = 2**20
@@ -91,7 +91,7 @@ def row_of(
         "step": step,
         "total": step if status == "finished" else total_steps(facts, settings),
         "score": score.removeprefix("validation/"),
-        "percent": score.rpartition("/")[2] in SHARES,
+        "percent": unit_of_curve(score).factor == 100.0,
         "best": number(best.get("value")),
         "best_step": number(best.get("step")),
         "value": curves.last(score if score in curves.columns else f"validation/{score}"),

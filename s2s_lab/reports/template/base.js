@@ -29,6 +29,15 @@ const lab = {
     const kept = made.slice(0, lines).map((line) => (line.length > most + 1 ? `${line.slice(0, most)}…` : line));
     return kept.map(lab.text).join("<br>") + (made.length > lines ? "…" : "");
   },
+  // Names for the legend of a chart, broken where they would be cut, and the chart's height with so many below it.
+  legend(id, labels, height = 400) {
+    const room = lab.element(id).clientWidth - 60, most = Math.max(16, Math.floor((room - 44) / 6.8));
+    const names = labels.map((label) => lab.broken(label, most, 3));
+    const longest = Math.min(most, Math.max(0, ...labels.map((label) => label.length)));
+    const columns = Math.max(1, Math.floor(room / (44 + 6.8 * longest)));
+    const lines = names.reduce((sum, name) => sum + name.split("<br>").length, 0) / columns;
+    return { names, height: height + Math.max(0, Math.min(30, Math.ceil(lines)) - 6) * 28 };
+  },
   // On a narrow page the name of a row stands above it, not beside it.
   above(name, y) {
     return { text: name, x: 0, xref: "paper", xanchor: "left", y, yanchor: "bottom", showarrow: false, align: "left",
@@ -88,12 +97,20 @@ const lab = {
       tickfont: { size: 12 }, ...more, title: { text: more && more.title, font: { size: 12.5 }, standoff: 10 },
     };
   },
-  // Ticks at 1, 2 and 5 times powers of ten, written out; fewer where they would crowd. From and to as powers.
+  // Ticks at 1, 2 and 5 times powers of ten, written out; fewer where they would crowd, equally far apart where hardly
+  // any of them lies within. From and to as powers.
   ticks(low, high) {
     const steps = high - low > 2.5 ? [1] : [1, 2, 5];
     const values = [];
     for (let power = Math.floor(low); power <= high; power += 1) {
       values.push(...steps.map((step) => step * 10 ** power).filter((value) => Math.log10(value) >= low && Math.log10(value) <= high));
+    }
+    if (values.length < 3) {
+      const from = 10 ** low, to = 10 ** high, most = (to - from) / 3, power = 10 ** Math.floor(Math.log10(most));
+      const step = power * [5, 2, 1].find((factor) => factor * power <= most * (1 + 1e-9)), places = [];
+      for (let place = Math.ceil(from / step); place * step <= to; place += 1) places.push(Number((place * step).toPrecision(12)));
+      const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+      return { tickvals: places, ticktext: places.map((value) => lab.number(value, digits)) };
     }
     return { tickvals: values, ticktext: values.map((value) => value.toLocaleString("en", { maximumSignificantDigits: 2 })) };
   },

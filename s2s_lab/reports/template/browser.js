@@ -37,6 +37,7 @@
     const later = browser.left_out ? ` ${browser.left_out} more are not kept in the page.` : "";
     lab.element("outputs-seed-note").textContent = `Seed ${browser.seeds[seedPlace()]}${
       missing.length ? `, which ${missing.join(", ")} ${missing.length === 1 ? "does" : "do"} not have` : ""}.${later}`;
+    lab.element("outputs-case").textContent = browser.folded ? " Case does not count, as in the score that ranks." : "";
     list.replaceChildren();
     drawn = 0;
     more();
@@ -78,7 +79,7 @@
       if (kind === SAME) made.append(`${words} `);
       else made.append(lab.make(kind === EXTRA ? "ins" : "del", { text: words }), " ");
     }
-    if (right(pieces)) made.append(lab.make("span", { class: "right", text: "✓", title: "equals the reference" }));
+    if (right(pieces)) made.append(lab.make("span", { class: "right", text: "✓", title: "matches the reference" }));
     return made;
   }
 

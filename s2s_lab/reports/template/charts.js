@@ -20,7 +20,7 @@
   function dots() {
     const score = scoreOf("dots-score");
     const entries = lab.split.entries.filter((entry) => entry.scores[score.name]);
-    const ordered = [...entries].sort((a, b) => (score.higher ? 1 : -1) * (a.scores[score.name].mean - b.scores[score.name].mean));
+    const ordered = [...entries].reverse().sort((a, b) => (score.higher ? 1 : -1) * (a.scores[score.name].mean - b.scores[score.name].mean));
     const traces = [];
     for (const [place, entry] of ordered.entries()) {
       const found = entry.scores[score.name];
@@ -56,21 +56,23 @@
     const buttons = [...lab.element("curves-over").querySelectorAll("button")];
     buttons[1].disabled = !timed;
     buttons[1].title = timed ? "" : "the records of these runs do not tell the time of a step";
+    const suffix = lab.data.curves.suffixes[name] ?? "";
     const over = timed && buttons[1].getAttribute("aria-pressed") === "true" ? "seconds" : "step";
     const named = new Set();
+    const { names } = lab.legend("curves-chart", lab.data.rows);
     const traces = runs.filter((run) => run.series[name][over]).map((run) => {
       const label = lab.text(lab.data.rows[run.row]);
       const first = !named.has(run.row);
       named.add(run.row);
       const points = run.series[name];
       return { type: "scatter", mode: points.value.length < 40 ? "lines+markers" : "lines", x: points[over], y: points.value,
-        name: label, legendgroup: `row${run.row}`, showlegend: first, marker: { size: 4 },
+        name: names[run.row], legendgroup: `row${run.row}`, showlegend: first, marker: { size: 4 },
         line: { color: lab.rowColour(run.row), width: 1.8 }, opacity: 0.9,
-        hovertemplate: `<b>${label}</b>, seed ${lab.text(run.seed)}<br>${over} %{x:,}: %{y:.4g}<extra></extra>` };
+        hovertemplate: `<b>${label}</b>, seed ${lab.text(run.seed)}<br>${over} %{x:,}: %{y:.4g}${suffix}<extra></extra>` };
     });
     lab.plot("curves-chart", traces, { height: 400, showlegend: true,
       xaxis: lab.axis({ title: over === "step" ? "Optimizer steps" : "Seconds of training", rangemode: "tozero" }),
-      yaxis: lab.axis({ title: lab.text(readable(name)) }) });
+      yaxis: lab.axis({ title: lab.text(readable(name)) + suffix }) });
   }
   const readable = (name) => name.replace("/", ": ").replace(/_/g, " ");
 
@@ -103,18 +105,18 @@
     const positions = groups.labels.map((_, place) => place);
     const bars = { type: "bar", x: positions, y: groups.counts, yaxis: "y2", marker: { color: lab.colour("bar") }, width: 0.86,
       hovertemplate: `%{y:,} ${what}<extra></extra>`, showlegend: false };
-    const lines = [];
+    const lines = [], { names, height } = lab.legend(id, lab.split.entries.map((entry) => entry.label));
     for (const [place, entry] of lab.split.entries.entries()) {
       if (!series[place]) continue;
-      lines.push({ type: "scatter", mode: "lines+markers", x: positions, y: series[place], name: lab.text(entry.label),
+      lines.push({ type: "scatter", mode: "lines+markers", x: positions, y: series[place], name: names[place],
         line: { color: lab.rowColour(entry.row), width: 1.8, dash: lab.dash(entry) },
         marker: { color: lab.rowColour(entry.row), size: 7, symbol: lab.symbol(entry) },
         hovertemplate: `<b>${lab.text(entry.label)}</b><br>${labels}: %{text}<br>%{y:.${digits}f}<extra></extra>`,
         text: groups.labels });
     }
     const most = Math.max(...groups.counts, 1);
-    lab.plot(id, [bars, ...lines], { height: 400, showlegend: true, barmode: "overlay",
-      legend: { ...below, font: { size: 12, color: lab.colour("ink") } },
+    lab.plot(id, [bars, ...lines], { height, showlegend: true, barmode: "overlay",
+      legend: { ...below, y: below.y * 400 / height, font: { size: 12, color: lab.colour("ink") } },
       xaxis: lab.axis({ title: labels, tickvals: positions, ticktext: groups.labels, showgrid: false }),
       yaxis: lab.axis({ title: yTitle, overlaying: "y2", rangemode: "tozero", tickmode: "auto" }),
       yaxis2: { range: [0, most * 4], visible: false, fixedrange: true } });

@@ -4,7 +4,15 @@
   if (!chooser) return;
   const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "bowtie"];
   const several = () => new Set(lab.split.decoders.rows.map((row) => row.run)).size > 1;
-  const named = (row) => (several() ? `${row.run} · ${row.strategy}` : row.strategy);
+  // What stands beside a mark: of runs that share their name what differs, its keys left out and cut before the strategy is.
+  function named(row, most) {
+    const runs = lab.split.decoders.rows.map((each) => each.run), start = row.run.indexOf(" (") + 2;
+    const shared = start > 1 && runs.every((run) => run.startsWith(row.run.slice(0, start)));
+    const whole = shared ? row.run.slice(start).replace(")", "") : row.run, room = Math.max(8, most - row.strategy.length - 3);
+    const run = whole.length > room ? whole.replace(/\w+=/g, "") : whole;
+    const text = several() ? `${run.length > room ? `${run.slice(0, room - 1)}…` : run} · ${row.strategy}` : row.strategy;
+    return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  }
   const rate = (value) => lab.number(value, value !== null && value < 10 ? 2 : 0);
   const value = (row, score) => row.scores[score.name]?.[0] ?? null;
   const chosenScore = () => lab.split.decoders.scores.find((score) => score.name === chooser.value);
@@ -28,8 +36,7 @@
     const taken = rows.map((row) => { const [x, y] = pixel(row); return [x - 8, y - 8, x + 8, y + 8]; });
     const made = [];
     for (const row of [...first, ...rows.filter((row) => !first.includes(row))]) {
-      const [x, y] = pixel(row), most = lab.narrow() ? 24 : 44, name = named(row);
-      const text = name.length > most ? `${name.slice(0, most - 1)}…` : name;
+      const [x, y] = pixel(row), text = named(row, lab.narrow() ? 24 : 52);
       const wide = text.length * 6.4 + 4;
       const beside = [["left", x + 11, y - 8, 11, 0], ["right", x - 11 - wide, y - 8, -11, 0]];
       const above = [["left", x - 6, y - 27, -6, 18], ["right", x + 6 - wide, y - 27, 6, 18]];
@@ -53,7 +60,7 @@
       : `, interval ${lab.number(row.scores[score.name][1], score.digits)} to ${lab.number(row.scores[score.name][2], score.digits)}`}`;
     const hint = (row) => `<b>${lab.text(row.run)} · ${lab.text(row.strategy)}</b><br>${lab.text(score.title)} ${said(row)}<br>`
       + `${rate(row.speed)} sentences/s${row.tokens === null ? "" : `, ${rate(row.tokens)} tokens/s`}`
-      + `${row.errors === null ? "" : `<br>${lab.number(row.errors, 1)} % search errors`}`
+      + `${row.errors === null ? "" : `<br>${lab.number(row.errors, 1)} % known search errors`}`
       + `${best.includes(row) ? "<br>on the Pareto front" : ""}<br>${lines(row.signature)}`;
     const traces = [{ type: "scatter", mode: "lines", x: best.map((row) => row.speed), y: best.map((row) => value(row, score)),
       line: { color: lab.colour("soft"), width: 1.5, dash: "dot" }, hoverinfo: "skip" }];
@@ -70,7 +77,7 @@
     const ends = rows.flatMap((row) => row.scores[score.name].filter((end) => end !== null));
     const padded = (low, high, share, least) => { const pad = Math.max((high - low) * share, least); return [low - pad, high + pad]; };
     const ranges = { x: padded(Math.min(...speeds), Math.max(...speeds), lab.narrow() ? 0.12 : 0.09, 0.08),
-      y: padded(Math.min(...ends), Math.max(...ends), 0.08, 1e-6 + Math.abs(ends[0] ?? 1) * 0.01) };
+      y: padded(Math.min(...ends), Math.max(...ends), 0.08, 0.02 * Math.max(...ends.map(Math.abs)) || 1) };
     const height = 440, size = [lab.element("decoders-chart").clientWidth - 76, height - 76];
     lab.plot("decoders-chart", traces, { height, annotations: rows.length ? names(rows, best, score, ranges, size) : [],
       xaxis: lab.axis({ title: "Sentences per second", type: "log", range: ranges.x, ...lab.ticks(...ranges.x) }),
@@ -104,7 +111,7 @@
     const made = lab.make("table", {}, [
       lab.make("thead", {}, [lab.make("tr", {}, [head("Strategy", "text sticky"), ...(several() ? [head("Run", "text")] : []),
         ...scores.map((score) => head(score.title + score.suffix, "", score.higher)), head("Sentences/s", "", true),
-        head("Tokens/s", "", true), head("Search errors %", "", false)])]),
+        head("Tokens/s", "", true), head("Known search errors %", "", false)])]),
       lab.make("tbody", {}, body)]);
     lab.element("decoders-table").replaceChildren(made);
     lab.sortable(made);

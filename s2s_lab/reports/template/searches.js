@@ -13,12 +13,12 @@
 
   function against(id, lines, measured, digits, title, reference) {
     const sizes = [...new Set(lines.flatMap((line) => line.points.map((point) => point.size)))].sort((a, b) => a - b);
-    const look = looks(lines);
+    const look = looks(lines), { names, height } = lab.legend(id, lines.map((line) => line.label));
     const traces = lines.map((line, place) => {
       const points = line.points.map((point) => ({ ...point, ...measured(point) })).filter((point) => point.mean !== null);
       const spread = points.some((point) => point.low !== null);
       return { type: "scatter", mode: "lines+markers", x: points.map((point) => point.size), y: points.map((point) => point.mean),
-        name: lab.text(line.label), line: { color: look[place].colour, width: 1.8, dash: look[place].dash },
+        name: names[place], line: { color: look[place].colour, width: 1.8, dash: look[place].dash },
         marker: { color: look[place].colour, size: 8, symbol: look[place].symbol },
         error_y: spread ? { type: "data", symmetric: false, thickness: 1, width: 0, color: look[place].colour,
           array: points.map((point) => (point.high ?? point.mean) - point.mean),
@@ -32,7 +32,7 @@
       if (far) last = Math.log10(size);
       return far;
     });
-    lab.plot(id, traces, { height: 400, showlegend: true, legend: { ...below, font: { size: 12, color: lab.colour("ink") } },
+    lab.plot(id, traces, { height, showlegend: true, legend: { ...below, y: below.y * 400 / height, font: { size: 12, color: lab.colour("ink") } },
       shapes: reference === undefined ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: reference, y1: reference,
         line: { color: lab.colour("soft"), width: 1, dash: "dot" } }],
       xaxis: lab.axis({ title: "Beam size", type: "log", range: [low - pad, high + pad], tickvals: written, ticktext: written.map(String) }),
@@ -64,10 +64,11 @@
       hovertemplate: "%{y:,} sentences<extra></extra>", showlegend: false };
     const step = Math.min(0.09, 0.7 / Math.max(1, entries.length)); // side by side, so that intervals can be told apart
     const look = looks(entries.map((entry) => lab.split.entries[entry]));
+    const { names, height } = lab.legend("errors-chart", entries.map((entry) => named(lab.split.entries[entry])), 420);
     const traces = entries.map((entry, place) => {
       const series = found.series[entry], label = lab.text(named(lab.split.entries[entry])), { colour, symbol, dash } = look[place];
       return { type: "scatter", mode: "lines+markers", x: positions.map((x) => x + (place - (entries.length - 1) / 2) * step),
-        y: series.share, name: label, line: { color: colour, width: 1.6, dash }, marker: { color: colour, size: 7, symbol },
+        y: series.share, name: names[place], line: { color: colour, width: 1.6, dash }, marker: { color: colour, size: 7, symbol },
         error_y: { type: "data", symmetric: false, thickness: 1, width: 0, color: colour,
           array: series.share.map((share, at) => series.high[at] - share),
           arrayminus: series.share.map((share, at) => share - series.low[at]) },
@@ -76,8 +77,8 @@
           + `all lengths: ${lab.number(series.overall, 1)} %`),
         hovertemplate: `<b>${label}</b><br>%{text}<extra></extra>` };
     });
-    lab.plot("errors-chart", [bars, ...traces], { height: 420, showlegend: true, barmode: "overlay",
-      legend: { ...below, font: { size: 12, color: lab.colour("ink") } },
+    lab.plot("errors-chart", [bars, ...traces], { height, showlegend: true, barmode: "overlay",
+      legend: { ...below, y: below.y * 400 / height, font: { size: 12, color: lab.colour("ink") } },
       xaxis: lab.axis({ title: "Source tokens", tickvals: positions, ticktext: found.labels, showgrid: false }),
       yaxis: lab.axis({ title: "Sentences with a search error %", overlaying: "y2", rangemode: "tozero", tickmode: "auto" }),
       yaxis2: { range: [0, Math.max(...found.counts, 1) * 4], visible: false, fixedrange: true } });

@@ -4,7 +4,7 @@
 
   // rows: {label, colour, seeds, values, mean, low, high}; unit: {title, suffix, digits, higher, low, high}
   function scatter(id, rows, unit) {
-    const ordered = [...rows].sort((a, b) => (unit.higher ? 1 : -1) * (a.mean - b.mean));
+    const ordered = [...rows].reverse().sort((a, b) => (unit.higher ? 1 : -1) * (a.mean - b.mean));
     const narrow = lab.narrow(), traces = [], room = [], names = [];
     let top = 0;
     for (const row of ordered) {

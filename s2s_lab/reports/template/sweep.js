@@ -176,6 +176,10 @@
       ? ` ${left_out} more ${left_out === 1 ? "setting differs" : "settings differ"}; the table of differences has all.` : "";
     tip.hidden = true;
     chart.replaceChildren(picture);
+    for (const text of picture.querySelectorAll(".axis > text:not(.label)")) { // no line of a row crosses a tick's text
+      const box = text.getBBox();
+      text.before(shape("rect", { x: box.x - 3, y: box.y, width: box.width + 6, height: box.height, rx: 3, class: "behind" }));
+    }
   }
 
   function importance() {

@@ -4,10 +4,10 @@
   const chosen = (id) => Number(lab.element(id).value || 0);
   const search = () => lab.data.searches[chosen("trials-search")];
   const objective = () => search().objectives[chosen("trials-objective")];
-  const named = (each) => each.title + (each.higher ? "" : " (lower is better)");
+  const named = (each) => each.title + each.suffix + (each.higher ? "" : " (lower is better)");
   const short = (value) => (value === null ? "–" : value.toLocaleString("en", { maximumSignificantDigits: 5 }));
   const told = (trial) => `trial ${trial.number}: ${lab.text(trial.outcome ?? "open")}<br>${lab.broken(trial.words, 60, 6)}`;
-  const HOVER = "<b>%{y}</b><br>%{text}<extra></extra>";
+  const hover = (each) => `<b>%{y}${each.suffix}</b><br>%{text}<extra></extra>`;
 
   // A trial's value: its own, or the last validation of one that was stopped early, where the search watched it.
   function valued() {
@@ -17,9 +17,9 @@
       return { ...trial, value: trial.values ? trial.values[at] : stopped ? trial.validations.at(-1) ?? null : null };
     }).filter((trial) => trial.value !== null);
   }
-  function marks(trials, x) {
+  function marks(trials, x, each = objective()) {
     return { type: "scatter", mode: "markers", x: trials.map(x), y: trials.map((trial) => trial.value), text: trials.map(told),
-      hovertemplate: HOVER, marker: { size: trials.map((trial) => (trial.best ? 12 : 8)),
+      hovertemplate: hover(each), marker: { size: trials.map((trial) => (trial.best ? 12 : 8)),
         line: { width: 1.5, color: trials.map((trial) => lab.colour(trial.best ? "c1" : "c0")) },
         symbol: trials.map((trial) => (trial.best ? "star" : "circle")),
         color: trials.map((trial) => (trial.values ? lab.colour(trial.best ? "c1" : "c0") : "rgba(0,0,0,0)")) } };
@@ -48,7 +48,7 @@
     lab.element("trials-courses-figure").hidden = !trials.length;
     if (!trials.length) return;
     lab.plot("trials-courses", trials.map((trial) => ({ type: "scatter", mode: "lines", x: trial.steps, y: trial.validations,
-      text: trial.steps.map(() => told(trial)), hovertemplate: HOVER, opacity: trial.best ? 1 : 0.55,
+      text: trial.steps.map(() => told(trial)), hovertemplate: hover(objective()), opacity: trial.best ? 1 : 0.55,
       line: { color: lab.colour(trial.best ? "c1" : "c0"), width: trial.best ? 2.5 : 1.2, dash: trial.outcome === "stopped" ? "dot" : "solid" } })),
     { height: 340, xaxis: lab.axis({ title: "Steps" }), yaxis: lab.axis({ title: lab.text(named(objective())) }) });
   }
@@ -63,7 +63,7 @@
     lab.element("trials-front-title").textContent = `${first.title} and ${second.title.toLowerCase()}`;
     const line = { type: "scatter", mode: "lines", x: best.map((trial) => trial.values[0]), y: best.map((trial) => trial.value),
       hoverinfo: "skip", line: { color: lab.colour("c1"), width: 1.5 } };
-    lab.plot("trials-front", [line, marks(trials, (trial) => trial.values[0])], { height: 340,
+    lab.plot("trials-front", [line, marks(trials, (trial) => trial.values[0], second)], { height: 340,
       xaxis: lab.axis({ title: lab.text(named(first)) }), yaxis: lab.axis({ title: lab.text(named(second)) }) });
   }
 

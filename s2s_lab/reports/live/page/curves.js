@@ -33,7 +33,7 @@
     const runs = colour();
     live.rewrite();
     if (!runs.length) {
-      drawn = { runs: {}, names: [], name: "", over };
+      drawn = { runs: {}, names: [], name: "", suffix: "", over };
       draw();
       return;
     }
@@ -67,7 +67,7 @@
       traces.push({ type: "scatter", mode: points.x.length < 40 ? "lines+markers" : "lines", x: points.x, y: points.y,
         name: name.length > 40 ? `${name.slice(0, 39)}…` : name, legendgroup: `row${place}`, showlegend: !named.has(place), marker: { size: 4 },
         line: { color: lab.rowColour(place), width: 1.8 }, opacity: 0.9,
-        hovertemplate: `<b>${name}</b>${run.seed === "" ? "" : `, seed ${lab.text(run.seed)}`}<br>${drawn.over} %{x:,}: %{y:.4g}<extra></extra>` });
+        hovertemplate: `<b>${name}</b>${run.seed === "" ? "" : `, seed ${lab.text(run.seed)}`}<br>${drawn.over} %{x:,}: %{y:.4g}${drawn.suffix}<extra></extra>` });
       named.add(place);
     }
     const count = live.chosen.size, limit = count > MOST ? ` The first ${MOST} of ${lab.number(count, 0)} chosen are drawn.` : "";
@@ -78,7 +78,7 @@
     if (!traces.length) return;
     lab.plot("curves-chart", traces, { height: lab.narrow() ? 320 : 360, showlegend: true, uirevision: `${drawn.name} ${drawn.over}`,
       xaxis: lab.axis({ title: drawn.over === "step" ? "Optimizer steps" : "Seconds of training", rangemode: "tozero" }),
-      yaxis: lab.axis({ title: lab.text(readable(drawn.name)) }) });
+      yaxis: lab.axis({ title: lab.text(readable(drawn.name)) + drawn.suffix }) });
   }
 
   function choose(keys) {
