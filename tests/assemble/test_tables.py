@@ -58,3 +58,15 @@ def test_a_trained_models_lexicon_is_in_its_folder_and_a_damaged_one_is_refused(
     write_sums(made.model)
     with pytest.raises(RequestError, match=r"output.lexicon_ids holds ids from 0 to 1000, expected 0"):
         load_model(made.path, device=torch.device("cpu"))
+
+
+def test_a_training_from_other_weights_has_the_lexicon_of_its_own_pairs(tmp_path: Path) -> None:
+    words = [*corpus(tmp_path / "texts", "first"), "attention=dot", "decoder=input_feeding", "output=lexicon_prior"]
+    first = run(tmp_path / "first", *words)
+    target = tmp_path / "texts" / "first.train.target"
+    lines = target.read_text().splitlines()
+    target.write_text("\n".join([*lines[7:], *lines[:7]]) + "\n")  # other sentences are translations of each other
+    fresh = run(tmp_path / "fresh", *words)
+    second = run(tmp_path / "second", *words, f"init={first.path}")
+    tables = [load_file(made.model / WEIGHTS)["output.lexicon_probabilities"] for made in (first, fresh, second)]
+    assert torch.equal(tables[2], tables[1]) and not torch.equal(tables[2], tables[0])

@@ -192,6 +192,7 @@ def test_what_a_search_proved_of_its_own_score_is_not_claimed_of_another(runs: R
         (["together_weights=[1,2]"], "together_weights is set, but together names no run"),
         (["together=[{two}]", "together_weights=[1]"], "together_weights is [1] for 2 members"),
         (["together=[3]"], "together=[3]: run folders are expected"),
+        (["rerank=[{{run: 1, kind: same, weight: 1}}]"], "rerank.run is 1, expected a run folder"),
         (["language_model={two}"], "language_model={two}: that model reads a source, expected a run of model=lm"),
         (["language_model={language}", "language_model_weight=0"], "language_model_weight is 0"),
         (

@@ -312,3 +312,18 @@ def test_a_logger_without_its_packages_is_refused_before_anything_starts(monkeyp
     ):
         check_parts(one("logger=wandb_tensorboard"))
     check_parts(one("logger=wandb"))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["runs=[1]"], r"runs=\[1\]: run folders are expected"),
+        (["runs=[null]"], "run folders are expected"),
+        (["runs=[x]", "together=RUN"], r"together='RUN': a list is expected, together=\[\.\.\.\]"),
+        (["runs=[x]", "rerank=RUN"], "rerank='RUN': a list is expected"),
+        (["runs=[x]", "together=[RUN]", "together_weights=2"], "together_weights=2: a list is expected"),
+    ],
+)
+def test_lists_of_runs_are_lists(words: list[str], expected: str) -> None:
+    with pytest.raises(RequestError, match=expected):
+        compose_jobs("evaluate", words, multirun=False, folder=None)

@@ -103,7 +103,7 @@ def test_running_out_of_memory_later_names_the_batch_and_keeps_the_last_state(
         return done
 
     monkeypatch.setattr(owner, name, failing)
-    what = "validation batch 0" if place == "validation_step" else r"training batch \d"
+    what = rf"{'validation' if place == 'validation_step' else 'training'} batch \d"
     made = frozen(tmp_path, "trainer.validate_every=2")
     with pytest.raises(RunError, match=rf"out of memory on {what} after optimizer step \d .*\d+ rows x"):
         train(made)

@@ -108,6 +108,20 @@ def test_the_loss_is_the_mean_over_real_tokens() -> None:
     assert torch.allclose(found, total / count)
 
 
+def test_a_loss_that_is_no_number_is_not_left_out_of_the_validation() -> None:
+    built = network("gru")
+    made = module(built).eval()
+    made.sample = SimpleNamespace(score=lambda: ({}, []))
+    made.validation_step(batch([0, 1], [0, 1]), 0)
+    alone = float(made.validation_values()["validation/loss"])
+    assert alone > 0
+    made.validation_step(batch([0, 1], [0, 1]), 0)
+    with torch.no_grad():
+        next(iter(built.parameters())).fill_(torch.nan)
+    made.validation_step(batch([2], [2]), 1)
+    assert torch.isnan(made.validation_values()["validation/loss"])
+
+
 def test_label_smoothing_is_left_out_of_validation() -> None:
     built = network("gru")
     objective = CrossEntropy(label_smoothing=0.3)

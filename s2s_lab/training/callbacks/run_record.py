@@ -64,7 +64,7 @@ class RunRecord(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Records how far it came; a disk that cannot be written to does not hide what went wrong before."""
         assert isinstance(pl_module, Seq2SeqModule)
-        if self.training:
+        if self.training or trainer.ckpt_path is None:  # else the counters are not yet those of the run
             with contextlib.suppress(OSError, RequestError):
                 self._write(trainer, pl_module)
 
