@@ -99,8 +99,8 @@ def test_files_in_and_out(translated: Callable[..., tuple[bytes, str]], tmp_path
         (["output_file={}/none/out"], "output_file=.*out: cannot be written"),
         (["input_file={}/kept", "output_file={}/kept"], "output_file=.*kept is also input_file"),
         (["output_file={}/one", "attention_file={}/one"], "is also attention_file"),
-        (["output_file={0}/one", "attention_file={0}/../{0}/one"], "is also attention_file"),
-        (["decoding=forced", "targets_file={}/kept", "output_file={}/kept"], "output_file=.*is also targets_file"),
+        (["output_file={0}/one", "attention_file={0}/./one"], "is also attention_file"),
+        (["prefixes_file={}/kept", "output_file={}/kept"], "output_file=.*is also prefixes_file"),
         (["constraint=[forbidden]", "forbidden_file={}/kept", "attention_file={}/kept"], "is also forbidden_file"),
         (
             ["constraint=[automaton]", "constraint.automaton.file={}/kept", "output_file={}/kept"],
