@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +39,9 @@ def stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubs]:
         return Task(folder, cores=cores, gpus=gpus)
 
     monkeypatch.setattr(process, "job_command", command)
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background commands ignore it
     yield make
+    signal.signal(signal.SIGINT, heard)
     pids = [json.loads((folder / "seen").read_text())["pid"] for folder in how if (folder / "seen").exists()]
     until(lambda: not any(alive(pid) for pid in pids), 5)
 
