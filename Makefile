@@ -47,7 +47,7 @@ bench: $(INSTALLED) ## measure speed and where the time goes, about 10 minutes o
 	$(BIN)/python -m experiments.speed bench $(ARGS)
 
 test: $(DEVELOPMENT) $(BROWSER) ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 test-slow: $(DEVELOPMENT) $(BROWSER) ## run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
