@@ -32,7 +32,6 @@ def main(words: Sequence[str] | None = None) -> None:
     from s2s_lab.faults import RankLostError, RequestError, RunError, was_told
     from s2s_lab.records.disk_faults import disk_fault
     from s2s_lab.records.run_folder import RunFolder
-    from s2s_lab.sweeps.process import run_job
     from s2s_lab.sweeps.ranks import LOST, WATCHED, own_rank
 
     arguments = _parser().parse_args(words)
@@ -46,7 +45,6 @@ def main(words: Sequence[str] | None = None) -> None:
         _parser().error("a configuration file is expected")
     signal.signal(signal.SIGTERM, _interrupt)
     folder, rank = RunFolder(arguments.configuration.resolve().parent), own_rank()
-    how = {"resume": arguments.resume, "accept_changed_data": arguments.accept_changed_data}
     watched = WATCHED in os.environ  # whoever watches all ranks tells which of them failed first
     several = rank is None and _ranks(folder) > 1
     held = contextlib.ExitStack()
@@ -60,15 +58,7 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(2)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it waits while a process loads early
-        finished = arguments.resume and folder.read()["status"] == "finished"
-        if several and not finished:
-            run_job(folder, **how)
-        elif not finished:
-            from s2s_lab.assemble.experiment import train
-
-            if not rank and arguments.resume:
-                folder.resume()
-            train(folder, **how)
+        _train(folder, rank, several, resume=arguments.resume, accept_changed_data=arguments.accept_changed_data)
         if rank is None:
             _evaluate(folder)
     except KeyboardInterrupt:
@@ -103,6 +93,22 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", action="store_true", help="load everything, and fork a process for each job asked for"
     )
     return parser
+
+
+def _train(folder: "RunFolder", rank: int | None, several: bool, *, resume: bool, accept_changed_data: bool) -> None:
+    """Trains what is not finished: as this rank, or by starting all of them."""
+    if resume and folder.read()["status"] == "finished":
+        return
+    if several:
+        from s2s_lab.sweeps.process import run_job
+
+        run_job(folder, resume=resume, accept_changed_data=accept_changed_data)
+        return
+    from s2s_lab.assemble.experiment import train
+
+    if not rank and resume:
+        folder.resume()
+    train(folder, resume=resume, accept_changed_data=accept_changed_data)
 
 
 def _evaluate(folder: "RunFolder") -> None:

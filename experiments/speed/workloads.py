@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from s2s_lab.assemble.configuration import groups
+from s2s_lab.assemble.options import groups
 from s2s_lab.faults import RequestError
 
 FILE = Path(__file__).with_name("workloads.yaml")

@@ -78,7 +78,8 @@ def _run(
     import hydra
     from hydra._internal.utils import get_args_parser
 
-    from s2s_lab.assemble.configuration import compose_jobs, conf_folder
+    from s2s_lab.assemble.configuration import compose_jobs
+    from s2s_lab.assemble.options import conf_folder
 
     arguments = _parser(get_args_parser(), program).parse_args(words)
     for option in ("config_name", "config_path", "experimental_rerun"):
@@ -162,7 +163,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _print_help(name: str, program: str, about: str) -> None:
-    from s2s_lab.assemble.configuration import groups_of
+    from s2s_lab.assemble.options import groups_of
 
     print(f"{about}\n\nusage: {program} [-m] [GROUP=OPTION ...] [KEY=VALUE ...] [--config-dir DIR] [--cfg job]\n")
     print("groups and their options:")

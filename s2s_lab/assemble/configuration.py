@@ -1,31 +1,26 @@
 """From command-line words to checked configurations: composes every job first and turns each failure into one line."""
 
 import copy
-import difflib
-import functools
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
-from yaml import YAMLError
 
 from s2s_lab.assemble.foreign import check_hydra_node, check_own_options, close_environment
+from s2s_lab.assemble.options import beside_hydra, conf_folder, groups
 from s2s_lab.assemble.schema import SECTIONS, check
 from s2s_lab.assemble.search_words import chooses_search, fixed_words
+from s2s_lab.assemble.word_faults import first_lines, one_line_errors, unknown_option
 from s2s_lab.faults import RequestError
 
-MOST_OF_AN_ERROR = 400  # characters of Hydra's message that are shown
 close_environment()
 
 LATER_KEYS = {
@@ -44,38 +39,6 @@ LATER_KEYS = {
 """Keys that later versions have added to sections of a training, at the values that change nothing."""
 
 
-def conf_folder() -> Path:
-    """The folder of the shipped options: inside an installed package, else beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
-
-
-def groups(folder: Path | None = None) -> dict[str, list[str]]:
-    """The options of every group, by the names of the files."""
-    folder = folder or conf_folder()
-    found = {}
-    for group in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "hydra"):
-        found[group.name] = sorted(path.stem for path in group.glob("*.yaml"))
-    return found
-
-
-def groups_of(name: str) -> dict[str, list[str]]:
-    """The options of the groups that one command chooses from.
-
-    Args:
-        name: the primary configuration: train, evaluate or translate.
-    """
-    with _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        composed = compose(name, return_hydra_config=True)
-    own = {str(place).partition("@")[0] for place in composed.hydra.runtime.choices} | set(map(str, composed))
-    return {group: options for group, options in groups().items() if group in own}
-
-
-def _options_of(group: str) -> list[str]:
-    """The options of any group, Hydra's own launchers and sweepers included; none where there is no such group."""
-    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
-
-
 def plain(configuration: DictConfig) -> dict[str, Any]:
     """A composed configuration as plain resolved containers, without Hydra's own node.
 
@@ -88,7 +51,7 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
     except MissingMandatoryValue as error:
         raise RequestError(f"{error.full_key}=... is missing; it has no value of its own") from error
     except (OmegaConfBaseException, RecursionError) as error:
-        raise RequestError(_one_line(error)) from error
+        raise RequestError(first_lines(error)) from error
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
 
@@ -131,7 +94,7 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         RequestError: one line that names the word or key at fault, and the nearest known one.
     """
     for word in words:
-        if not word.isprintable() and any("\udc80" <= letter <= "\udcff" for letter in word):
+        if any("\udc80" <= letter <= "\udcff" for letter in word):  # how Python keeps bytes that are no text
             raise RequestError(f"cannot read the word {word!a}: it is not UTF-8")
     if folder is not None and not Path(folder).is_dir():
         raise RequestError(f"--config-dir {folder}: there is no such folder")
@@ -141,7 +104,7 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
     try:
         overrides = OverridesParser.create().parse_overrides(list(words))
     except HydraException as error:
-        reason = _one_line(error).removeprefix("LexerNoViableAltException: ")
+        reason = first_lines(error).removeprefix("LexerNoViableAltException: ")
         raise RequestError(
             f"cannot read the words of the command line: {reason} (a value with spaces, quotes or other letters than "
             f"a-z needs quotes of its own: 'KEY=\"VALUE\"')"
@@ -163,7 +126,7 @@ def compose_jobs(name: str, words: Sequence[str], *, multirun: bool, folder: str
         try:
             jobs = BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
         except HydraException as error:
-            raise RequestError(_one_line(error)) from error
+            raise RequestError(first_lines(error)) from error
     else:
         sweeping = [str(override.input_line) for override in overrides if override.is_sweep_override()]
         if sweeping:
@@ -191,9 +154,9 @@ def compose_each(name: str, jobs: Sequence[Sequence[str]], *, search: Sequence[s
         RequestError: one line that names the word or key at fault, and the nearest known one.
     """
     composed, bases = [], dict[tuple[str, ...], DictConfig]()
-    with _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
+    with beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for words in jobs:
-            with _one_line_errors(name, words):
+            with one_line_errors(name, words):
                 overrides = OverridesParser.create().parse_overrides(list(words))
                 values = [override for override in overrides if _sets_a_value(override)]
                 options = (*search, *(str(override.input_line) for override in overrides if override not in values))
@@ -210,17 +173,6 @@ def compose_each(name: str, jobs: Sequence[Sequence[str]], *, search: Sequence[s
         _check_choices(configuration)
         check(plain(configuration), SECTIONS[name])
     return composed
-
-
-@contextmanager
-def _beside_hydra() -> Iterator[None]:
-    """Lets Hydra's one global state rest while something is composed: a sweeper composes within Hydra's own main."""
-    state = GlobalHydra.instance()
-    running, state.hydra = state.hydra, None
-    try:
-        yield
-    finally:
-        state.hydra = running
 
 
 def _sets_a_value(override: Override) -> bool:
@@ -261,7 +213,7 @@ def _check_choices(configuration: DictConfig) -> None:
         name, _, place = group.partition("@")
         missing = (place or name) in configuration and configuration[place or name] is None
         if missing or ("." in place and OmegaConf.select(configuration, place) is None):
-            raise RequestError(_unknown_option(name, option))
+            raise RequestError(unknown_option(name, option))
 
 
 def _check_search_path(entries: Any) -> None:
@@ -271,93 +223,3 @@ def _check_search_path(entries: Any) -> None:
             raise RequestError(f"hydra.searchpath: {entry} is no folder; --config-dir DIR adds your own options")
         if not Path(str(entry).removeprefix("file://")).is_dir():
             raise RequestError(f"hydra.searchpath: there is no folder {entry}")
-
-
-@contextmanager
-def _one_line_errors(name: str, words: Sequence[str]) -> Iterator[None]:
-    """Turns Hydra's and OmegaConf's errors of composing a job's words into one line with the nearest known key."""
-    try:
-        yield
-    except RequestError:
-        raise
-    except Exception as error:  # a group set to null is a ValueError, a file that is no YAML a YAMLError, ...
-        message = _one_line(error)
-        missing = re.search(r"Key '([^']+)' is not in struct", _whole(error))
-        path = re.search(r"Could not override '([^']+)'", _whole(error)) or re.search(r"full_key: (\S+)", _whole(error))
-        if missing and path:
-            known = _known_keys(name)
-            within = missing[1] not in path[1].split(".")  # KEY={...} sets a section, which lacks one of the keys given
-            key = f"{path[1]}.{missing[1]}" if within else path[1]
-            hint = _chosen_without(key, words) if key in known else _suggest(key, known)
-            raise RequestError(f"unknown key {key}{hint}") from error
-        option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
-        if option:
-            raise RequestError(_unknown_option(option[1], option[2])) from error
-        group = re.search(r"No match in the defaults list for '([^']+)'|[Oo]verride '([^']+)'", message)
-        if group:
-            key = next(part for part in group.groups() if part)
-            raise RequestError(f"unknown key {key}{_suggest(key, _known_keys(name))}") from error
-        known_kind = isinstance(
-            error, HydraException | OmegaConfBaseException | ValueError | YAMLError | RecursionError
-        )
-        told = message if known_kind else f"the configuration cannot be composed: {message} ({type(error).__name__})"
-        raise RequestError(told) from error
-
-
-def _unknown_option(group: str, option: str) -> str:
-    known = _options_of(group)
-    if not known:
-        return f"{group}={option}: there is no group {group!r}{_suggest(group, list(groups()))}"
-    return f"{group}={option}: there is no such option{_suggest(option, known)} (known: {', '.join(known)})"
-
-
-@functools.cache
-def _known_keys(name: str) -> tuple[str, ...]:
-    with _beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        composed = compose(name, return_hydra_config=True)
-    container: Any = OmegaConf.to_container(composed)
-    hydra = container.pop("hydra")
-    plugins = {place: hydra[place] for place in ("launcher", "sweeper")}
-    places = [str(place) for place in hydra["runtime"]["choices"] if "@" in str(place)]
-    return (*_dotted(container), *_dotted(plugins, "hydra"), *groups(), *places)
-
-
-def _dotted(node: Any, place: str = "") -> Iterator[str]:
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            if str(key).startswith("_"):
-                continue  # nothing that a user sets
-            where = f"{place}.{key}" if place else str(key)
-            yield where
-            yield from _dotted(value, where)
-
-
-def _suggest(key: str, known: Sequence[str]) -> str:
-    close = [place for place in known if place.startswith(f"{key}@")]  # a group that is chosen for a place alone
-    if key in known and not close:
-        return ", which is a group of another command"
-    close = close or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    if not close and "." in key:
-        leaves = {place.rpartition(".")[2]: place for place in known}
-        leaf = difflib.get_close_matches(key.rpartition(".")[2], list(leaves), n=1, cutoff=0.7)
-        close = [leaves[leaf[0]]] if leaf else []
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _chosen_without(key: str, words: Sequence[str]) -> str:
-    """Says which option of a group has no such key, where another option of the group has it."""
-    group = key.partition(".")[0]
-    chosen = [word for word in words if word.startswith(f"{group}=")]
-    return f": {chosen[-1] if chosen else f'the option chosen for {group}'} has no such key"
-
-
-def _whole(error: BaseException) -> str:
-    cause = f" {error.__cause__}" if error.__cause__ else ""
-    return f"{error}{cause}"
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, RecursionError):
-        return "the configuration is nested too deeply, or an option includes itself"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return "; ".join(lines[:2])[:MOST_OF_AN_ERROR] if lines else type(error).__name__

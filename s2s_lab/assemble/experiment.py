@@ -25,7 +25,7 @@ from s2s_lab.assemble.resumption import check_unchanged, checkpoint_to_resume
 from s2s_lab.assemble.tables import fill_tables
 from s2s_lab.assemble.training_record import finish_record, start_record
 from s2s_lab.assemble.vectors import fill_embeddings
-from s2s_lab.data.prepare import PreparedData
+from s2s_lab.data.prepared import PreparedData
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, load_weights
 from s2s_lab.inference.text import TextSide
@@ -122,7 +122,7 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
     if settings["trainer"]["strategy"] == "fsdp":  # the network trained lies in pieces on all ranks
         frozen = dataclasses.replace(frozen, network=_network(settings, prepared))
     if trainer.is_global_zero:
-        finish_record(folder, frozen, trainer.loggers, None if recent is None else recent.mean())
+        finish_record(folder, frozen, trainer.loggers, None if recent is None else recent.mean(), _say)
 
 
 def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:

@@ -12,7 +12,7 @@ import torch
 
 from s2s_lab.assemble.instantiation import build, check_kind
 from s2s_lab.assemble.network import build_network, without_memory
-from s2s_lab.data.prepare import Given
+from s2s_lab.data.prepared import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import BOS, EOS, PAD, Vocabulary
 from s2s_lab.decoding.base import DecodingStrategy

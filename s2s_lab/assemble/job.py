@@ -25,7 +25,7 @@ from s2s_lab.assemble.network import build_network, without_memory
 from s2s_lab.assemble.vectors import VECTORS, check_vector_files
 from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.data.corpora.files import sha256_of
-from s2s_lab.data.prepare import Given
+from s2s_lab.data.prepared import Given
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.vocabulary import NUM_SPECIALS
 from s2s_lab.faults import RequestError

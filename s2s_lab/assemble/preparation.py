@@ -10,7 +10,8 @@ from s2s_lab.assemble.inference import given_of, tokenizer_node
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.data.corpora.base import Corpus
 from s2s_lab.data.encoded import SIDES
-from s2s_lab.data.prepare import PreparedData, VocabularySettings, prepare
+from s2s_lab.data.prepare import VocabularySettings, prepare
+from s2s_lab.data.prepared import PreparedData
 from s2s_lab.data.vocabulary import UNK
 from s2s_lab.records.word_counts import words
 

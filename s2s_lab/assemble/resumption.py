@@ -7,7 +7,7 @@ from typing import Any
 from s2s_lab.assemble.instantiation import build
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.training.checkpoint_io import newest_good, put_aside_damaged_best
+from s2s_lab.training.checkpoint_io import best_fault, newest_good
 
 
 def checkpoint_to_resume(folder: RunFolder, strategy: str, say: Callable[[str], None]) -> Path | None:
@@ -21,10 +21,10 @@ def checkpoint_to_resume(folder: RunFolder, strategy: str, say: Callable[[str], 
     Returns:
         None where no checkpoint was written yet, or none is whole.
     """
-    path, exact, faults = newest_good(folder.checkpoints)
+    path, exact, has_best, faults = newest_good(folder.checkpoints)
     for fault in faults:
         say(f"{fault}; {f'{path.name} is used instead' if path else 'there is no earlier one'}")
-    if path is not None and (fault := put_aside_damaged_best(folder.checkpoints)) is not None:
+    if has_best and (fault := best_fault(folder.checkpoints)) is not None:
         say(f"{fault}; the best of the validations to come is kept in its place")
     if path is None:
         curves = folder.metrics_csv.read_text(encoding="utf-8") if folder.metrics_csv.is_file() else ""

@@ -12,6 +12,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.records.configuration import flatten
 
 Node = dict[str, Any]
+Folders = list[str]
 
 
 @dataclass(kw_only=True)
@@ -154,7 +155,7 @@ class Training:
 class Evaluation:
     """conf/evaluate.yaml."""
 
-    runs: list
+    runs: Folders | str
     split: str
     decoding: Node
     batch_sentences: int
@@ -173,7 +174,7 @@ class Evaluation:
     prefixes_file: str | None = None
     required_file: str | None = None
     forbidden_file: str | None = None
-    together: list = dataclasses.field(default_factory=list)
+    together: Folders = dataclasses.field(default_factory=list)
     together_weights: list | None = None
     together_mean: Literal["probabilities", "log_probabilities"] = "probabilities"
     language_model: str | None = None
@@ -217,7 +218,7 @@ class Translation:
     prefixes_file: str | None = None
     required_file: str | None = None
     forbidden_file: str | None = None
-    together: list = dataclasses.field(default_factory=list)
+    together: Folders = dataclasses.field(default_factory=list)
     together_weights: list | None = None
     together_mean: Literal["probabilities", "log_probabilities"] = "probabilities"
     language_model: str | None = None
@@ -317,10 +318,10 @@ def _check_section(node: Mapping[str, Any], section: type, place: str) -> None:
             if not isinstance(value, Mapping):
                 raise RequestError(f"{where}={value!r}: a section with keys is expected")
             _check_section(value, typing.cast(type, inner), where)
-        elif hint in (list, list | None) and not isinstance(value, (list, str) if where == "runs" else list):
+        elif hint in (Folders, list, list | None) and not isinstance(value, list):
             raise RequestError(f"{where}={value!r}: a list is expected, {where}=[...]")
-        elif where == "runs" and not all(isinstance(each, str) for each in value):
-            raise RequestError(f"runs={value!r}: run folders are expected")
+        elif Folders in (hint, *typing.get_args(hint)) and not all(isinstance(each, str) for each in value):
+            raise RequestError(f"{where}={value!r}: run folders are expected")
         elif (hint is Node or Node in typing.get_args(hint)) and not isinstance(value, Mapping):
             raise RequestError(f"{where}={value!r}: a section with keys is expected; choose an option of the group")
 

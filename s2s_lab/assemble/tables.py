@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from s2s_lab.data.lexicon import LexiconSettings, Probabilities, translation_probabilities
-from s2s_lab.data.prepare import PreparedData
+from s2s_lab.data.prepared import PreparedData
 from s2s_lab.data.vocabulary import BOS, EOS, NUM_SPECIALS, PAD, UNK, Vocabulary
 from s2s_lab.models.outputs.base import Output
 

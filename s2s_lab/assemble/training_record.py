@@ -1,12 +1,11 @@
 """What a run folder holds of a training: what is known before its first step, and the model that it ends with."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 
-from s2s_lab.data.prepare import PreparedData
+from s2s_lab.data.prepared import PreparedData
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, save_model
 from s2s_lab.records.environment import git, machine, versions
@@ -58,7 +57,11 @@ def start_record(
 
 
 def finish_record(
-    folder: RunFolder, frozen: FrozenModel, loggers: Iterable[Any], average: Mapping[str, torch.Tensor] | None
+    folder: RunFolder,
+    frozen: FrozenModel,
+    loggers: Iterable[Any],
+    average: Mapping[str, torch.Tensor] | None,
+    say: Callable[[str], None],
 ) -> None:
     """Writes the model, hands it to the trackers, and marks the run finished.
 
@@ -67,13 +70,14 @@ def finish_record(
         frozen: the network that was trained, with its text sides; gets the weights that are written.
         loggers: of the training.
         average: weights by name; those of the best checkpoint where None, or of the newest where that was lost.
+        say: tells the user one line.
 
     Raises:
         RequestError: if the best checkpoint is damaged.
         OSError: if the model cannot be written.
     """
     if average is None:
-        best = read_checkpoint(_chosen(folder.checkpoints))["state_dict"]
+        best = _chosen(folder, say)["state_dict"]
         prefix = "network."
         frozen.network.load_state_dict({key[len(prefix) :]: best[key] for key in best if key.startswith(prefix)})
     else:
@@ -85,10 +89,18 @@ def finish_record(
             logger.keep_model(folder.model, {key: facts[key] for key in KEPT if key in facts})
 
 
-def _chosen(checkpoints: Path) -> Path:
-    """The best checkpoint, or the newest one where none is called the best."""
-    best = checkpoints / BEST
-    newest = best if best.is_file() else newest_good(checkpoints).path
+def _chosen(folder: RunFolder, say: Callable[[str], None]) -> dict[str, Any]:
+    """The best checkpoint; where it was lost and no validation came after, the newest, which the record then names."""
+    best = folder.checkpoints / BEST
+    if best.is_file():
+        return read_checkpoint(best)
+    newest = newest_good(folder.checkpoints).path
     if newest is None:
-        raise RequestError(f"{checkpoints}: there is no whole checkpoint left to take the model from")
-    return newest
+        raise RequestError(f"{folder.checkpoints}: there is no whole checkpoint left to take the model from")
+    found = read_checkpoint(newest)
+    facts = folder.read().get("validations") or {}
+    values = [value for step, value in facts.get("history") or [] if step == found["global_step"]]
+    place = {"metric": facts.get("monitor"), "value": values[-1] if values else None, "step": found["global_step"]}
+    folder.update({"best": {**place, "checkpoint": f"{folder.checkpoints.name}/{newest.name}"}})
+    say(f"{best}: it is gone; the model is that of {newest.name}")
+    return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from s2s_lab.data.prepare import PreparedData
+from s2s_lab.data.prepared import PreparedData
 from s2s_lab.data.vectors import read_vectors
 from s2s_lab.data.vocabulary import NUM_SPECIALS
 from s2s_lab.faults import RequestError

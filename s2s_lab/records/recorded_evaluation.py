@@ -17,7 +17,7 @@ NOT_OF_THE_RESULT = (
 """Settings of an evaluation that are compared in another way, or that change only its speed or what is kept of it."""
 
 OTHER_CORPUS = "the corpus is not the one that the model was trained on: its files differ"
-"""Warning of an evaluation."""
+"""Warning of an evaluation on other data; its record is known again by it."""
 
 
 @dataclass(frozen=True)

@@ -84,14 +84,14 @@ def _table(study: Study, jobs: Sequence[Entry], key: tuple[str, str, str], items
         own = {item.score: item for item in items if item.row == row.name}
         if not own:
             continue
-        entries = [entry for entry in jobs if entry["row"] == row.name and evaluation in entry["evaluations"]]
+        seeds = next(iter(own.values())).seeds
+        entries = [entry for entry in jobs if entry["row"] == row.name and entry["seed"] in seeds]
         sentences = max(e["evaluations"][evaluation].get("sentences") or 0 for e in entries)
-        seeds = len(next(iter(own.values())).seeds)
         cells = [spread(own[name].values, digits[name]) if name in own else decimal(None) for name in names]
         facts = (count(_mean(entries, "parameters")), duration(_mean(entries, "seconds")))
         short = any((entry.get("under_trained") or {}).get("flag") for entry in entries)
         marks = " †" * short + " ‡" * any(entry.get("stopped_by") == "max_minutes" for entry in entries)
-        lines.append((row_title(row) + marks, f"{seeds} of {len(row.seeds)}", *cells, *facts))
+        lines.append((row_title(row) + marks, f"{len(seeds)} of {len(row.seeds)}", *cells, *facts))
     headings = [title_of(name) + unit_of(signatures[name]).suffix for name in names]
     return ScoreTable(
         evaluation, split, fingerprint, sentences, ("row", "seeds", *headings, "parameters", "training"), tuple(lines),

@@ -1,5 +1,6 @@
 """Checkpoint files: whole or absent, sealed with a checksum, without any pickle, of a known schema."""
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -144,11 +145,13 @@ class Newest(NamedTuple):
     Attributes:
         path: of the file, or None if there is none.
         exact: whether a training goes on from it as if it had never stopped.
+        has_best: whether it was written with a best checkpoint beside it.
         faults: what is wrong with each newer one.
     """
 
     path: Path | None
     exact: bool
+    has_best: bool
     faults: list[str]
 
 
@@ -162,29 +165,36 @@ def newest_good(folder: Path) -> Newest:
     for path in (folder / name for name in NEWEST_FIRST):
         if path.is_file():
             try:
-                exact = read_checkpoint(path)["continuation"] is not None
+                found = read_checkpoint(path)
             except DamagedCheckpointError as error:
                 faults.append(str(error))
             else:
-                return Newest(path, exact, faults)
-    return Newest(None, False, faults)
+                kept = (state for key, state in found.get("callbacks", {}).items() if "BestCheckpoint" in key)
+                has_best = any(state["best_model_path"] for state in kept)
+                return Newest(path, found["continuation"] is not None, has_best, faults)
+    return Newest(None, False, False, faults)
 
 
-def put_aside_damaged_best(folder: Path) -> str | None:
-    """Renames a best checkpoint that is damaged, so that a training does not end with it.
+def best_fault(folder: Path) -> str | None:
+    """Looks at the best checkpoint, and renames one that is damaged, so that a training does not end with it.
+
+    Several ranks may do so at once.
 
     Args:
         folder: of checkpoints.
 
     Returns:
-        What is wrong with it; None where it is whole, or there is none.
+        What is wrong with it; None where it is whole.
     """
     best = folder / BEST
     try:
-        if best.is_file() and not is_sealed(best):
+        if not is_sealed(best):
             read_checkpoint(best)
+    except FileNotFoundError:
+        return f"{best}: it is gone"
     except DamagedCheckpointError as error:
-        best.rename(best.with_suffix(".damaged"))
+        with contextlib.suppress(FileNotFoundError):
+            best.rename(best.with_suffix(".damaged"))
         return str(error)
     return None
 

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from s2s_lab.data.bucketing import BucketedBatches
 from s2s_lab.data.collate import Collator
-from s2s_lab.data.prepare import PreparedData
+from s2s_lab.data.prepared import PreparedData
 
 VALIDATION_TOKENS = 1024
 """Padded tokens that a validation batch may hold, however small those of training are."""

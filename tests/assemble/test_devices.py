@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from s2s_lab.assemble.configuration import compose_jobs, groups, plain
+from s2s_lab.assemble.configuration import compose_jobs, plain
 from s2s_lab.assemble.devices import check_devices, threads
 from s2s_lab.assemble.job import check_parts
+from s2s_lab.assemble.options import groups
 from s2s_lab.faults import RequestError
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from s2s_lab.assemble.configuration import compose_jobs, groups
+from s2s_lab.assemble.configuration import compose_jobs
 from s2s_lab.assemble.experiment import train
 from s2s_lab.assemble.job import check_parts, freeze
+from s2s_lab.assemble.options import groups
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from s2s_lab.assemble import evaluation, grid, together, workbench
-from s2s_lab.assemble.configuration import compose_jobs, groups, plain
+from s2s_lab.assemble.configuration import compose_jobs, plain
 from s2s_lab.assemble.grid import Done, Failed, evaluate_grid
 from s2s_lab.assemble.grid_file import expanded
 from s2s_lab.assemble.inference import build_strategy, load_model
+from s2s_lab.assemble.options import groups
 from s2s_lab.decoding.beam import BeamSearch
 from s2s_lab.decoding.task import Demands
 from s2s_lab.evaluate import evaluate

@@ -142,14 +142,19 @@ def test_a_damaged_best_checkpoint_is_noticed_at_once_and_the_next_best_counts(
     capsys.readouterr()
     train(made, resume=True)
     told = capsys.readouterr().err
-    assert ("best.ckpt" in told and "the best of the validations to come" in told) == (kind != "gone")
+    assert "best.ckpt: it " in told and "the best of the validations to come is kept in its place" in told
     assert made.read()["status"] == "finished" and (made.model / "model.safetensors").is_file()
+    later = [[step, value] for step, value in made.read()["validations"]["history"] if step > 6]
+    best = made.read()["best"]
+    assert best["metric"] == "validation/loss" and [best["step"], best["value"]] in later
+    assert best["value"] == min(value for _, value in later)
+    best = made.checkpoints / "best.ckpt"
     assert read_checkpoint(best)["global_step"] > 6
     assert (made.checkpoints / "best.damaged").is_file() == (kind != "gone")
 
 
 def test_where_no_validation_is_left_the_model_is_that_of_the_newest_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = run(tmp_path, *PLAIN)
     newest = read_checkpoint(made.checkpoints / "last.ckpt")["state_dict"]
@@ -158,6 +163,11 @@ def test_where_no_validation_is_left_the_model_is_that_of_the_newest_checkpoint(
     train(made, resume=True)
     model = load_model(made.path, device=torch.device("cpu"), precision="float32").network.state_dict()
     assert all(torch.equal(model[key.removeprefix("network.")], value) for key, value in newest.items())
+    assert "best.ckpt: it is gone; the model is that of last.ckpt" in capsys.readouterr().err
+    facts = made.read()
+    last = facts["validations"]["history"][-1]
+    assert facts["best"]["checkpoint"] == "checkpoints/last.ckpt"
+    assert [facts["best"]["step"], facts["best"]["value"]] == last
 
 
 @pytest.mark.parametrize(

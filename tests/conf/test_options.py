@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from s2s_lab.assemble.configuration import choices, compose_jobs, conf_folder, groups, plain
+from s2s_lab.assemble.configuration import choices, compose_jobs, plain
+from s2s_lab.assemble.options import conf_folder, groups
 from s2s_lab.faults import RequestError
 
 ELSEWHERE = ("constraint", "normalizer")  # groups that have no place of their own in a training

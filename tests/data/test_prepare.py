@@ -14,7 +14,8 @@ from s2s_lab.data.corpora.files import FileCorpus
 from s2s_lab.data.corpora.multi30k import Multi30kCorpus
 from s2s_lab.data.corpora.parallel import ParallelCorpus
 from s2s_lab.data.corpora.reverse import ReverseCorpus
-from s2s_lab.data.prepare import PreparedData, VocabularySettings, prepare
+from s2s_lab.data.prepare import VocabularySettings, prepare
+from s2s_lab.data.prepared import PreparedData
 from s2s_lab.data.tokenizers.base import Tokenizer
 from s2s_lab.data.tokenizers.bpe import BPETokenizer
 from s2s_lab.data.tokenizers.character import CharacterTokenizer

@@ -13,7 +13,8 @@ from experiments.speed.decoding import fastest, pass_records, precisions
 from experiments.speed.product import Bench, LeftOut
 from experiments.speed.training import allocators
 from experiments.speed.workloads import read_plan
-from s2s_lab.assemble.configuration import compose_each, groups
+from s2s_lab.assemble.configuration import compose_each
+from s2s_lab.assemble.options import groups
 from s2s_lab.faults import RequestError, RunError
 from tests.experiments.conftest import README
 

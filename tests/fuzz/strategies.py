@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from s2s_lab.assemble.configuration import compose_jobs, groups, plain
+from s2s_lab.assemble.configuration import compose_jobs, plain
+from s2s_lab.assemble.options import groups
 
 TEXT = st.text(max_size=12)
 HOSTILE = st.sampled_from(

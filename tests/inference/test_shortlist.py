@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_lab.assemble.configuration import compose_jobs, groups, plain
+from s2s_lab.assemble.configuration import compose_jobs, plain
 from s2s_lab.assemble.inference import build_strategy
 from s2s_lab.assemble.network import build_network
+from s2s_lab.assemble.options import groups
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.lexicon import Lexicon, LexiconSettings
 from s2s_lab.data.tokenizers.whitespace import WhitespaceTokenizer

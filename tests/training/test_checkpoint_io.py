@@ -90,12 +90,12 @@ def test_every_changed_byte_and_every_cut_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
-    assert newest_good(tmp_path) == (None, False, [])
+    assert newest_good(tmp_path) == (None, False, False, [])
     for continuation in (None, {}):
         save(tmp_path / "last.ckpt", continuation=continuation)
-    assert newest_good(tmp_path) == (tmp_path / "last.ckpt", True, [])
+    assert newest_good(tmp_path) == (tmp_path / "last.ckpt", True, False, [])
     (tmp_path / "last.ckpt").write_bytes(b"PK")
-    path, exact, (fault,) = newest_good(tmp_path)
+    path, exact, _, (fault,) = newest_good(tmp_path)
     assert path == tmp_path / "previous.ckpt" and not exact and str(tmp_path / "last.ckpt") in fault
 
 

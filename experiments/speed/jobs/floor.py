@@ -18,7 +18,7 @@ from s2s_lab.assemble.preparation import prepare_data
 from s2s_lab.data.batch import Batch
 from s2s_lab.data.bucketing import BucketedBatches
 from s2s_lab.data.collate import Collator
-from s2s_lab.data.prepare import PreparedData
+from s2s_lab.data.prepared import PreparedData
 from s2s_lab.records.run_folder import RunFolder
 
 

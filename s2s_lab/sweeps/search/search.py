@@ -11,7 +11,6 @@ from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.search.beginning import Beginning, begin
 from s2s_lab.sweeps.search.carry import carry
 from s2s_lab.sweeps.search.dimensions import Dimension, Value
-from s2s_lab.sweeps.search.objectives import Objective
 from s2s_lab.sweeps.search.parts import Ended, HigherIsBetter, OpenEngine, Prepare, ProgressOf, Runner
 from s2s_lab.sweeps.search.pruning import pruner_for, report
 from s2s_lab.sweeps.search.samplers import sampler_for
@@ -26,11 +25,12 @@ from s2s_lab.sweeps.search.storage import (
     open_study,
     recover,
 )
-from s2s_lab.sweeps.search.summary import Summary, best_of, shown_values, summarise
+from s2s_lab.sweeps.search.suggestion import suggest
+from s2s_lab.sweeps.search.summary import Summary, best_so_far, shown_values, summarise
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import Trial
 
 
 def search(
@@ -332,36 +332,11 @@ class Search:
         else:
             told = f"{outcome}: {trial.user_attrs.get('reason', 'its log says why')}"
         words = " ".join(trial.user_attrs["words"])
-        best = _best_so_far(self.study.get_trials(deepcopy=False), objectives)
+        best = best_so_far(self.study.get_trials(deepcopy=False), objectives)
         self.say(f"trial {number + 1} ({self.used} of {self.settings.trials}): {told}{remark}{best} | {words}")
-
-
-def suggest(trial: "Trial", dimension: Dimension) -> Value:
-    """What a trial draws for one dimension."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    distribution = dimension.values.distribution()
-    if isinstance(distribution, CategoricalDistribution):
-        return str(trial.suggest_categorical(dimension.name, distribution.choices))
-    if isinstance(distribution, IntDistribution):
-        low, high, step = distribution.low, distribution.high, distribution.step
-        return trial.suggest_int(dimension.name, low, high, step=step, log=distribution.log)
-    assert isinstance(distribution, FloatDistribution)
-    low, high, step = distribution.low, distribution.high, distribution.step
-    return trial.suggest_float(dimension.name, low, high, step=step, log=distribution.log)
 
 
 def _all_options(dimension: Dimension) -> Sequence[Value]:
     options = dimension.values.options()
     assert options is not None
     return options
-
-
-def _best_so_far(trials: Sequence["FrozenTrial"], objectives: Sequence[Objective]) -> str:
-    best = best_of(trials, objectives)
-    if not best:
-        return ""
-    if len(objectives) > 1:
-        return f" (front of {len(best)})"
-    assert best[0].values is not None
-    return f" (best {best[0].values[0]:.5g}, trial {best[0].number + 1})"

@@ -168,3 +168,14 @@ def _record(trials: Sequence["FrozenTrial"], found: Summary, beginning: Beginnin
         "importance": found.importance,
         "command": found.command,
     }
+
+
+def best_so_far(trials: Sequence["FrozenTrial"], objectives: Sequence[Objective]) -> str:
+    """Says in brackets what the best trial has reached, or how many are on the front; nothing before one has ended."""
+    best = best_of(trials, objectives)
+    if not best:
+        return ""
+    if len(objectives) > 1:
+        return f" (front of {len(best)})"
+    assert best[0].values is not None
+    return f" (best {best[0].values[0]:.5g}, trial {best[0].number + 1})"

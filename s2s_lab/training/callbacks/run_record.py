@@ -11,6 +11,7 @@ import torch
 
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.training.checkpoint_io import BEST
 from s2s_lab.training.convergence import under_trained
 from s2s_lab.training.epoch_loop import StepwiseEpochLoop
 from s2s_lab.training.module import Seq2SeqModule
@@ -28,6 +29,7 @@ class RunRecord(pl.Callback):
         self.history: list[tuple[int, float]] = []
         self.began = self.before = 0.0
         self.training = False  # from where it begins or goes on
+        self.lost = 0  # validations before which the best checkpoint was lost
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock, and records how far the training will go."""
@@ -39,14 +41,17 @@ class RunRecord(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Knows that the counters are those of this run, a checkpoint's where it goes on from one."""
         self.training = True
+        if not (self.folder.checkpoints / BEST).is_file():
+            self.lost = len(self.history)
 
     def state_dict(self) -> dict[str, Any]:
-        """The validations, and the seconds since the start."""
-        return {"history": list(self.history), "seconds": time.perf_counter() - self.began}
+        """The validations, how many of them are of a best checkpoint that was lost, and the seconds since the start."""
+        return {"history": list(self.history), "lost": self.lost, "seconds": time.perf_counter() - self.began}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from there."""
         self.history = [(step, value) for step, value in state_dict["history"]]
+        self.lost = state_dict.get("lost", 0)
         self.before = state_dict["seconds"]
         self.began = time.perf_counter() - self.before
 
@@ -72,7 +77,7 @@ class RunRecord(pl.Callback):
         if not trainer.is_global_zero:
             return
         sign = 1.0 if module.higher_is_better else -1.0
-        finite = [item for item in self.history if math.isfinite(item[1])]
+        finite = [item for item in self.history[self.lost :] if math.isfinite(item[1])]
         best = max(finite, key=lambda item: (sign * item[1], item[0]), default=None)  # of equal ones the latest
         stopped_by = _stopped_by(trainer, module.total_steps)
         stopped_early = stopped_by == "patience"
@@ -97,7 +102,7 @@ class RunRecord(pl.Callback):
                 "history": [list(item) for item in self.history],
             }
         if best is not None:
-            facts["best"] = {"metric": name, "value": best[1], "step": best[0], "checkpoint": "checkpoints/best.ckpt"}
+            facts["best"] = {"metric": name, "value": best[1], "step": best[0], "checkpoint": f"checkpoints/{BEST}"}
         self.folder.update(facts)
 
 

@@ -11,8 +11,8 @@ from s2s_lab.assemble.configuration import compose_each
 from s2s_lab.faults import RequestError
 from s2s_lab.sweeps.search.beginning import MOST_SAMPLES, samples
 from s2s_lab.sweeps.search.dimensions import Choice, Numbers
-from s2s_lab.sweeps.search.search import suggest
 from s2s_lab.sweeps.search.space import Drawn, Space, is_searched, read_space
+from s2s_lab.sweeps.search.suggestion import suggest
 
 WORDS = (
     "model=choice(lstm_attention,gru_attention)",

@@ -13,9 +13,10 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 import s2s_lab.sweeps.search.sweeper as sweeper_module
-from s2s_lab.assemble.configuration import compose_each, compose_jobs, conf_folder, plain
+from s2s_lab.assemble.configuration import compose_each, compose_jobs, plain
 from s2s_lab.assemble.foreign import check_hydra_node
 from s2s_lab.assemble.monitored import higher_is_better
+from s2s_lab.assemble.options import conf_folder
 from s2s_lab.assemble.search_words import SEARCHES, chooses_search, fixed_words
 from s2s_lab.faults import RequestError
 from s2s_lab.sweeps.launcher import LabLauncher, LabSweeper
