@@ -142,7 +142,7 @@ def test_a_damaged_best_checkpoint_is_noticed_at_once_and_the_next_best_counts(
     capsys.readouterr()
     train(made, resume=True)
     told = capsys.readouterr().err
-    assert "best.ckpt: it " in told and "the best of the validations to come is kept in its place" in told
+    assert "best.ckpt: " in told and "the best of the validations to come is kept in its place" in told
     assert made.read()["status"] == "finished" and (made.model / "model.safetensors").is_file()
     later = [[step, value] for step, value in made.read()["validations"]["history"] if step > 6]
     best = made.read()["best"]
