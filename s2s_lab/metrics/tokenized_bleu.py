@@ -12,7 +12,8 @@ class TokenizedBLEU(BLEU):
     """BLEU, 0 to 100, after Moses tokenization (sacremoses) of hypotheses and references.
 
     It is for comparison with papers that used multi-bleu.perl on tokenized, mostly lower-cased text; report `BLEU`
-    beside it. Text that is tokenized already keeps its tokens but for punctuation inside words.
+    beside it. Text that is tokenized already is tokenized again: what Moses wrote as one token, such as &apos;s or @-@,
+    becomes several; `BLEU` with tokenize="none" takes tokens as they stand.
 
     Args:
         language: Two-letter code of the target language, for abbreviations that keep their point.

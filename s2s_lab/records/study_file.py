@@ -34,6 +34,10 @@ SHAPE = Exactly(
                  budget=Maybe(minutes_per_job=(int, float), cores=int, note=str)),
 )  # fmt: skip
 OF_THE_STUDY = ("seed", "name", "experiment_name", "launch", "resume", "accept_changed_data", "paths", "hydra")
+OF_THE_MODEL = (
+    "attention", "bridge", "cell", "decoder", "embedding", "encoder", "initialization", "objective", "output",
+)  # fmt: skip
+"""The groups that an option of `model` chooses from."""
 OF_THE_RUN = ("runs", "paths", "hydra", "num_threads", "batches_at_once")
 KEY = re.compile(r"[A-Za-z_][\w/]*(@[A-Za-z_][\w.]*)?(\.\w+)*")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -215,6 +219,7 @@ def _block(
         check_choices(excluded, [*grid, *(paired[0] if paired else ())], f"{place}.without[{number}]")
     chosen = _evaluation_names(block.get("evaluations"), evaluations, f"{place}.evaluations")
     combinations = expand(grid, paired, without, place)
+    _check_model({**own, **grid, **(paired[0] if paired else {})}, base, place)
     names = row_names(name, combinations, place)
     return [
         Row(
@@ -230,6 +235,15 @@ def _block(
         )
         for label, choices in zip(names, combinations, strict=True)
     ]
+
+
+def _check_model(own: Mapping[str, Any], base: Mapping[str, Any], place: str) -> None:
+    replaced = [group for group in OF_THE_MODEL if group in base and group not in own] if "model" in own else []
+    if replaced:
+        parts = " and ".join(replaced)
+        raise RequestError(
+            f"{place} chooses a model, whose {parts} base would replace; choose {parts} here too, or not in base"
+        )
 
 
 def _check_grid(grid: Mapping[str, Any], own: Mapping[str, Any], place: str) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from s2s_lab.records.study_file import read_study
+from s2s_lab.records.plain_yaml import read_yaml
+from s2s_lab.records.study_file import OF_THE_MODEL, read_study
 from s2s_lab.reports.study_overview import BEGIN, END
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -16,6 +17,17 @@ STUDIES = sorted(EXPERIMENTS.glob("*/study.yaml"))
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
 def test_it_is_read(path: Path) -> None:
     assert read_study(path).claims
+
+
+def test_what_belongs_to_a_model_is_what_models_choose() -> None:
+    chosen = {
+        choice.removeprefix("override ").lstrip("/").split("@")[0]
+        for path in (EXPERIMENTS.parent / "conf" / "model").glob("*.yaml")
+        for entry in read_yaml(path)["defaults"]
+        if isinstance(entry, dict)
+        for choice in entry
+    }
+    assert chosen == set(OF_THE_MODEL)
 
 
 def test_the_guides_study_composes(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ FAULTS = [
     ("    grid: {cell", "    gird: {cell", "rows.grid.gird is not a key of a block; did you mean grid?"),
     ("  best:\n", "  Best:\n", "rows.Best: a block's name has letters a-z"),
     ("  best:\n", "  grid:\n", "line 14: grid stands here twice"),
+    ("experiment: scan", "attention: dot", "rows.best chooses a model, whose attention base would replace; choose"),
     ("cell: [gru, lstm]", "cell: []", "rows.grid.grid.cell is empty"),
     ("cell: [gru, lstm]", "cell: gru", "expected a list"),
     ("cell: [gru, lstm]", "cell: [gru, gru]", "two rows would be called grid[cell=gru"),

@@ -17,8 +17,8 @@ class AttendFirstDecoder(Decoder):
     multiplies the context's product too.
 
     Paper: Bahdanau et al. 2015, arXiv 1409.0473, A.1 and A.2.2. Deviations: the readout takes the new state, as the
-    paper's section 3.1 says, where its appendix prints the previous one; biases in the readout; with a constant
-    context and the readout "none", the output sees state and context alone.
+    paper's section 3.1 says, where its appendix prints the previous one; biases in the readout; with the
+    readout "none" the output sees state and context alone.
 
     Args:
         input_size: width of an embedded token y.
