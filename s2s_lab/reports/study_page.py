@@ -8,6 +8,7 @@ from typing import Any
 from s2s_lab.faults import RequestError
 from s2s_lab.records.durable import read_text
 from s2s_lab.records.results import Results
+from s2s_lab.records.study_claims import needed_by
 from s2s_lab.records.study_file import Study
 from s2s_lab.records.study_rows import word
 from s2s_lab.reports.numbers import count, duration
@@ -20,6 +21,7 @@ MADE = "<!-- Made by `s2s-study report` from study.yaml, results.json and notes.
 SIGNS = {"reproduced": "✔ reproduced", "not reproduced": "✘ not reproduced", "inconclusive": "≈ inconclusive",
          "open": "○ open"}  # fmt: skip
 PACKAGES = ("python", "s2s-lab", "torch", "lightning", "sacrebleu")
+CUT = "‡ a time limit ended a training before its last step"
 SHOWN_ROWS = 40
 NAMED = f"A row that is named there stands for its run of the same seed; {ALONE}."
 
@@ -43,7 +45,7 @@ def render_page(study: Study, results: Results, figures: Mapping[str, str]) -> s
         *_source(study),
         f"**{counts(results.claims)}.** {_progress(study, results)}",
         study.about,
-        *_claims(results.claims),
+        *_claims(study, results),
         *(f"![{cell(shows)}]({name})" for name, shows in figures.items()),
         read_text(notes).strip() if notes.is_file() else "",
         *_results(study, tables),
@@ -86,20 +88,32 @@ def _would_tell(claim: Mapping[str, Any]) -> str:
     return text[:1].lower() + text[1:].rstrip(".")
 
 
-def _claims(claims: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not claims:
+def _claims(study: Study, results: Results) -> list[str]:
+    if not results.claims:
         return []
     lines = [
         (
             cell(claim.get("says") or claim["claim"]) + (f" ({cell(claim['source'])})" if claim.get("source") else ""),
             cell(claim.get("published") or ""),
-            cell(claim.get("ours") or ""),
+            cell(claim["ours"]) + " ‡" * _cut(study, results, claim["claim"]) if claim.get("ours") else "",
             SIGNS[claim["verdict"]],
             cell("; ".join(filter(None, (claim.get("reason"), _would_tell(claim))))),
         )
-        for claim in claims
+        for claim in results.claims
     ]
-    return ["## Claims", table(("claim", "published", "ours", "verdict", "reason"), lines)]
+    legend = f"{CUT}." if any("‡" in line[2] for line in lines) else ""
+    return ["## Claims", table(("claim", "published", "ours", "verdict", "reason"), lines), legend]
+
+
+def _cut(study: Study, results: Results, name: str) -> bool:
+    """Whether a claim rests on a training that a time limit ended before its last step."""
+    needs = needed_by(study.claims[name]) if name in study.claims else []
+    rows = {(row.name, each.evaluation) for each in needs for row in study.rows_of(each.row)}
+    return any(
+        entry.get("stopped_by") == "max_minutes" and (entry["row"], evaluation) in rows
+        for entry in results.jobs
+        for evaluation in entry["evaluations"]
+    )
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -122,7 +136,7 @@ def _results(study: Study, tables: Sequence[ScoreTable]) -> list[str]:
     if any("†" in line[0] for each in tables for line in each.lines):
         legend += "; † the last steps of a training still improved it: read the row as under-trained"
     if any("‡" in line[0] for each in tables for line in each.lines):
-        legend += "; ‡ a time limit ended a training before its last step"
+        legend += f"; {CUT}"
     return ["## Results", f"{legend}.", *parts]
 
 

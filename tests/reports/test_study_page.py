@@ -1,6 +1,7 @@
 """A study's page tells what its numbers are of, and the overview of all studies is what their results say."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from s2s_lab.records.results import Results
@@ -27,10 +28,10 @@ def entry(row: str, seed: int, seconds: float, *, evaluated: bool = True, **fact
             "evaluations": {"greedy": made} if evaluated else {}, **facts}  # fmt: skip
 
 
-def page(study: Study, *jobs: dict) -> str:
+def page(study: Study, *jobs: dict, claims: Sequence[dict] = ()) -> str:
     for each in (made for job in jobs for made in job["evaluations"].values()):
         each["definition"] = study.evaluation_definition("greedy")
-    return render_page(study, Results(study.name, list(jobs)), {})
+    return render_page(study, Results(study.name, list(jobs), claims=list(claims)), {})
 
 
 def line(text: str, row: str) -> str:
@@ -46,6 +47,22 @@ def test_time_and_marks_of_a_row_are_those_of_the_trainings_in_its_table(tmp_pat
     text = page(study, entry("one", 1, 100, **cut), entry("other", 1, 60))
     assert line(text, "one").startswith("| `one` ‡ |") and "‡" not in line(text, "other")
     assert "; ‡ a time limit ended a training before its last step." in text
+
+
+def test_a_claim_that_rests_on_a_training_cut_by_time_says_so(tmp_path: Path) -> None:
+    claims = "claims:\n" + "".join(
+        f"  of_{row}: {{kind: value, row: {row}, score: bleu, published: 9, tolerance: 1}}\n"
+        for row in ("one", "other")
+    )
+    study = read(tmp_path, TEXT + claims)
+    said = [{"claim": name, "ours": "11", "verdict": "open"} for name in study.claims]
+    cut = {"stopped_by": "max_minutes"}
+    waiting = [entry("other", 2, 1, evaluated=False, **cut)]
+    whole = page(study, entry("one", 1, 1), entry("other", 1, 1), *waiting, claims=said)
+    assert "‡" not in whole
+    short = page(study, entry("one", 1, 1, **cut), entry("other", 1, 1), *waiting, claims=said)
+    assert "| of\\_one |  | 11 ‡ |" in short and "| of\\_other |  | 11 |" in short
+    assert "‡ a time limit ended a training before its last step." in short.split("## Results")[0]
 
 
 def test_commands_name_the_study_as_a_clone_has_it(tmp_path: Path) -> None:
