@@ -225,7 +225,7 @@ def _intervals(items: "Sequence[Measured]") -> tuple[np.ndarray, np.ndarray, np.
     least, most = np.array([unit_of(item.signature).bounds() for item in items]).T
     low = np.array([each.mean if each.n == 1 else each.low for each in found])
     high = np.array([each.mean if each.n == 1 else each.high for each in found])
-    return means, np.maximum(low, least), np.minimum(high, most)
+    return means, np.minimum(means, np.maximum(low, least)), np.maximum(means, np.minimum(high, most))
 
 
 def _axis_title(item: "Measured") -> str:

@@ -75,7 +75,8 @@ def _source(study: Study) -> list[str]:
 def _progress(study: Study, results: Results) -> str:
     wanted = [(row.name, seed) for row in study.rows if row.needs is None for seed in row.seeds]
     done = {(entry["row"], entry["seed"]) for entry in results.jobs} & set(wanted)
-    seconds = sum(entry.get("seconds") or 0 for entry in results.jobs if "measured_in" not in entry)
+    took = {entry["hash"]: entry.get("seconds") or 0 for entry in results.jobs if "measured_in" not in entry}
+    seconds = sum(took.values())
     waiting = sum(row.needs is not None for row in study.rows)
     wait = "1 row waits" if waiting == 1 else f"{waiting} rows wait"
     more = f", {wait} for what the laboratory has not yet" if waiting else ""

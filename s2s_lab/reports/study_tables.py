@@ -84,10 +84,10 @@ def _table(study: Study, jobs: Sequence[Entry], key: tuple[str, str, str], items
         own = {item.score: item for item in items if item.row == row.name}
         if not own:
             continue
-        seeds = next(iter(own.values())).seeds
+        seeds = {seed for item in own.values() for seed in (*item.seeds, *item.lost)}
         entries = [entry for entry in jobs if entry["row"] == row.name and entry["seed"] in seeds]
         sentences = max(e["evaluations"][evaluation].get("sentences") or 0 for e in entries)
-        cells = [spread(own[name].values, digits[name]) if name in own else decimal(None) for name in names]
+        cells = [_cell(own.get(name), digits[name]) for name in names]
         facts = (count(_mean(entries, "parameters")), duration(_mean(entries, "seconds")))
         short = any((entry.get("under_trained") or {}).get("flag") for entry in entries)
         marks = " †" * short + " ‡" * any(entry.get("stopped_by") == "max_minutes" for entry in entries)
@@ -97,6 +97,13 @@ def _table(study: Study, jobs: Sequence[Entry], key: tuple[str, str, str], items
         evaluation, split, fingerprint, sentences, ("row", "seeds", *headings, "parameters", "training"), tuple(lines),
         signatures, tuple(notes),
     )  # fmt: skip
+
+
+def _cell(item: "Measured | None", digits: int) -> str:
+    if item is None:
+        return decimal(None)
+    known = len(item.seeds)
+    return spread(item.values, digits) + (f" ({known} seed{'s' * (known != 1)})" if item.lost else "")
 
 
 def _signatures(study: Study, evaluation: str, items: "Sequence[Measured]") -> tuple[dict[str, str], list[str]]:

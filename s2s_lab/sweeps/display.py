@@ -49,15 +49,18 @@ class Display:
         self._at_once = 1
 
     def __enter__(self) -> "Display":
-        if self.console.is_terminal:
-            self._live = Live(console=self.console, refresh_per_second=4, transient=True)
-            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _begin(self) -> None:
+        """Begins to draw on a terminal: not before there is something to show, for until then questions are asked."""
+        if self._live is None and self.console.is_terminal:
+            self._live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self._live.start()
 
     def plan(self, jobs: Sequence[FrozenJob], *, at_once: int, cores: int, done: int, seconds: float | None) -> None:
         """Says what is about to happen.
@@ -69,6 +72,7 @@ class Display:
             done: how many have finished before.
             seconds: that like jobs took, or None where none is known.
         """
+        self._begin()
         labels = [set(job.label.split()) for job in jobs]
         self.words = frozenset(set.intersection(*labels)) if len(labels) > 1 else frozenset()
         self._at_once = at_once
@@ -82,6 +86,7 @@ class Display:
 
     def started(self, job: FrozenJob, folder: RunFolder, *, resume: bool) -> None:
         """A job starts."""
+        self._begin()
         self._started.setdefault(job.hash, time.monotonic())
         number = self.before + self.failed + self.ended_jobs + len(self._started)
         again = " goes on" if resume else ""

@@ -17,21 +17,23 @@ OOM_COUNTER = Path("/proc/vmstat")
 MOST_OF_A_LINE = 400  # characters
 
 
-def judge_end(end: End, *, stopping: bool) -> tuple[Status, str]:
+def judge_end(end: End, *, stopping: bool, closing: bool = False) -> tuple[Status, str]:
     """Tells how a job ended, and why in one line.
 
     Args:
         end: of its task.
         stopping: whether the sweep had asked it to stop.
+        closing: whether the sweep is ending, and asks all jobs to.
     """
     folder = end.task.folder
     said = end.reason or _last_line(folder)
     if end.code == 0:
         unfinished = facts_of(folder).get("status") != "finished"
         return ("failed", "its process ended without a result") if unfinished else ("finished", "")
-    if stopping:
+    asked = end.code in (INTERRUPTED, -signal.SIGTERM, *([-signal.SIGKILL] if stopping or closing else ()))
+    if stopping and asked:
         return "stopped", ""
-    if end.code in (INTERRUPTED, -signal.SIGTERM) and end.reason != LOST_SERVER:
+    if asked and end.reason != LOST_SERVER:
         return "interrupted", end.reason or "interrupted"
     if end.code == 2:
         return "refused", said

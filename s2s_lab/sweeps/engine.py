@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from s2s_lab.faults import RequestError
@@ -17,9 +16,10 @@ from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.backends.base import OF_THE_PLACE, Backend, End, Task
 from s2s_lab.sweeps.backends.choice import choose_backend
 from s2s_lab.sweeps.definition import check_definition
-from s2s_lab.sweeps.display import Display
+from s2s_lab.sweeps.display import LIVE_SECONDS, Display
 from s2s_lab.sweeps.ends import MEMORY, best_of, facts_of, judge_end, oom_kills
 from s2s_lab.sweeps.engine_settings import EngineSettings
+from s2s_lab.sweeps.interrupts import Interrupts
 from s2s_lab.sweeps.job_folders import former_folder, is_free, new_folder
 from s2s_lab.sweeps.ledger import Ledger
 from s2s_lab.sweeps.outcome import Outcome, Status
@@ -78,10 +78,11 @@ class Engine:
         self.display = display or Display(total=total, program=program)
         self._backend = backend
         self._ledgers: dict[Path, Ledger] = {}
-        self._context = contextlib.ExitStack()
+        self._context, self._interrupts = contextlib.ExitStack(), Interrupts()
         self._running: dict[str, Running] = {}
         self._held: list[Running] = []
         self._stopping: set[str] = set()
+        self._ends: deque[End] = deque()
         self._outcomes: deque[Outcome] = deque()
         self._position = 0
         self._outputs = Path("outputs")
@@ -98,8 +99,7 @@ class Engine:
 
     def __enter__(self) -> "Engine":
         self._context.enter_context(self.display)
-        previous = signal.signal(signal.SIGTERM, _interrupt)
-        self._context.callback(signal.signal, signal.SIGTERM, previous)
+        self._context.enter_context(self._interrupts)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,15 +116,20 @@ class Engine:
         Raises:
             RequestError: if another sweep runs in one of them, or a job was defined otherwise when it ran before.
         """
-        if self._backend is None:
-            self.settings = self.settings.without_gpus(job.settings["trainer"] for job in jobs)
+        self.expect(jobs)
         for folder in dict.fromkeys(job.experiment for job in jobs):
-            self._outputs = Path(jobs[0].settings["paths"]["outputs"])
             ledger = self._ledger(folder)
             own = [job for job in jobs if job.experiment == folder]
             check_definition(ledger, own, accept=self.settings.accept_changed, program=self.program)
             done = [key for key, entry in ledger.entries.items() if entry.status == "finished"]
             ledger.planned([job.hash for job in own if job.hash not in done])
+
+    def expect(self, jobs: Sequence[FrozenJob]) -> None:
+        """Learns what jobs there will be, or some that stand for them: whether they need GPUs, and where they write."""
+        if self._backend is None:
+            self.settings = self.settings.without_gpus(job.settings["trainer"] for job in jobs)
+        for job in jobs[:1]:
+            self._outputs = Path(job.settings["paths"]["outputs"])
 
     def announce(self, jobs: Sequence[FrozenJob]) -> None:
         """Says what is about to happen, and how long like jobs took before."""
@@ -194,9 +199,7 @@ class Engine:
             self._start_held()
             left = deadline - time.monotonic()
             if not self._outcomes and left > 0:
-                step = min(left, HELD_SECONDS if self._held else self.display.every)
-                for end in self.backend.wait(step):
-                    self._conclude(end)
+                self._collect(min(left, HELD_SECONDS if self._held else LIVE_SECONDS))
             self.display.refresh(self.running())
             if self._outcomes or left <= 0:
                 ended = list(self._outcomes)
@@ -238,22 +241,33 @@ class Engine:
         """Starts what waits, once nobody else trains in its folder: one of a killed sweep may still save its state."""
         for item in list(self._held):
             if self.backend.adopts or is_free(item.folder):
-                self._held.remove(item)
-                ledger, resume = self._ledger(item.job.experiment), item.task.resume
-                ledger.started(job=item.job.hash, label=item.job.label, folder=item.folder.path, resume=resume)
-                self._running[item.job.hash] = replace(item, since=time.monotonic())
-                self.display.started(item.job, item.folder, resume=resume)
-                try:
-                    self.backend.start(item.task)
-                except RequestError as error:  # the place will never take it
-                    self._conclude(End(item.task, 2, str(error)))
-                except OSError as error:
-                    self._conclude(End(item.task, 1, f"it cannot be started: {error}"))
+                with self._interrupts.held_back():
+                    self._start(item)
+
+    def _start(self, item: Running) -> None:
+        self._held.remove(item)
+        ledger, resume = self._ledger(item.job.experiment), item.task.resume
+        ledger.started(job=item.job.hash, label=item.job.label, folder=item.folder.path, resume=resume)
+        self._running[item.job.hash] = replace(item, since=time.monotonic())
+        self.display.started(item.job, item.folder, resume=resume)
+        try:
+            self.backend.start(item.task)
+        except RequestError as error:  # the place will never take it
+            self._conclude(End(item.task, 2, str(error)))
+        except OSError as error:
+            self._conclude(End(item.task, 1, f"it cannot be started: {error}"))
+
+    def _collect(self, seconds: float) -> None:
+        """Waits for what ends, and writes it down before any interrupt; what a fault leaves over comes first then."""
+        with self._interrupts.held_back():
+            self._ends.extend(self.backend.wait(0.0 if self._ends else seconds))
+            while self._ends:
+                self._conclude(self._ends.popleft())
 
     def _conclude(self, end: End) -> None:
         item = next(item for item in self._running.values() if item.task == end.task)
         del self._running[item.job.hash]
-        status, reason = judge_end(end, stopping=item.job.hash in self._stopping)
+        status, reason = judge_end(end, stopping=item.job.hash in self._stopping, closing=self._closing)
         memory = bool(MEMORY.search(reason))
         if end.code == -signal.SIGKILL and oom_kills() > self._oom_kills:
             memory, self._oom_kills = True, self._oom_kills + 1
@@ -279,7 +293,7 @@ class Engine:
 
     def _again(self, item: Running, end: End, status: Status) -> bool:
         """Whether a job goes on by itself: after a fault of the place if it came further, else as the user said."""
-        if end.reason in OF_THE_PLACE and status != "stopped":
+        if end.reason in OF_THE_PLACE and status in ("failed", "interrupted"):
             return progress_of(item.folder).step > item.step
         return status == "failed" and self.settings.on_failure == "retry" and item.attempts <= self.settings.retries
 
@@ -305,14 +319,9 @@ class Engine:
                     stopped = True
                     for item in self._running.values():
                         self.backend.stop(item.task)
-                for end in self.backend.wait(1.0):
-                    self._conclude(end)
+                self._collect(LIVE_SECONDS)
             except KeyboardInterrupt:
                 stopped = False
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _ranks(trainer: Mapping[str, Any]) -> int:

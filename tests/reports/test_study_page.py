@@ -49,6 +49,20 @@ def test_time_and_marks_of_a_row_are_those_of_the_trainings_in_its_table(tmp_pat
     assert "; ‡ a time limit ended a training before its last step." in text
 
 
+def test_a_training_that_two_rows_share_took_its_time_once(tmp_path: Path) -> None:
+    shared = [{**entry(row, 1, 3600), "hash": "same"} for row in ("one", "other")]
+    assert "2 of 4 trainings done in 1 h 00 min of training." in page(read(tmp_path, TEXT), *shared)
+
+
+def test_a_seed_without_a_finite_score_is_counted_and_told_where_it_lacks(tmp_path: Path) -> None:
+    jobs = [entry("one", 1, 60), entry("one", 2, 180)]
+    for job, value in zip(jobs, (None, 7.0), strict=True):
+        perplexity = {"name": "perplexity", "value": value, "signature": "PPL", "higher_is_better": False}
+        job["evaluations"]["greedy"]["scores"].insert(0, perplexity)
+    told = line(page(read(tmp_path, TEXT), *jobs), "one")
+    assert "| 2 of 2 | 7.00 (1 seed) | 11.50 ± 6.35 |" in told and "2 min 00 s" in told
+
+
 def test_a_claim_that_rests_on_a_training_cut_by_time_says_so(tmp_path: Path) -> None:
     claims = "claims:\n" + "".join(
         f"  of_{row}: {{kind: value, row: {row}, score: bleu, published: 9, tolerance: 1}}\n"

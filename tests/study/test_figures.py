@@ -11,6 +11,7 @@ from s2s_lab.reports.measurements import Measured
 from s2s_lab.reports.study_figures import scores_figure
 from tests.study.conftest import STUDY, write_study
 
+PERFECT = "evaluations: {e: {decoding: greedy}}\nrows: {a0: {set: {model: gru}}}\n"
 SIGNATURE = ExactMatch().score(["a"], [["a"]]).signature
 
 
@@ -35,6 +36,18 @@ def figure_of(place: Path, evaluations: int, published: list[tuple[str, str, flo
         for name in names for number in range(own[name])
     ]  # fmt: skip
     return scores_figure(study, measured), names
+
+
+def test_a_score_that_rounding_lifts_above_its_bounds_is_drawn(tmp_path: Path) -> None:
+    study = read_study(write_study(tmp_path, STUDY[: STUDY.index("evaluations:")] + PERFECT))
+    highest = ExactMatch().score(["a"], [["a"]]).value * (1 + 1e-15) * 100
+    for values in ((highest,), (highest, highest)):
+        measured = Measured(
+            row="a0", evaluation="e", score="exact_match", values=values, seeds=(1, 2)[: len(values)], statistics=None,
+            signature=SIGNATURE, split="test", data_fingerprint="feed", higher_is_better=True,
+        )  # fmt: skip
+        (drawn,) = scores_figure(study, [measured]).axes[0].containers
+        assert drawn[0].get_xdata() == [highest] and highest > 100
 
 
 @pytest.mark.parametrize("evaluations", [1, 2, 9, 18, 60])

@@ -91,3 +91,13 @@ def test_each_end_is_told_in_its_own_words(tmp_path: Path, capsys: pytest.Captur
     said = text.getvalue()
     assert "stopped, its state is saved: seed=1\n" in said and "stopped, another process trains it: seed=1\n" in said
     assert display._summary([]) == "0 of 5 done, 0 running, 2 failed"
+
+
+def test_a_terminal_is_left_alone_until_there_is_something_to_show(tmp_path: Path) -> None:
+    """Until then the sweep may ask a question there."""
+    text = io.StringIO()
+    with Display(total=1, console=Console(file=text, width=100, force_terminal=True)) as display:
+        assert text.getvalue() == "" and display.every < 60
+        display.plan([stubs.stub_job(tmp_path, 0)], at_once=1, cores=1, done=0, seconds=None)
+        assert "\x1b[?25l" in text.getvalue()  # the cursor is hidden while the table lives
+    assert text.getvalue().rindex("\x1b[?25h") > text.getvalue().rindex("\x1b[?25l")

@@ -27,7 +27,10 @@ SAVE_SECONDS = 90.0
 """Jobs have this long to save their state when the backend is closed."""
 
 
-_Key = tuple[tuple[str, str], ...]
+AT_THE_START = ("GLIBC_TUNABLES", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+"""What a process reads of its environment at its start alone; all else each job is given anew."""
+
+_Key = tuple[str | None, ...]
 _early: dict[_Key, ForkServer] = {}
 
 
@@ -41,9 +44,9 @@ def warm_early() -> None:
 
 
 def _shared(own: Mapping[str, str]) -> tuple[_Key, dict[str, str]]:
-    """What jobs of one server have in common: the allocator, for one, is chosen at the start of a process."""
+    """What tells the servers of different jobs apart, and the environment of a job's server."""
     shared = {name: value for name, value in own.items() if name not in (*OF_THREADS, "CUDA_VISIBLE_DEVICES")}
-    return tuple(sorted(shared.items())), shared
+    return tuple(own.get(name) for name in AT_THE_START), shared
 
 
 @dataclass

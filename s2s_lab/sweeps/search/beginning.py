@@ -11,6 +11,7 @@ from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.sweeps.search.dimensions import Choice, Dimension, Value
 from s2s_lab.sweeps.search.objectives import Objective, read_objectives
 from s2s_lab.sweeps.search.parts import HigherIsBetter, Prepare
+from s2s_lab.sweeps.search.pruning import BY_STEPS
 from s2s_lab.sweeps.search.samplers import check_sampler
 from s2s_lab.sweeps.search.settings import SearchSettings
 from s2s_lab.sweeps.search.space import Drawn, Space, read_space
@@ -33,6 +34,7 @@ class Beginning:
         monitor: the monitored score of every job.
         max_steps: optimizer steps of the longest training seen.
         definition: the same in words, to be compared with what the search began with.
+        samples: jobs of a few points of the space.
     """
 
     space: Space
@@ -41,6 +43,7 @@ class Beginning:
     monitor: str
     max_steps: int
     definition: Definition
+    samples: Sequence[FrozenJob]
 
     def check(self, job: FrozenJob) -> None:
         """Refuses a job that cannot be compared with the others.
@@ -113,7 +116,12 @@ def begin(
         "sampler": f"{settings.sampler} (seed {settings.seed}, {settings.startup_trials} startup trials)",
     }
     steps = max(int(job.settings["trainer"]["max_steps"]) for job in jobs)
-    return Beginning(space, objectives, first.experiment, monitor_of(first), steps, definition)
+    if settings.pruning.method in BY_STEPS and steps <= 0:
+        raise RequestError(
+            f"hydra.sweeper.pruning.method={settings.pruning.method} shares out optimizer steps, but "
+            f"trainer.max_steps is {steps}; give it, or choose median"
+        )
+    return Beginning(space, objectives, first.experiment, monitor_of(first), steps, definition, jobs)
 
 
 def samples(space: Space) -> list[Drawn]:

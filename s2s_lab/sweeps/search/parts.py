@@ -54,6 +54,10 @@ class Runner(Protocol):
         """Whether a failure ended the sweep, so that nothing starts any more."""
         ...
 
+    def expect(self, jobs: Sequence[FrozenJob]) -> None:
+        """Learns of some of the jobs before there is room for one."""
+        ...
+
     def has_room(self) -> bool:
         """Whether another job can start now."""
         ...

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import Trial
 
+BY_STEPS = ("hyperband", "successive_halving")
+"""Methods whose rungs lie between the first step and the last."""
+
 
 def pruner_for(pruning: Pruning, max_steps: int) -> "BasePruner":
     """The pruner that judges trials by their validations.

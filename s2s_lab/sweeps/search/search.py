@@ -79,6 +79,7 @@ def search(
         if used or again:
             say(f"the search in {path} goes on: {used} of {settings.trials} trials are done, {again} interrupted")
         with open_engine(settings.trials) as engine:
+            engine.expect(beginning.samples)
             running = Search(study, engine, prepare, beginning, settings, progress_of, say)
             try:
                 running.run()

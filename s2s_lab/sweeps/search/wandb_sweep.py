@@ -152,6 +152,7 @@ def wandb_sweep(
     say(f"written to {path}")
     if not settings.dry_run:
         with open_engine(settings.trials) as engine:
+            engine.expect(beginning.samples)
             _run_agent(Agent(engine, prepare, beginning, progress_of, say), configuration, settings, say)
     return configuration
 

@@ -46,6 +46,7 @@ class World:
     fails: Callable[[dict[str, str]], str] = NEVER
     turns_away: Callable[[dict[str, str]], str] = NEVER
     facts: Callable[[dict[str, str]], Facts] = lambda chosen: {}
+    max_steps: int = 1000
     jobs_at_once: int = 1
     stops_at_failures: bool = False
     step: int = 100
@@ -69,7 +70,7 @@ class World:
                 "paths": {"outputs": str(self.outputs)},
                 "experiment_name": chosen.get("experiment_name", "fake"),
                 "metrics": {"monitor": chosen.get("metrics.monitor", "exact_match")},
-                "trainer": {"max_steps": 10 * self.step},
+                "trainer": {"max_steps": self.max_steps},
             }
             found.append(FrozenJob(" ".join(words), settings))
         return found
@@ -95,8 +96,13 @@ class FakeEngine:
     ended: list[Any] = field(default_factory=list)
     stopping: set[str] = field(default_factory=set)
     halted: bool = False
+    expected: int = 0
+
+    def expect(self, jobs: Sequence[FrozenJob]) -> None:
+        self.expected = len(jobs)
 
     def has_room(self) -> bool:
+        assert self.expected, "where jobs run depends on what they need"
         return not self.halted and len(self.active) < self.world.jobs_at_once
 
     def start(self, job: FrozenJob) -> None:

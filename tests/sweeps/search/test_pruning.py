@@ -64,3 +64,13 @@ def test_pruning_needs_the_monitored_score_as_the_only_objective(tmp_path: Path)
     with pytest.raises(RequestError, match="one objective alone"):
         run(world, ("number=1,2",), pruning="median", objectives=["exact_match", "parameters"])
     assert not world.runs
+
+
+@pytest.mark.parametrize("method", ["hyperband", "successive_halving"])
+def test_rungs_need_a_number_of_steps(tmp_path: Path, method: str) -> None:
+    world = World(tmp_path, crossing, max_steps=-1)
+    with pytest.raises(RequestError, match=r"shares out optimizer steps, but trainer\.max_steps is -1; give it, or"):
+        run(world, ("number=1,2",), pruning={"method": method})
+    assert not world.runs
+    run(world, ("number=1,2",), trials=2, pruning={"method": "median"})
+    assert len(world.runs) == 2
