@@ -124,6 +124,7 @@ class Translator:
             vocabularies = {"source": self.model.source.vocabulary, "target": self.model.target.vocabulary}
             self.shortlist = Shortlist(load_lexicon(model_place(Path(settings["run"])), **vocabularies))
         self._tell, self._demands = tell, DemandFiles(settings, self.model.target)
+        self._decoded = 0  # lines so far
 
     def read(self, lines: Iterable[str]) -> Iterator[Line]:
         """Turns lines into ids; those that are too long are cut, and told of.
@@ -155,8 +156,9 @@ class Translator:
         decoded = decode(
             self.together.network, self.strategy, batches, device=self.device, shortlist=self.shortlist,
             weights_of=frozenset(range(len(lines))) if self.replacing else weights_of, demands=demands,
-            lanes=lanes_on(self.device, self.settings.get("batches_at_once")),
+            first=self._decoded, lanes=lanes_on(self.device, self.settings.get("batches_at_once")),
         )  # fmt: skip
+        self._decoded += len(lines)
         return self.together.reranked(decoded, [line.text for line in lines])
 
     def texts(self, lines: Sequence[Line]) -> Callable[[int, Hypothesis], str]:

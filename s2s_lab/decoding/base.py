@@ -12,7 +12,7 @@ from torch import Tensor
 from s2s_lab.decoding.candidates import NextSymbol
 from s2s_lab.decoding.checks import positive, whole_number
 from s2s_lab.decoding.constraints.base import Constraint, constrained_step
-from s2s_lab.decoding.task import Demands, StepFunction, Task
+from s2s_lab.decoding.task import Demands, StepFunction, Task, symbols_for
 from s2s_lab.decoding.trace import Trace
 from s2s_lab.decoding.without_replacement import Drawn
 from s2s_lab.faults import RequestError, RunError
@@ -259,7 +259,7 @@ class DecodingStrategy(ABC):
         limits = torch.full_like(source_lengths, self.max_length, dtype=torch.int64)
         if self.max_length_ratio is None:
             return limits
-        relative = torch.ceil(self.max_length_ratio * source_lengths.double()).long() + self.max_length_constant
+        relative = symbols_for(self.max_length_ratio, source_lengths) + self.max_length_constant
         return torch.minimum(limits, relative).clamp_(min=1)
 
     def next_symbol(self, device: torch.device, *, exact: bool = False) -> NextSymbol:

@@ -19,6 +19,8 @@ HANDED_DOWN = (
     "bos", "eos", "banned", "constraints", "max_length", "max_length_ratio", "max_length_constant", "min_length",
 )  # fmt: skip
 """What the strategies within take over from the one around them."""
+NO_STEP = -1
+"""The place of a noise that no sample's symbols are drawn by, though their seed be the same."""
 
 StrategyFactory = Callable[..., DecodingStrategy]
 
@@ -94,7 +96,8 @@ class MinimumRisk(DecodingStrategy):
         seed: of the choice among pseudo-references.
 
     Raises:
-        RequestError: an option is out of its range, or a strategy within sets what it takes over from this one.
+        RequestError: an option is out of its range, a strategy within sets what it takes over from this one, or
+            references and candidates are drawn with one seed.
     """
 
     name = "minimum_risk"
@@ -123,6 +126,11 @@ class MinimumRisk(DecodingStrategy):
         if self.further is not None:
             self._sources.append(self._within("further", self.further))
         self._apart = None if self.references is None else self._within("references", self.references)
+        seed = getattr(self._apart, "seed", None)
+        if seed is not None and seed in [getattr(each, "seed", None) for each in self._sources]:
+            raise RequestError(
+                f"decoding.references.seed is {seed}, as that of candidates; expected another, to draw others"
+            )
 
     def _within(self, key: str, node: StrategyFactory | DecodingStrategy) -> DecodingStrategy:
         """Builds a strategy that works under the limits and constraints of this one."""
@@ -203,7 +211,7 @@ class MinimumRisk(DecodingStrategy):
     def shuffled(self, total: int, sentence: int) -> list[int]:
         """Puts the numbers below `total` in an order that seed and sentence alone decide."""
         keys = noise.sample_keys(self.seed, torch.tensor([sentence]), total)
-        return noise.uniform(keys, 0)[0].argsort(stable=True).tolist()
+        return noise.uniform(keys, NO_STEP)[0].argsort(stable=True).tolist()
 
     def expected(self, hypotheses: Sequence[Phrase], references: Sequence[Drawn], sentence: int) -> list[float]:
         """Gives the expected utility of each hypothesis of a sentence.

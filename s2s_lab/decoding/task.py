@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from s2s_lab.decoding.trace import Trace
@@ -80,3 +81,18 @@ class Task(NamedTuple):
     demands: Demands = Demands()
     source_lengths: Tensor | None = None
     trace: Trace | None = None
+
+
+def symbols_for(ratio: float, source_lengths: Tensor) -> Tensor:
+    """Gives the fewest symbols that are at least `ratio` for each source symbol.
+
+    A product that rounding lifts above a whole number, as 1.1 x 50, counts as that number.
+
+    Args:
+        ratio: above 0.
+        source_lengths: (batch,) int64.
+
+    Returns:
+        (batch,) int64.
+    """
+    return torch.ceil(ratio * source_lengths.double() - 1e-9).long()

@@ -65,6 +65,7 @@ def decode_batches(
     exact_lengths: Sequence[int] | None = None,
     demands: Demands | None = None,
     encodings: Encodings | None = None,
+    first: int = 0,
     lanes: int = 1,
 ) -> Iterator[tuple[Batch, list[list[Hypothesis]], Spent]]:
     """Gives each batch, in their order, with its n-best lists and the seconds that encoding and decoding took.
@@ -81,6 +82,7 @@ def decode_batches(
             lengths to the strategy.
         demands: what the outputs must hold, by sentence index, in ids of the whole vocabulary.
         encodings: of these very sentences, where they are kept for another strategy; None keeps nothing.
+        first: how many sentences came before in the same split or stream: noise is seeded by a sentence's place there.
         lanes: batches that are decoded at once; see `side_by_side`.
     """
     given = None if exact_lengths is None else torch.tensor(exact_lengths, dtype=torch.int64)
@@ -106,7 +108,7 @@ def decode_batches(
                 state,
                 memory,
                 source_lengths=moved.source_lengths,
-                sentence_index=moved.index,
+                sentence_index=moved.index + first,
                 return_weights=not weights_of.isdisjoint(batch.index.tolist()),
                 exact_lengths=None if given is None else given[batch.index].to(device),
                 demands=None if demands is None else demands.of(batch.index.tolist()),
@@ -132,6 +134,7 @@ def decode(
     exact_lengths: Sequence[int] | None = None,
     demands: Demands | None = None,
     encodings: Encodings | None = None,
+    first: int = 0,
     lanes: int = 1,
 ) -> Decoded:
     """Decodes all batches; arguments as in `decode_batches`."""
@@ -140,7 +143,8 @@ def decode(
     began = time.perf_counter()
     for batch, hypotheses, spent in decode_batches(
         network, strategy, batches, device=device, weights_of=weights_of, shortlist=shortlist,
-        exact_lengths=exact_lengths, demands=demands, encodings=encodings, lanes=lanes,
+        exact_lengths=exact_lengths, demands=demands, encodings=encodings, first=first,
+        lanes=lanes,
     ):  # fmt: skip
         decoded.hypotheses.update(zip(batch.index.tolist(), hypotheses, strict=True))
         all_spent.append(spent)

@@ -198,6 +198,9 @@ def pack(network: Seq2Seq) -> Seq2Seq:
 def quantize(network: Seq2Seq) -> Seq2Seq:
     """Turns the weights of decoder and output into 8-bit integers; the encoder computes in bfloat16.
 
+    A sentence's scores then depend on its batch in the third digit, for torch's recurrences multiply several rows
+    otherwise than one.
+
     Args:
         network: in eval mode, on the CPU, float32; changed in place, after which it cannot be trained.
     """

@@ -51,6 +51,8 @@ class TextUtility:
     def _line(self, ids: Phrase) -> str:
         if self.side is None:
             raise RequestError("decoding.utility compares texts, but there is no target side to write them")
+        if any(id_ >= len(self.side.vocabulary) for id_ in ids):  # a copied word, whose number is another's later
+            return self.side.line(ids)
         line = self._lines.get(ids)
         if line is None:
             if len(self._lines) >= KEPT_LINES:

@@ -68,6 +68,19 @@ def test_a_line_gets_the_output_of_a_translation_and_its_attention(
     assert any(line.split()[:3] == ["a", "b", "c"] for line in shown[2:])  # over the columns
 
 
+def test_each_line_has_a_noise_of_its_own_whatever_is_decoded_together(models: dict[str, Path]) -> None:
+    words = ("decoding=sampling", "decoding.temperature=3.0", "decoding.min_length=5")
+    lines = ["a b c"] * 20
+    found = []
+    for size in (1, 3, 20):
+        asked = settings(models["gru"], *words, f"batch_sentences={size}")
+        found.append([text for ((text,), _) in translate_lines(lines, asked)])
+    assert found[1] == found[0] and found[2] == found[0]
+    assert len(set(found[0])) > 15
+    translator = Translator(settings(models["gru"], *words))
+    assert [translator.translate(line)[1][0][0] for line in lines] == found[0]
+
+
 def test_several_outputs_have_their_scores_and_a_model_without_attention_says_so_once(
     models: dict[str, Path], talk: Talk
 ) -> None:

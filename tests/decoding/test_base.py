@@ -1,5 +1,7 @@
 """The contract's own part: limits, options out of range, signatures, and faults of the step."""
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -20,6 +22,13 @@ def test_the_limit_is_the_lower_of_absolute_and_relative_and_at_least_one(specia
     assert limits(max_length=20, max_length_ratio=1.5, max_length_constant=2) == [4, 7, 16, 20]
     assert limits(max_length=20, max_length_ratio=None) == [20] * 4
     assert limits(max_length=20, max_length_ratio=0.1, max_length_constant=0) == [1, 1, 1, 10]
+
+
+@pytest.mark.parametrize("ratio", ["0.55", "1.1", "1.2", "2.3", "3"])
+def test_whole_products_of_ratio_and_length_are_not_rounded_up(ratio: str, special_ids: dict[str, Any]) -> None:
+    lengths = list(range(1, 500))
+    search = GreedySearch(**special_ids, max_length=9999, max_length_ratio=float(ratio), max_length_constant=0)
+    assert search.limits(torch.tensor(lengths)).tolist() == [math.ceil(Fraction(ratio) * each) for each in lengths]
 
 
 WRONG = [

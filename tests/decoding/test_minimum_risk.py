@@ -15,6 +15,7 @@ import torch
 
 from s2s_lab.data.tokenizers.whitespace import WhitespaceTokenizer
 from s2s_lab.data.vocabulary import Vocabulary
+from s2s_lab.decoding import noise
 from s2s_lab.decoding.base import Hypothesis
 from s2s_lab.decoding.beam import BeamSearch
 from s2s_lab.decoding.beam_sampling import BeamSampling
@@ -230,12 +231,27 @@ def test_pruning_compares_fewer_pairs_and_what_it_keeps_has_its_full_score(make_
         ),
         ({"further": 3}, "decoding.further is 3, expected a strategy"),
         ({"references": dict}, "decoding.references is a dict, expected a strategy"),
+        ({"references": sampling(5)}, "decoding.references.seed is 1, as that of candidates; expected another"),
+        (
+            {"further": sampling(5, seed=7), "references": partial(StochasticBeam, num_samples=3, seed=7)},
+            "decoding.references.seed is 7, as that of candidates; expected another",
+        ),
     ],
 )
 def test_options_out_of_range_are_refused(changes: dict[str, Any], expected: str, special_ids: Any) -> None:
     options = {"candidates": sampling(3), "utility": TextUtility(ChrF(), SIDE)}
     with pytest.raises(RequestError, match=expected):
         MinimumRisk(**special_ids, **(options | changes))
+
+
+def test_the_chosen_references_do_not_depend_on_what_was_drawn_first(special_ids: Any) -> None:
+    """The seed of the choice is that of the samples."""
+    strategy = MinimumRisk(**special_ids, candidates=sampling(2), num_references=1, utility=TextUtility(ChrF(), SIDE))
+    sentences = torch.arange(400)
+    first_symbols = noise.uniform(noise.sample_keys(1, sentences, 2), 0)
+    chosen = [strategy.shuffled(2, sentence)[0] for sentence in sentences.tolist()]
+    lower = (first_symbols.argmin(dim=1) == torch.tensor(chosen)).sum().item()
+    assert strategy.seed == 1 and abs(lower - 200) < 60  # six standard deviations
 
 
 def test_pruning_needs_draws_and_a_confidence(special_ids: Any) -> None:

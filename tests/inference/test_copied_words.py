@@ -11,6 +11,8 @@ from s2s_lab.data.vocabulary import BOS, EOS, UNK
 from s2s_lab.inference.decode import decode
 from s2s_lab.inference.frozen import length_sorted_batches
 from s2s_lab.inference.score import score_targets
+from s2s_lab.inference.utility import TextUtility
+from s2s_lab.metrics.chrf import ChrF
 from s2s_lab.records.run_folder import RunFolder
 from tests.assemble.test_experiment import run
 from tests.assemble.test_init import corpus
@@ -85,6 +87,18 @@ def test_copied_words_are_the_same_words_in_every_batch(node: dict, pointing: Ru
         found.append([model.target.line(best.ids) for best in decoded.best])
     assert found[1] == found[0] and found[2] == found[0]
     assert any(word[0] in "XYZ" for line in found[0] for word in line.split())
+
+
+def test_a_utility_reads_a_copied_word_as_the_line_at_hand_has_it(pointing: RunFolder) -> None:
+    model = loaded(pointing)
+    utility, copied = TextUtility(ChrF(), model.target), (4, len(model.target.vocabulary))
+    for name in ("Alice", "Bob"):
+        model.source.forget()
+        model.source.ids(name)
+        others = [copied, (4,), (4, 4)]
+        fresh = TextUtility(ChrF(), model.target)
+        assert utility(others, others).tolist() == fresh(others, others).tolist()
+        assert name in model.target.line(copied)
 
 
 def test_models_of_a_grid_number_copied_words_each_for_itself(pointing: RunFolder) -> None:

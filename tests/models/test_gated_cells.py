@@ -154,11 +154,11 @@ def test_peephole_lstm_and_its_variants(variant):
     expected_h = o * (expected_c if variant == "no_output_activation" else torch.tanh(expected_c))
     full = variant == "full_gate_recurrence"
     assert full == (of_gates is not None)
-    output, following = step(cell, x, h, c, *([torch.cat(gates)] if full else []))
+    output, following = step(cell, x, h, c, *(gates if full else []))
     torch.testing.assert_close(following[:2], [expected_h, expected_c])
     torch.testing.assert_close(output, expected_h)
     if full:
-        torch.testing.assert_close(following[2], torch.cat((i, f, o)))
+        torch.testing.assert_close(following[2:], [i, f, o])
 
 
 def test_without_peepholes_it_is_torchs_lstm():

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from s2s_lab.decoding.checks import positive
 from s2s_lab.decoding.constraints.base import Constraint
-from s2s_lab.decoding.task import Task
+from s2s_lab.decoding.task import Task, symbols_for
 
 
 class MinLengthRatio(Constraint):
@@ -42,7 +42,7 @@ class MinLengthRatio(Constraint):
             raise ValueError("constraint.min_length_ratio needs the source lengths")
         if task.exact:
             return torch.zeros_like(task.limits)
-        return torch.ceil(self.ratio * task.source_lengths.double()).long() - 1
+        return symbols_for(self.ratio, task.source_lengths) - 1
 
     def advance(self, state: Any, previous_ids: Tensor, weights: Tensor | None) -> Any:
         """Keeps the count; see the base class."""

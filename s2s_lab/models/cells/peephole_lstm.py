@@ -17,7 +17,7 @@ class PeepholeLSTMCell(GatedCell):
     z = tanh(W_z x + U_z h + b_z), i = sigmoid(W_i x + U_i h + p_i * c + b_i),
     f = sigmoid(W_f x + U_f h + p_f * c + b_f), c' = i * z + f * c,
     o = sigmoid(W_o x + U_o h + p_o * c' + b_o), h' = o * tanh(c').
-    State: (h, c), and with full gate recurrence the three gates side by side.
+    State: (h, c), and with full gate recurrence (h, c, i, f, o).
 
     Paper: Gers and Schmidhuber, Recurrent nets that time and count, IJCNN 2000; Greff et al. 2017, arXiv 1503.04069,
     first version, sections 2 (this cell, there "vanilla") and 4.3 (its eight variants, each one option here).
@@ -60,12 +60,11 @@ class PeepholeLSTMCell(GatedCell):
         check_parts(present, coupled=coupled, full_gate_recurrence=full_gate_recurrence, forget_bias=forget_bias)
         self_made = tuple(gate for gate in GATES if present[gate] and not (coupled and gate == "forget"))
         fixed = {} if forget_bias is None else {"input": -forget_bias} if coupled else {"forget": forget_bias}
-        parts = (hidden_size, hidden_size, 3 * hidden_size) if full_gate_recurrence else (hidden_size, hidden_size)
         super().__init__(
             input_size=input_size,
             hidden_size=hidden_size,
             gates=("block", *self_made),
-            state_sizes=parts,
+            state_sizes=(hidden_size,) * (5 if full_gate_recurrence else 2),
             fixed_biases=fixed,
         )
         self.coupled = coupled
@@ -83,7 +82,7 @@ class PeepholeLSTMCell(GatedCell):
         block, *others = sums.chunk(len(self.gates), dim=1)
         of_gate = dict(zip(self.gates[1:], others, strict=True))
         if self.weight_hh_gates is not None:
-            of_gates = functional.linear(gates[0], self.weight_hh_gates).chunk(3, dim=1)
+            of_gates = functional.linear(torch.cat(gates, dim=1), self.weight_hh_gates).chunk(3, dim=1)
             of_gate = {gate: of_gate[gate] + more for gate, more in zip(GATES, of_gates, strict=True)}
         z = self.squash_input(block)
         i = self.open(of_gate.get("input"), self.peephole_input, cell)
@@ -92,7 +91,7 @@ class PeepholeLSTMCell(GatedCell):
         o = self.open(of_gate.get("output"), self.peephole_output, cell)
         hidden = o * self.squash_output(cell)
         if self.weight_hh_gates is not None:
-            return hidden, (hidden, cell, torch.cat((i, f, o), dim=1))
+            return hidden, (hidden, cell, i, f, o)
         return hidden, (hidden, cell)
 
     def open(self, of_gate: Tensor | None, peephole: Tensor | None, cell: Tensor) -> Tensor:

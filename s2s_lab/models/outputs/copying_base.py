@@ -10,8 +10,9 @@ class CopyingOutput(Output):
     """An output that may copy source words.
 
     In eval mode each source word that the source's vocabulary lacks may have an id of its own beyond it; it is scored
-    after the target's vocabulary, and fed back as unk. In training all such words count as unk, and so do those that
-    the target's vocabulary alone lacks.
+    after the target's vocabulary, and fed back as unk; one that the target's vocabulary holds then has two ids, whose
+    probabilities are not summed. In training all such words count as unk, and so do those that the target's vocabulary
+    alone lacks.
 
     What each source position adds to its word is read into the features. In eval mode that is (..., vocab + unknown
     words of the batch), sums by id; in training, where a loss asks for one id of each position, (..., 2 source_len):
