@@ -156,7 +156,7 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
             raise RequestError(f"{where}: better and worse are the same, {claim['better']['row']}")
         return complete
     one_of(claim["direction"], DIRECTIONS, f"{where}.direction: {claim['direction']}", "a direction")
-    if ("rows" in given) == ("row" in given and "evaluations" in given) or ("row" in given) != ("evaluations" in given):
+    if set(given) & {"rows", "row", "evaluations"} not in ({"rows"}, {"row", "evaluations"}):
         raise RequestError(f"{where}: either rows, or row and evaluations, are expected")
     least, along = 3 if claim["direction"] == "peaks" else 2, "evaluations" if "evaluations" in given else "rows"
     if len(given[along]) < least or len(set(given[along])) < len(given[along]):

@@ -76,7 +76,7 @@ def value_ruling(
         return Ruling("reproduced", f"{ours} lies within {accepted}")
     if most < low - rounding or least > high + rounding:
         return Ruling("not reproduced", f"{ours} lies outside {accepted}")
-    ends = [low] * (low > bounds[0]) + [high] * (high < bounds[1])  # what no score can pass needs no room
+    ends = [end for end in (low, high) if bounds[0] < end < bounds[1]]  # what no score can pass needs no room
     room = min((abs(interval.mean - end) for end in ends), default=0.0)
     more = seeds_for_interval(values, room) if room > rounding else None
     return Ruling("inconclusive", f"{ours} lies partly outside {accepted}", more)

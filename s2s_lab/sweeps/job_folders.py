@@ -12,9 +12,8 @@ from s2s_lab.sweeps.ledger import Ledger
 def former_folder(job: FrozenJob, ledger: Ledger) -> RunFolder | None:
     """Finds where a job ran before: as the ledger says, or else by the hash in the names of the folders."""
     known = ledger.folder_of(job.hash)
-    others = sorted(job.experiment.glob(f"*-{job.hash}*"), reverse=True) if known is None else []
     found = []
-    for path in [known] if known else others:
+    for path in [known] if known else sorted(job.experiment.glob(f"*-{job.hash}*"), reverse=True):
         folder = RunFolder(path)
         try:
             facts = folder.read()
