@@ -103,12 +103,12 @@ class Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            self._end_all()
-        finally:
-            if self._backend is not None:
-                self._backend.close()
-            self._context.close()
+        with self._context:
+            try:
+                self._end_all()
+            finally:
+                if self._backend is not None:
+                    self._backend.close()
 
     def hold(self, jobs: Sequence[FrozenJob]) -> None:
         """Takes the ledgers of these jobs' experiments, before anything runs.

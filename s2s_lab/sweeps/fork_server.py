@@ -54,7 +54,7 @@ def serve(run: Callable[[Sequence[str]], None]) -> None:
                     return
                 *lines, requests = (requests + text).split(b"\n")
                 for line in lines:
-                    _obey(json.loads(line), children, run, [woken, wake, answers.fileno()])
+                    _obey(json.loads(line), children, answers, run, [woken, wake, answers.fileno()])
     finally:
         _end_children(children)
 
@@ -62,12 +62,19 @@ def serve(run: Callable[[Sequence[str]], None]) -> None:
 def _obey(
     request: Mapping[str, Any],
     children: dict[int, int],
+    answers: Any,
     run: Callable[[Sequence[str]], None],
     descriptors: Sequence[int],
 ) -> None:
     if "start" in request:
         server = os.getpid()
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError as error:  # no memory, or too many processes: it costs this child alone
+            with contextlib.suppress(OSError), Path(request["console"]).open("a", encoding="utf-8") as console:
+                console.write(f"its process cannot be started: {error}\n")
+            _answer(answers, {"ended": request["start"], "code": 1})
+            return
         if process == 0:
             _be_child(request, run, descriptors, server)
         children[process] = request["start"]

@@ -1,5 +1,6 @@
 """A fork server whose children do what their arguments say."""
 
+import errno
 import os
 import signal
 import sys
@@ -27,5 +28,18 @@ def run(arguments: Sequence[str]) -> None:
         time.sleep(600)
 
 
+def refuse_first_fork() -> None:
+    """As a system without memory for another process does."""
+    fork = os.fork
+
+    def refused() -> int:
+        os.fork = fork
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    os.fork = refused
+
+
 if __name__ == "__main__":
+    if "REFUSE" in os.environ:
+        refuse_first_fork()
     serve(run)

@@ -61,6 +61,16 @@ def test_children_have_their_own_environment_and_console(server: ForkServer, tmp
     assert [(tmp_path / name).read_text() for name in ("a", "b")] == ["a\n", "b\n"]
 
 
+def test_a_child_that_cannot_be_forked_has_failed_and_the_others_go_on(tmp_path: Path) -> None:
+    server = ForkServer(PROGRAM, {**os.environ, "REFUSE": "1"})
+    consoles = [tmp_path / name for name in "ab"]
+    first, second = (server.start(["say"], environment={"OWN": "b"}, console=console) for console in consoles)
+    assert ends(server, 2) == {first: 1, second: 0}
+    assert "its process cannot be started: [Errno 11] Resource temporarily unavailable" in consoles[0].read_text()
+    assert consoles[1].read_text() == "b\n"
+    server.close()
+
+
 def test_a_signal_reaches_its_child_alone(server: ForkServer, tmp_path: Path) -> None:
     first, second = (
         server.start(["wait", str(tmp_path / name)], environment={}, console=tmp_path / "c") for name in "ab"
