@@ -156,7 +156,7 @@ def _look(number: int) -> tuple[str, str]:
 
 def _published_point(claim: Mapping[str, Any], items: "Sequence[Measured]") -> tuple[float, str, str] | None:
     """The published value of a claim about one shown row, that row, and the evaluation."""
-    if claim["kind"] != "value" or claim["side"] != "equal":
+    if claim["kind"] != "value":
         return None
     about = (claim["row"], claim["evaluation"], claim["score"])
     shown = any((item.row, item.evaluation, item.score) == about for item in items)

@@ -24,7 +24,7 @@ def figure_of(place: Path, evaluations: int, published: list[tuple[str, str, flo
     for number, (row, evaluation, value) in enumerate(published):
         text += (
             f"  c{number}: {{kind: value, row: {row}, evaluation: {evaluation}, score: exact_match, "
-            f"published: {value}, tolerance: 1}}\n"
+            f"published: {value}, tolerance: 1, side: {('equal', 'at_least', 'at_most')[number % 3]}}}\n"
         )
     study = read_study(write_study(place, text if published else text.removesuffix("claims:\n")))
     own = {name: evaluations if name != names[-1] else 1 for name in names}
