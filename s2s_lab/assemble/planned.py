@@ -1,5 +1,7 @@
 """The evaluations that a run folder asks for: done by the job that trained it, or later."""
 
+import sys
+
 import torch
 
 from s2s_lab.assemble.devices import threads
@@ -13,7 +15,8 @@ from s2s_lab.records.run_folder import RunFolder
 def evaluate_planned(folder: RunFolder) -> None:
     """Does the evaluations of evaluations.yaml that are not recorded yet, and records each as soon as it is done.
 
-    A fault of one costs that evaluation alone; the first is raised at the end, a RequestError after all others.
+    A fault of one costs that evaluation alone: it is told on standard error at once, the first is raised at the end,
+    a RequestError after all others.
 
     Args:
         folder: of a finished run.
@@ -33,5 +36,7 @@ def evaluate_planned(folder: RunFolder) -> None:
             folder.update({"evaluations": {key: str(done.folder.relative_to(folder.evaluations))}})
         except Exception as error:
             faults.append(error)
+            which = f"the evaluation {settings['label']}" if settings.get("label") else "an evaluation"
+            print(f"{which} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     if faults:
         raise next((fault for fault in faults if not isinstance(fault, RequestError)), faults[0])

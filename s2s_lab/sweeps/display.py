@@ -38,7 +38,6 @@ class Display:
     def __init__(self, *, total: int, program: str = "s2s-train", console: Console | None = None) -> None:
         self.total, self.program = total, program
         self.console = console or Console(soft_wrap=True, highlight=False)
-        self.every = LIVE_SECONDS if self.console.is_terminal else LINE_SECONDS
         self.seconds: list[float] = []
         self.ended_jobs = self.failed = self.before = 0
         self.best: tuple[float, str] | None = None

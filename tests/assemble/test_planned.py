@@ -40,7 +40,10 @@ class Folder:
     ],
 )
 def test_a_fault_costs_its_evaluation_alone(
-    monkeypatch: pytest.MonkeyPatch, faults: dict[str, Exception], raised: type[Exception] | None
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    faults: dict[str, Exception],
+    raised: type[Exception] | None,
 ) -> None:
     def evaluate(folder: Folder, settings: dict[str, Any], *_: object) -> Any:
         if settings["name"] in faults:
@@ -57,6 +60,9 @@ def test_a_fault_costs_its_evaluation_alone(
         with pytest.raises(raised, match="no such strategy" if raised is RequestError else None):
             planned.evaluate_planned(folder)  # type: ignore[arg-type]
     assert folder.done == [name for name in names if name not in faults]
+    told = capsys.readouterr().err.splitlines()
+    expected = [faults[name] for name in names if name in faults]
+    assert told == [f"an evaluation failed: {type(fault).__name__}: {fault}" for fault in expected]
     faults.clear()
     planned.evaluate_planned(folder)  # type: ignore[arg-type]
     assert sorted(folder.done) == sorted(names)

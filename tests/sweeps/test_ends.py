@@ -1,4 +1,4 @@
-"""What the end of a task came to, from its exit code, whether it was asked to stop, and its record."""
+"""What the end of a task came to, and what an engine learns of its jobs before they run."""
 
 import dataclasses
 import signal
@@ -41,6 +41,15 @@ def test_each_end_has_its_name(tmp_path: Path, code: int, reason: str, asked: st
     end = End(Task(folder, 1, 0), code, reason)
     status, told = judge_end(end, stopping=asked == "stopping", closing=asked == "closing")
     assert status == expected and (told or status in ("stopped", "refused"))
+
+
+def test_jobs_that_use_no_gpu_are_expected_to_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(16)))
+    monkeypatch.setattr("s2s_lab.sweeps.engine_settings.gpus_of_machine", lambda: ("0", "1"))
+    with Engine(EngineSettings(), total=40) as engine:
+        assert engine.settings.jobs_together(40) == 2
+        engine.expect([stubs.stub_job(tmp_path, 0)])
+        assert engine.settings.jobs_together(40) == 16
 
 
 @pytest.mark.parametrize("reason", [PREEMPTED, CANCELLED])

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def interrupting(function: Callable[..., Any], number: signal.Signals) -> Callab
 
 
 @pytest.fixture(autouse=True)
-def heard(monkeypatch: pytest.MonkeyPatch) -> Any:
+def heard() -> Iterator[None]:
     """SIGINT as in a shell's foreground."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
