@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +15,13 @@ from s2s_lab.assemble.configuration import compose_jobs, plain
 from s2s_lab.assemble.grid import Done, Failed, evaluate_grid
 from s2s_lab.assemble.grid_file import expanded
 from s2s_lab.assemble.inference import build_strategy, load_model
-from s2s_lab.assemble.options import groups
 from s2s_lab.decoding.beam import BeamSearch
-from s2s_lab.decoding.task import Demands
 from s2s_lab.evaluate import evaluate
 from s2s_lab.faults import RequestError, RunError
 from s2s_lab.inference import encodings
 from s2s_lab.inference.decode import decode
-from s2s_lab.inference.encodings import Encodings, encode
+from s2s_lab.inference.encodings import Encodings
 from s2s_lab.inference.frozen import length_sorted_batches
-from s2s_lab.nested import leaves, map_leaves
 from s2s_lab.records.durable import read_json
 from s2s_lab.records.evaluation import read_evaluation
 from s2s_lab.records.run_folder import RunFolder
@@ -304,55 +300,6 @@ def test_encodings_are_kept_up_to_the_bound_and_change_no_output(made: RunFolder
     assert 0 < partly.kept_bytes < size
     other, _ = batch_of(made)
     assert partly.start(other.network, batches[0]).state is not partly.start(model.network, batches[0]).state
-
-
-@pytest.mark.parametrize("option", groups()["decoding"])
-def test_every_strategy_finds_the_same_in_several_lanes(option: str, made: RunFolder) -> None:
-    model, _ = batch_of(made)
-    sources = [model.source.ids(line) for line in ("a b c d", "e f", "c c c c c c", "b", "d e a", "f a b e c")]
-    words = [word for word in SMALL if "max_length" not in word]
-    job = plain(compose_jobs("evaluate", [*words, f"decoding={option}"], multirun=False, folder=None)[0])
-    limit = {"max_length": 6} if "max_length" in job["decoding"] else {}
-    more = {"budget": 20} if option in ("exact", "best_first") else {}
-    strategy = build_strategy(job["decoding"] | limit | more, target=model.target)
-    given: dict[str, Any] = {"device": CPU, "encodings": Encodings(1 << 20)}
-    if option == "forced":
-        given["demands"] = Demands(targets=[(4, 5), (5,), (), (6, 4, 4), (5, 5), (4,)])
-    found = []
-    for lanes in (1, 2, 3):
-        began = time.perf_counter()
-        decoded = decode(model.network, strategy, length_sorted_batches(sources, sentences=2), lanes=lanes, **given)
-        passed = time.perf_counter() - began
-        found.append([(each.ids, each.score) for _, nbest in sorted(decoded.hypotheses.items()) for each in nbest])
-        assert 0 < decoded.encoding_seconds < decoded.seconds
-        assert decoded.seconds < passed if lanes == 1 else decoded.seconds > 0
-    for other in found[1:]:
-        assert [ids for ids, _ in other] == [ids for ids, _ in found[0]]
-        assert [score for _, score in other] == pytest.approx([score for _, score in found[0]], rel=1e-9)
-
-
-@pytest.mark.parametrize("option", groups()["decoding"])
-def test_no_strategy_changes_the_encoding_that_it_is_handed(option: str, made: RunFolder) -> None:
-    model, batches = batch_of(made)
-    words = [word for word in SMALL if "max_length" not in word]
-    job = compose_jobs("evaluate", [*words, f"decoding={option}"], multirun=False, folder=None)[0]
-    more = {"budget": 20} if option in ("exact", "best_first") else {}
-    strategy = build_strategy(plain(job)["decoding"] | more, target=model.target)
-    memory, state = encode(model.network, batches[0])[:2]
-    before = map_leaves(torch.clone, (memory, state))
-    strategy.decode(
-        model.network.step,
-        state,
-        memory,
-        source_lengths=batches[0].sources[0][1],
-        sentence_index=batches[0].index,
-        exact_lengths=None if option == "forced" else torch.tensor([4, 4]),
-        demands=Demands(targets=[(4, 5), (5,)]) if option == "forced" else None,
-    )
-    same: list[bool] = []
-    pairs = iter(leaves((memory, state)))
-    map_leaves(lambda leaf: same.append(torch.equal(leaf, next(pairs))) or leaf, before)
-    assert same and all(same)
 
 
 def test_the_trees_of_a_strategy_that_tells_them_are_recorded_with_tokens_as_text(

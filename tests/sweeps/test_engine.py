@@ -1,12 +1,10 @@
 """Sweeps of stub jobs: failures, retries, stops, resumption, and kills at random moments."""
 
-import importlib.util
 import os
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,19 +24,9 @@ from s2s_lab.sweeps.leases import Leases
 from s2s_lab.sweeps.ledger import Ledger
 from s2s_lab.sweeps.outcome import Outcome
 from s2s_lab.sweeps.run_jobs import run_jobs
+from tests.sweeps import stubs
 
 HERE = Path(__file__).parent
-
-
-def load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-stubs = load("stubs")
 
 
 def sweep(jobs: list[FrozenJob], cores: int = 2, **settings: Any) -> list[Outcome]:
@@ -321,18 +309,6 @@ def test_a_folder_that_is_gone_is_made_anew(tmp_path: Path) -> None:
     first.folder.path.rmdir()
     (second,) = sweep([job])
     assert (second.status, second.attempts) == ("finished", 1)
-
-
-def test_an_interrupt_saves_all_that_runs(tmp_path: Path) -> None:
-    jobs = [stubs.stub_job(tmp_path, seed, steps=400, pause=0.02) for seed in range(2)]
-    timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        sweep(jobs)
-    timer.join()
-    for entry in ledger(tmp_path).entries.values():
-        assert entry.status == "interrupted"
-        assert RunFolder(tmp_path / "stubs" / entry.folder).read()["status"] == "interrupted"
 
 
 def test_killed_at_random_moments_a_sweep_ends_as_if_it_never_was(tmp_path: Path) -> None:

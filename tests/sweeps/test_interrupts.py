@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps import engine as engine_module
 from s2s_lab.sweeps.engine import Engine
 from s2s_lab.sweeps.engine_settings import EngineSettings
@@ -32,12 +33,29 @@ def interrupting(function: Callable[..., Any], number: signal.Signals) -> Callab
     return called
 
 
+def statuses(outputs: Path) -> list[str]:
+    return [entry.status for entry in Ledger(outputs / "stubs").read().values()]
+
+
 @pytest.fixture(autouse=True)
 def heard() -> Iterator[None]:
     """SIGINT as in a shell's foreground."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_all_that_runs(tmp_path: Path, number: signal.Signals) -> None:
+    jobs = [stubs.stub_job(tmp_path, seed, steps=400, pause=0.02) for seed in range(2)]
+    timer = threading.Timer(1.5, os.kill, (os.getpid(), number))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt), Engine(EngineSettings(), total=2, backend=stubs.stub_backend()) as engine:
+        run_jobs(engine, jobs)
+    timer.join()
+    assert statuses(tmp_path) == ["interrupted", "interrupted"]
+    runs = [RunFolder(path.parent) for path in (tmp_path / "stubs").glob("*/run.json")]
+    assert [run.read()["status"] for run in runs] == ["interrupted", "interrupted"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -60,9 +78,7 @@ def test_an_interrupt_while_an_end_is_written_down_loses_no_other_end(
         Engine(EngineSettings(cores_per_job=1), total=2, backend=backend) as engine,
     ):
         run_jobs(engine, jobs)
-    ledger = Ledger(tmp_path / "stubs")
-    ledger.read()
-    assert [entry.status for entry in ledger.entries.values()] == ["finished", "finished"]
+    assert statuses(tmp_path) == ["finished", "finished"]
 
 
 def test_an_interrupt_while_a_job_starts_leaves_none_that_is_waited_for_in_vain(
@@ -71,9 +87,7 @@ def test_an_interrupt_while_a_job_starts_leaves_none_that_is_waited_for_in_vain(
     monkeypatch.setattr(Ledger, "started", interrupting(Ledger.started, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt), Engine(EngineSettings(), total=1, backend=stubs.stub_backend()) as engine:
         run_jobs(engine, [stubs.stub_job(tmp_path, 0, steps=400, pause=0.02)])
-    ledger = Ledger(tmp_path / "stubs")
-    ledger.read()
-    assert [entry.status for entry in ledger.entries.values()] == ["interrupted"]
+    assert statuses(tmp_path) == ["interrupted"]
 
 
 def test_jobs_killed_by_a_second_interrupt_are_interrupted_not_failed(
@@ -86,9 +100,7 @@ def test_jobs_killed_by_a_second_interrupt_are_interrupted_not_failed(
     threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt), Engine(EngineSettings(), total=1, backend=backend) as engine:
         run_jobs(engine, [job])
-    ledger = Ledger(tmp_path / "stubs")
-    ledger.read()
-    assert ledger.entries[job.hash].status == "interrupted"
+    assert statuses(tmp_path) == ["interrupted"]
 
 
 def test_what_is_within_comes_to_its_end_and_the_interrupt_after_it() -> None:
