@@ -10,7 +10,7 @@ from typing import Any
 from experiments.speed.arguments import HERE, parser
 from experiments.speed.corpus import choose_corpus
 from experiments.speed.product import Bench, say
-from experiments.speed.results import FOLDER, write_result
+from experiments.speed.results import FOLDER, check_label, write_result
 from experiments.speed.scaling import DIMENSIONS
 from experiments.speed.tables import render, update
 from experiments.speed.workloads import read_plan
@@ -68,6 +68,7 @@ def check(chosen: argparse.Namespace) -> None:
     from experiments.speed.decoding import precisions
     from experiments.speed.training import allocators
 
+    check_label(chosen.label)
     plan, given = read_plan(), vars(chosen)
     plan.chosen_workloads(given.get("workloads") or [given.get("workload", "M1")])
     for option in ("settings", "shares_settings"):
@@ -102,10 +103,22 @@ def peer(chosen: argparse.Namespace) -> Any:
 
 def tell(bench: Bench, chosen: argparse.Namespace, name: str, facts: Mapping[str, Any]) -> None:
     """Writes a section's results, prints its tables, and puts those of the page's own folder into the page."""
-    document = write_result(chosen.results, name, {"corpus": bench.corpus.about, "threads": bench.threads, **facts})
-    print(f"\n## {name}\n\n{render(name, document)}\n", flush=True)
+    about = {"corpus": bench.corpus.about, "threads": bench.threads, "peak_gflops": peaks(bench.threads)}
+    document = write_result(chosen.results, name, {**about, **facts}, label=chosen.label)
+    print(f"\n## {name}\n\n{render(name, {chosen.label: document})}\n", flush=True)
     if chosen.results.resolve() == FOLDER.resolve():
         update(HERE / "README.md", FOLDER)
+
+
+def peaks(threads: int | None) -> dict[str, float]:
+    """The most GFLOP/s of products of square matrices in each arithmetic; {} on another device than a CPU."""
+    import torch
+
+    from experiments.speed.floors import peak_flops_of_arithmetic
+
+    if torch.cuda.is_available():
+        return {}
+    return {name: flops / 1e9 for name, flops in peak_flops_of_arithmetic(threads).items()}
 
 
 def train(bench: Bench, chosen: argparse.Namespace) -> None:

@@ -73,6 +73,8 @@ def _add_common(one: argparse.ArgumentParser, *, several: bool) -> None:
     )
     one.add_argument("--corpus-seed", type=int, default=1, metavar="N", help="of the synthetic corpus")
     one.add_argument("--threads", type=number, metavar="N", help="of every process; all cores without it")
+    help_ = "of this machine: results go to NAME.LABEL.json, and the page shows them beside the others"
+    one.add_argument("--label", default="", metavar="LABEL", help=help_)
     one.add_argument("--scratch", type=Path, default=SCRATCH, metavar="DIR", help="folder of runs and caches")
     if several:
         help_ = "names of workloads.yaml or conf/model, `named` (all of conf/model) or `all`, with commas"

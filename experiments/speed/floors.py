@@ -1,5 +1,6 @@
 """Bounds on a training step: the same widths without attention in torch's fused kernels, and the products alone."""
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -139,3 +140,26 @@ def peak_flops(dtype: torch.dtype, device: torch.device, *, squares: tuple[int, 
                 torch.cuda.synchronize()
             best = max(best, 2.0 * size**3 / (time.perf_counter() - began))
     return best
+
+
+def peak_flops_of_arithmetic(threads: int | None = None, *, squares: tuple[int, ...] = SQUARES) -> dict[str, float]:
+    """`peak_flops` of this machine's CPU in each arithmetic of workloads.yaml, by its name.
+
+    Args:
+        threads: of the products; all cores without it.
+        squares: their sizes.
+    """
+    before, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    found = {}
+    try:
+        for name, matmul, dtype in (
+            ("float32-torch", "highest", torch.float32), ("float32", "medium", torch.float32),
+            ("bfloat16", "medium", torch.bfloat16),
+        ):  # fmt: skip
+            torch.set_float32_matmul_precision(matmul)
+            found[name] = peak_flops(dtype, torch.device("cpu"), squares=squares)
+    finally:
+        torch.set_num_threads(before)
+        torch.set_float32_matmul_precision(precision)
+    return found

@@ -1,6 +1,7 @@
 """Results as JSON files: what was measured, when, with which command, on which machine, with which versions."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +19,14 @@ PATH_OPTIONS = (
 )  # fmt: skip
 
 
-def write_result(folder: Path, name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes FOLDER/NAME.json: the facts, and where and how they were found.
+def write_result(folder: Path, name: str, facts: Mapping[str, Any], *, label: str = "") -> dict[str, Any]:
+    """Writes FOLDER/NAME.json, or FOLDER/NAME.LABEL.json: the facts, and where and how they were found.
 
     Args:
         folder: made if need be.
         name: of the section.
         facts: rows, and what else a reader needs.
+        label: of another machine, whose results stand beside the others; see `check_label`.
 
     Returns:
         The whole document.
@@ -46,23 +48,35 @@ def write_result(folder: Path, name: str, facts: Mapping[str, Any]) -> dict[str,
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"--results {folder}: cannot be made ({error.strerror or error})") from error
-    write_json(folder / f"{name}.json", document)
+    write_json(folder / (f"{name}.{label}.json" if label else f"{name}.json"), document)
     return document
 
 
-def read_result(folder: Path, name: str) -> dict[str, Any] | None:
-    """Reads what `write_result` wrote; None where nothing was measured yet.
+def read_results(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Reads what `write_result` wrote, by label: first that without one (""), then the others; {} if there is none.
 
     Raises:
-        RequestError: if the file is no JSON object.
+        RequestError: if a file is no JSON object.
     """
-    path = folder / f"{name}.json"
-    if not path.is_file():
-        return None
-    document = read_json(path)
-    if not isinstance(document, dict):
-        raise RequestError(f"{path}: a JSON object is expected")
-    return document
+    documents = {}
+    for path in (folder / f"{name}.json", *sorted(folder.glob(f"{name}.*.json"))):
+        if not path.is_file():
+            continue
+        document = read_json(path)
+        if not isinstance(document, dict):
+            raise RequestError(f"{path}: a JSON object is expected")
+        documents[path.name.removeprefix(name).removesuffix("json").strip(".")] = document
+    return documents
+
+
+def check_label(label: str) -> None:
+    """Checks the label of a machine, which becomes part of a file's name.
+
+    Raises:
+        RequestError: if it holds anything but letters, digits, - and _.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]*", label):
+        raise RequestError(f"--label {label}: letters, digits, - and _ are expected")
 
 
 def without_paths(words: Sequence[str]) -> list[str]:

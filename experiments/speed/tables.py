@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.speed.results import read_result
+from experiments.speed.results import read_results
 from experiments.speed.scaling import exponents
 from s2s_lab.faults import RequestError
 
@@ -19,23 +19,30 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])
 
 
-def render(name: str, document: Document | None) -> str:
-    """The tables of a section, with where and when they were measured; UNMEASURED where there is no result."""
-    if document is None:
-        return UNMEASURED
-    return f"{SECTIONS[name](document)}\n\n{origin(document)}"
+def render(name: str, documents: Mapping[str, Document]) -> str:
+    """The tables of a section, of every machine by its label, with where and when they were measured.
+
+    Gives UNMEASURED where there is no result.
+    """
+    parts = []
+    for label, document in documents.items():
+        parts += [f"**{label}**", ""] if label else []
+        parts += [SECTIONS[name](document), "", origin(document), ""]
+    return "\n".join(parts[:-1]) if parts else UNMEASURED
 
 
 def origin(document: Document) -> str:
-    """Machine, versions, corpus, date and command of a result, in a sentence."""
+    """Machine and what it can do, versions, corpus, date and command of a result, in a sentence."""
     machine, versions, git = document["machine"], document["versions"], document.get("git") or {}
     device = "" if machine["devices"] == ["cpu"] else f", {', '.join(machine['devices'])}"
     commit = f", commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git.get("commit") else ""
     corpus = f"{document['corpus']}; " if document.get("corpus") else ""
     threads = f"{document['threads']} threads on " if document.get("threads") else ""
+    products = ", ".join(f"{name} {whole(found)}" for name, found in document.get("peak_gflops", {}).items())
+    rates = f"; products of squares at most {products} GFLOP/s" if products else ""
     return (
-        f"{corpus}{threads}{machine['cores']} cores of {machine['cpu']}{device}; torch {versions.get('torch')}, Python "
-        f"{versions['python']}{commit}; {document['date']}; `{document['command']}`"
+        f"{corpus}{threads}{machine['cores']} cores of {machine['cpu']}{device}{rates}; torch "
+        f"{versions.get('torch')}, Python {versions['python']}{commit}; {document['date']}; `{document['command']}`"
     )
 
 
@@ -53,7 +60,7 @@ def update(readme: Path, folder: Path) -> None:
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(text):
             raise RequestError(f"--readme {readme}: the markers <!-- {name} --> and <!-- /{name} --> are missing")
-        content = render(name, read_result(folder, name))
+        content = render(name, read_results(folder, name))
         text = pattern.sub(lambda found, content=content: f"{found[1]}\n{content}\n\n{found[2]}", text)
     readme.write_text(text, encoding="utf-8")
 

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.speed.clocks import PARTS
 from experiments.speed.corpus import choose_corpus
-from experiments.speed.results import FOLDER, read_result, without_paths, write_result
+from experiments.speed.results import FOLDER, check_label, read_results, without_paths, write_result
 from experiments.speed.tables import SECTIONS, UNMEASURED, grid, render, update
 from s2s_lab.faults import RequestError
 from s2s_lab.records.environment import machine, versions
@@ -109,7 +109,7 @@ SHOWN = {
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_tables_show_what_was_measured_where_and_how(name: str) -> None:
-    text = render(name, MADE_UP[name])
+    text = render(name, {"": MADE_UP[name]})
     for part in (*SHOWN[name], "2026-01-01", "`python -m experiments.speed x`", machine()["cpu"]):
         assert part in text, part
     for table in text.split("\n\n"):
@@ -156,7 +156,7 @@ def test_results_say_where_and_how_they_were_found_but_name_no_folder(
     words = ["data", "--data", "/home/me/data", "--results=/home/me/r", "--pairs", "10"]
     monkeypatch.setattr(sys, "argv", ["x", *words])
     written = write_result(tmp_path / "r", "data", {"rows": [1]})
-    assert written == read_result(tmp_path / "r", "data")
+    assert read_results(tmp_path / "r", "data") == {"": written}
     assert written["command"] == "python -m experiments.speed data --data DATA --results=RESULTS --pairs 10"
     assert {"cpu", "cores"} <= set(written["machine"]) and "torch" in written["versions"]
     assert os.sep + "home" not in json.dumps(written)
@@ -168,8 +168,25 @@ def test_results_say_where_and_how_they_were_found_but_name_no_folder(
 def test_damaged_results_are_named(tmp_path: Path) -> None:
     (tmp_path / "train.json").write_text("{")
     with pytest.raises(RequestError, match=r"train\.json"):
-        read_result(tmp_path, "train")
-    assert read_result(tmp_path, "decode") is None
+        read_results(tmp_path, "train")
+    assert read_results(tmp_path, "decode") == {}
+
+
+def test_results_of_several_machines_stand_beside_each_other(tmp_path: Path) -> None:
+    plain = write_result(tmp_path, "decode", MADE_UP["decode"])
+    rates = {"float32": 200e3, "bfloat16": 400e3}
+    other = write_result(tmp_path, "decode", {**MADE_UP["decode"], "peak_gflops": rates}, label="board-2")
+    write_result(tmp_path, "decode_lengths", MADE_UP["decode_lengths"])
+    found = read_results(tmp_path, "decode")
+    assert list(found.items()) == [("", plain), ("board-2", other)]
+    text = render("decode", found)
+    assert text.count("| M1 | beam 5 |") == 2 and text.index("**board-2**") > text.index("| M1 | beam 5 |")
+    assert text.count("float32 200,000, bfloat16 400,000 GFLOP/s") == 1
+    for label in ("", "zen4", "a_B-3"):
+        check_label(label)
+    for label in ("../x", "a.b", "a b"):
+        with pytest.raises(RequestError, match="--label"):
+            check_label(label)
 
 
 def test_multi30k_is_taken_where_it_is(tmp_path: Path) -> None:

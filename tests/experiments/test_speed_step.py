@@ -9,7 +9,7 @@ from experiments.speed.child import frozen, settings_of
 from experiments.speed.clocks import PARTS, Clocks, Stopwatch, attached
 from experiments.speed.corpus import CorpusFiles
 from experiments.speed.decoding import STRATEGIES, measure_decoding, precisions
-from experiments.speed.floors import FusedRecurrent, batch_flops, meta_network
+from experiments.speed.floors import FusedRecurrent, batch_flops, meta_network, peak_flops_of_arithmetic
 from experiments.speed.jobs.floor import batches, counted
 from experiments.speed.product import Bench
 from experiments.speed.shares import measure_shares
@@ -120,3 +120,10 @@ def test_every_workload_has_a_bound_without_attention(bench: Bench, workload: st
     fused = FusedRecurrent(settings, **sizes, feature_size=network.decoder.feature_size)
     fused(next(batches(data, settings))).backward()
     assert all(parameter.grad is not None for parameter in fused.parameters())
+
+
+def test_peaks_are_of_every_arithmetic_and_leave_the_settings_of_torch_alone() -> None:
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    found = peak_flops_of_arithmetic(1, squares=(64,))
+    assert list(found) == list(read_plan().settings) and min(found.values()) > 0
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
