@@ -176,9 +176,13 @@ class BucketedBatches(Sampler[Rows]):
         padded = sum(int((np.maximum.reduceat(lengths[plan.order], starts) * rows).sum()) for lengths in chosen)
         return sum(int(lengths[plan.order].sum(dtype=np.int64)) for lengths in chosen) / padded
 
-    def largest(self) -> Rows:
-        """The global batch of this epoch with the most padded tokens on both sides together: all its rows."""
-        plan = self._plan()
+    def largest(self, epoch: int | None = None) -> Rows:
+        """The global batch with the most padded tokens on both sides together, all its rows: of this epoch or another.
+
+        Args:
+            epoch: from 0; None: the present one.
+        """
+        plan = self._plan() if epoch is None or epoch == self._epoch else self._planned(epoch if self.shuffle else 0)
         widest = sum(
             np.maximum.reduceat(lengths[plan.order], plan.bounds[:-1]).astype(np.int64)
             for lengths in (self._sources, self._targets)

@@ -32,12 +32,12 @@ def under_trained(
         tail: share of the steps looked at.
         tolerance: relative improvement that counts.
     """
+    if values and not math.isfinite(values[-1][1]):
+        return Verdict(True, "the monitored value of its last validation is not finite")
     if stopped_early:
         return Verdict(False, "early stopping found no more improvement")
     if len(values) < 2:
         return Verdict(True, "it was validated less than twice, so nothing shows that it had converged")
-    if not math.isfinite(values[-1][1]):
-        return Verdict(True, "the monitored value of its last validation is not finite")
     values = [(step, value) for step, value in values if math.isfinite(value)]
     sign = 1.0 if higher_is_better else -1.0
     border = values[-1][0] * (1.0 - tail)

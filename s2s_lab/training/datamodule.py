@@ -104,10 +104,13 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         ]
 
     def _in_order(self, rows: np.ndarray | None) -> BucketedBatches:
-        """Batches with no more padded tokens than the largest of training, but for a sentence that has more alone."""
+        """Batches with no more padded tokens than training's largest at first, but for a sentence with more alone.
+
+        They are the same at every validation, also of a resumed training.
+        """
         assert self.trainer is not None
         validation, train = self.prepared.splits["validation"], self.prepared.splits["train"]
-        largest = self.training_batches.largest().indices
+        largest = self.training_batches.largest(epoch=0).indices
         longest = max(int(lengths[largest].max()) for lengths in (train.source_lengths, train.target_lengths))
         alone = max(int(lengths.max()) for lengths in (validation.source_lengths, validation.target_lengths))
         return BucketedBatches(

@@ -121,7 +121,8 @@ class Seq2SeqModule(pl.LightningModule):
         share = 0.0 if batch.placeholder else 1.0 / batch.step_tokens
         self.step_loss = self.step_loss + loss.total.detach() * share
         self.step_parts = {name: self.step_parts.get(name, 0.0) + part * share for name, part in loss.parts.items()}
-        self.throughput.count(batch.global_source_tokens - batch.global_rows + batch.global_tokens)
+        end_symbols = batch.global_rows * len(batch.sources)
+        self.throughput.count(batch.global_source_tokens - end_symbols + batch.global_tokens)
         scaled = loss.total * (share * self.trainer.world_size * self.accumulate)
         self.bad_batches.see(batch, scaled, position=batch_index)
         return scaled

@@ -39,4 +39,5 @@ def test_too_few_validations_show_nothing() -> None:
 def test_values_that_are_not_finite_are_no_improvement_and_no_end() -> None:
     broken = [(step, math.nan if step == 500 else value) for step, value in FLAT]
     assert not under_trained(broken, higher_is_better=True, stopped_early=False).flag
-    assert under_trained([*FLAT, (1100, math.inf)], higher_is_better=False, stopped_early=False).flag
+    for stopped_early in (False, True):
+        assert under_trained([*FLAT, (1100, math.inf)], higher_is_better=False, stopped_early=stopped_early).flag

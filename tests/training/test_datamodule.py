@@ -33,3 +33,27 @@ def test_validation_batches_are_bounded_by_those_of_training(
         for batch in batches:
             assert len(batch.index) <= 256
             assert batch.targets.numel() <= max(trained, VALIDATION_TOKENS) or len(batch.index) == 1
+
+
+def test_validation_batches_are_the_same_whatever_epoch_a_training_goes_on_in(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    for split in ("train", "valid"):
+        for side in ("source", "target"):
+            lines = ("a " * int(length) + "b\n" for length in generator.integers(1, 60, 400))
+            (tmp_path / f"{split}.{side}").write_text("".join(lines))
+    nodes = [{side: f"{split}.{side}" for side in ("source", "target")} for split in ("train", "valid")]
+    corpus = ParallelCorpus(train=nodes[0], validation=nodes[1], root=str(tmp_path))
+    prepared = run(corpus, tmp_path / "cache")
+    found, limits = [], set()
+    for epoch in range(8):
+        module = Seq2SeqDataModule(
+            prepared=prepared, max_sentences=None, max_tokens=VALIDATION_TOKENS * 2, seed=1,
+            sample=np.arange(50), num_workers=0,
+        )  # fmt: skip
+        module.trainer = SimpleNamespace(global_rank=0, world_size=1)  # type: ignore[assignment]
+        module.training_batches.set_epoch(epoch)
+        limits.add(len(module.training_batches.largest().indices))
+        found.append([[batch.index.tolist() for batch in loader] for loader in module.val_dataloader()])
+        assert module.training_batches.epoch == epoch
+    assert len(limits) > 1, "the largest batches of the epochs differ, or this shows nothing"
+    assert all(one == found[0] for one in found)
