@@ -37,7 +37,9 @@ def main() -> None:
     )
     parser.add_argument("verb", choices=("plan", "run", "report"), help="what to do")
     parser.add_argument("path", metavar="PATH", help="study.yaml or its folder")
-    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="for every job: places, logger, launcher")
+    parser.add_argument(
+        "words", nargs="*", default=[], metavar="KEY=VALUE", help="for every job: places, logger, launcher"
+    )
     parser.add_argument("--row", action="append", default=[], metavar="NAME", help="only this row or block; repeatable")
     parser.add_argument("--seed", action="append", default=[], type=int, metavar="N", help="only this seed; repeatable")
     parser.add_argument("--limit-minutes", type=float, metavar="M", help="run: start nothing later, save what runs")

@@ -1,9 +1,12 @@
 """Trains one model, or sweeps with -m: each job is a process of its own with a folder, a seed and a tracker run."""
 
+import contextlib
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from s2s_lab.faults import RequestError
 
 if TYPE_CHECKING:
     from s2s_lab.sweeps.early import EarlyJob
@@ -47,7 +50,17 @@ class Trainings:
                 check_resumed(job, job.hydra)
             elif parts not in checked:
                 checked.add(parts)
-                check_parts(job)
+                with self._named(job, among=len(jobs)):
+                    check_parts(job)
+
+    @contextlib.contextmanager
+    def _named(self, job: Any, *, among: int) -> Iterator[None]:
+        """Adds the job's own words to a request that is refused, where there are other jobs."""
+        try:
+            yield
+        except RequestError as error:
+            words = " ".join(job.hydra.overrides.task)
+            raise RequestError(f"{error}; in the job {words}") if among > 1 and words else error from error
 
     def _load_early(self, job: Any) -> None:
         """Lets the process of a training load while the rest of it is checked."""

@@ -1,5 +1,6 @@
 """The shell of every Hydra command: quick help, one-line errors, exit codes 0 done, 1 failed, 2 wrong request."""
 
+import importlib.metadata
 import os
 import signal
 import sys
@@ -34,6 +35,9 @@ def run_command(
     words = sys.argv[1:]
     if "--help" in words or "-h" in words:
         _print_help(name, program, about)
+        sys.exit(0)
+    if "--version" in words:
+        print(f"{program} {importlib.metadata.version('s2s-lab')}")
         sys.exit(0)
     try:
         if at_once:
@@ -85,6 +89,8 @@ def _run(
     for option in ("config_name", "config_path", "experimental_rerun"):
         if getattr(arguments, option):
             raise RequestError(f"--{option.replace('_', '-')} is not supported; --config-dir DIR adds your own options")
+    if arguments.multirun and (arguments.cfg or arguments.info):
+        raise RequestError("-m: --cfg and --info show one job; leave -m and the values with commas out")
     if arguments.shell_completion:
         _check_completion(arguments.overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised instead of ending the process itself

@@ -250,9 +250,12 @@ def _trainer(
     if trainer["patience"] is not None:
         callbacks.append(
             EarlyStopping(
-                module.monitor, mode=mode, patience=trainer["patience"], check_on_train_epoch_end=False,
+                module.monitor,
+                mode=mode,
+                patience=trainer["patience"],
+                check_on_train_epoch_end=False,
                 check_finite=False,  # a value that is not finite is a validation without improvement
-            )  # fmt: skip
+            )
         )
     if settings["callbacks"]["progress"]:
         callbacks.append(

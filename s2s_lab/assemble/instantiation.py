@@ -33,7 +33,7 @@ ROOMS = {
     "decoding": ("s2s_lab.decoding", "s2s_lab.metrics"),
     "constraint": ("s2s_lab.decoding.constraints",),
     "metrics": ("s2s_lab.metrics",),
-    "optimizer": ("torch.optim",),
+    "optimizer": ("torch.optim", "s2s_lab.training.optimizers"),
     "logger": ("s2s_lab.training.loggers",),
     **dict.fromkeys(("objective", "learning_rate", "teacher_forcing"), ("s2s_lab.training",)),
     **dict.fromkeys(

@@ -57,6 +57,8 @@ class BucketedBatches(Sampler[Rows]):
         accumulate: global batches to an optimizer step; the last step of an epoch takes what is left.
         subset: (rows,) indices of the sentences to take, or None for all.
         replacement: whether an epoch's sentences are drawn with replacement; with `shuffle` and without `max_tokens`.
+            Draws of one sentence mostly come in one batch, for they are as long as each other: how often a sentence
+            comes is as by chance, what comes beside it is not.
 
     Raises:
         RequestError: if there is no limit, or a limit cannot be kept.

@@ -20,6 +20,7 @@ from s2s_lab.metrics.significance import Interval, t_interval
 from s2s_lab.reports.entries import LEVEL
 from s2s_lab.reports.numbers import decimal, digits_for, p_text
 
+NO_SPREAD = "tells nothing about the spread, at least one more is needed"
 Decision = Literal["reproduced", "not reproduced", "inconclusive", "open"]
 Side = Literal["equal", "at_least", "at_most"]
 Direction = Literal["rises", "falls", "peaks"]
@@ -67,7 +68,7 @@ def value_ruling(
     if interval.n == 1:
         return Ruling(
             "inconclusive",
-            f"one seed tells nothing about the spread (tolerated: {_range_text(low, high).removeprefix('range ')})",
+            f"one seed {NO_SPREAD} (tolerated: {_range_text(low, high).removeprefix('range ')})",
         )
     least, most = max(interval.low, min(interval.mean, bounds[0])), min(interval.high, max(interval.mean, bounds[1]))
     rounding = 1e-9 * max(1.0, abs(published))
@@ -104,7 +105,7 @@ def margin_ruling(
         same_models: Whether both are of the same trained models, seed by seed.
     """
     if min(len(values), len(than)) < 2:
-        return Ruling("inconclusive", "one seed of a row tells nothing about the spread")
+        return Ruling("inconclusive", f"one seed of a row {NO_SPREAD}")
     test, power = _tests(same_models)
     sign = 1 if higher_is_better else -1
     shifted = [sign * value + margin for value in values]
@@ -116,7 +117,7 @@ def margin_ruling(
         return Ruling("reproduced", f"{ours}, above -{decimal(margin, digits)}")
     if found.high < 0:
         return Ruling("not reproduced", f"{ours}, below -{decimal(margin, digits)}")
-    more = power(shifted, [sign * value for value in than]) if found.difference > 0 else None
+    more = power(shifted, [sign * value for value in than])
     return Ruling("inconclusive", f"{ours}, on both sides of -{decimal(margin, digits)}", 1 if more == 0 else more)
 
 
@@ -159,7 +160,7 @@ def order_ruling(order: Order) -> Ruling:
     different sentences are judged by the seeds alone.
     """
     if order.over_seeds is None:
-        return Ruling("inconclusive", "one seed of a row tells nothing about the spread")
+        return Ruling("inconclusive", f"one seed of a row {NO_SPREAD}")
     texts = [f"p over seeds {_equals(order.over_seeds)}"]
     if order.paired:
         if order.over_sentences is None:
@@ -208,7 +209,7 @@ def trend_ruling(
     """
     alone = [row for row, values in scores.items() if len(values) < 2]
     if alone:
-        return Ruling("inconclusive", f"one seed of {', '.join(alone)} tells nothing about the spread")
+        return Ruling("inconclusive", f"one seed of {', '.join(alone)} {NO_SPREAD}")
     if direction == "peaks":
         return _peak_ruling(scores, *_tests(same_models), sign=1 if higher_is_better else -1)
     return _slope_ruling(scores, *_tests(same_models), direction)
@@ -250,8 +251,8 @@ def _slope_ruling(scores: Mapping[str, Sequence[float]], test: Test, power: Powe
         return Ruling("not reproduced", ends)
     if _below(whole, -sign):
         return Ruling("reproduced", f"{ends}, and no step goes the other way")
-    as_claimed = sign * whole.difference > 0
-    return Ruling("inconclusive", ends, (power(last, first) or None) if as_claimed else None)
+    more = power(last, first)
+    return Ruling("inconclusive", ends, 1 if more == 0 else more)
 
 
 def _peak_ruling(scores: Mapping[str, Sequence[float]], test: Test, power: Power, *, sign: int) -> Ruling:

@@ -40,7 +40,7 @@ class Display:
         self.console = console or Console(soft_wrap=True, highlight=False)
         self.seconds: list[float] = []
         self.ended_jobs = self.failed = self.before = 0
-        self.best: tuple[float, str] | None = None
+        self.best: dict[str, tuple[float, str]] = {}
         self.words: frozenset[str] = frozenset()
         self._live: Live | None = None
         self._last = time.monotonic()
@@ -98,7 +98,7 @@ class Display:
     def finished_before(self, job: FrozenJob, folder: RunFolder) -> None:
         """A job needs no run."""
         self.before += 1
-        self._note_best(job, progress_of(folder))
+        note_best(self.best, self._name(job), progress_of(folder))
         self._print(f"finished before: {self._name(job)}  {folder.path}")
 
     def again(self, job: FrozenJob, reason: str, *, attempt: int) -> None:
@@ -113,7 +113,7 @@ class Display:
             self.ended_jobs += 1
             self.seconds.append(took)
             progress = progress_of(outcome.folder) if outcome.folder else Progress()
-            self._note_best(outcome.job, progress)
+            note_best(self.best, self._name(outcome.job), progress)
             self._print(f"finished: {name}  {_score(progress)}  {_time(took)}")
         elif outcome.status in ("failed", "refused"):
             self.failed += 1
@@ -146,8 +146,10 @@ class Display:
         done = self.ended_jobs + self.before
         parts = [f"{done} of {self.total} done", f"{len(running)} running"]
         parts += [f"{self.failed} failed"] if self.failed else []
-        if self.best is not None:
-            parts.append(f"best {self.best[0]:.4g} ({self.best[1]})")
+        best = dict(self.best)
+        for item in running:
+            note_best(best, self._name(item.job), progress_of(item.folder))
+        parts += [f"best {monitor} {value:.4g} ({name})" for monitor, (value, name) in best.items()]
         left = self._left(running)
         parts += [f"about {_time(left)} left"] if left is not None else []
         return ", ".join(parts)
@@ -168,13 +170,6 @@ class Display:
         rest = sum(max(0.0, mean * (1.0 - before) - elapsed) for before, elapsed in begun) + max(0, waiting) * mean
         return rest / max(1, len(running) or self._at_once)
 
-    def _note_best(self, job: FrozenJob, progress: Progress) -> None:
-        if progress.best is None:
-            return
-        better = self.best is None or (progress.best > self.best[0]) == progress.higher_is_better
-        if better and (self.best is None or progress.best != self.best[0]):
-            self.best = (progress.best, self._name(job))
-
     def _name(self, job: FrozenJob) -> str:
         """The label without the words that all jobs share."""
         own = [word for word in job.label.split() if word not in self.words]
@@ -190,6 +185,22 @@ class Display:
             self.console.print(f"[red]{escape(text)}[/]", soft_wrap=True)
         else:
             print(text, file=sys.stderr, flush=True)
+
+
+def note_best(best: dict[str, tuple[float, str]], name: str, progress: Progress) -> None:
+    """Keeps the best value so far of each monitored metric: values of different metrics are never compared.
+
+    Args:
+        best: metric -> (value, name of its job), changed in place.
+        name: of a job.
+        progress: of that job.
+    """
+    if progress.best is None:
+        return
+    monitor = progress.monitor.removeprefix("validation/")
+    known = best.get(monitor)
+    if known is None or (progress.best != known[0] and (progress.best > known[0]) == progress.higher_is_better):
+        best[monitor] = (progress.best, name)
 
 
 def _score(progress: Progress) -> str:

@@ -269,7 +269,8 @@ class Engine:
         del self._running[item.job.hash]
         status, reason = judge_end(end, stopping=item.job.hash in self._stopping, closing=self._closing)
         memory = bool(MEMORY.search(reason))
-        if end.code == -signal.SIGKILL and oom_kills() > self._oom_kills:
+        killed = end.code == -signal.SIGKILL or f"killed by signal {signal.SIGKILL:d}" in reason  # itself or a rank
+        if killed and oom_kills() > self._oom_kills:
             memory, self._oom_kills = True, self._oom_kills + 1
             reason = f"{reason} by the system, out of memory"
         with contextlib.suppress(RequestError, OSError):  # the folder may be gone

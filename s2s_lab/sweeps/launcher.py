@@ -66,11 +66,21 @@ class LabSweeper(BasicSweeper):
 
     __module__ = PLUGINS
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(max_batch_size=None)
+        self.options = options
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Hands all jobs to the launcher at once; each was composed and checked before Hydra was entered."""
+        """Hands all jobs to the launcher at once; each was composed and checked before Hydra was entered.
+
+        Raises:
+            RequestError: if there are settings, which only a search has.
+        """
+        if self.options:
+            raise RequestError(
+                f"hydra.sweeper.{next(iter(self.options))} belongs to a search; add hydra/sweeper=optuna or "
+                "hydra/sweeper=wandb to the command line"
+            )
         assert self.launcher is not None
         (jobs,) = self.split_arguments(OverridesParser.create().parse_overrides(arguments), max_batch_size=None)
         return [self.launcher.launch(jobs, initial_job_idx=0)]

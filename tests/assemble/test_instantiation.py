@@ -191,3 +191,10 @@ def test_built_objects_are_what_the_node_says() -> None:
     optimizer = build(node, "optimizer", params=[torch.nn.Parameter(torch.zeros(1))])
     assert isinstance(optimizer, torch.optim.SGD)
     assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_an_optimizer_of_the_lab_has_a_room_beside_torchs() -> None:
+    with pytest.raises(RequestError, match=r"no module 's2s_lab\.training\.optimizers\.lion'"):
+        locate("s2s_lab.training.optimizers.lion.Lion", "optimizer")
+    with pytest.raises(RequestError, match=r"only torch\.optim, s2s_lab\.training\.optimizers are allowed there"):
+        locate("s2s_lab.training.objectives.cross_entropy.CrossEntropy", "optimizer")

@@ -7,19 +7,17 @@ import itertools
 from functools import partial
 from inspect import signature
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch.nn import functional
 
 from s2s_lab.models.outputs.base import Output
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.nested import leaves, map_leaves
 from tests.contracts.covering import covering
+from tests.contracts.options import options, settings
 
-CONF = Path(__file__).parents[2] / "conf"
 SIZE, LAYERS, VOCAB, BATCH, SOURCE_LEN, TARGET_LEN = 6, 2, 9, 3, 5, 4
 PAD = 0
 # Keys that choose between ways of working, with the values that every law must hold for.
@@ -41,25 +39,6 @@ WIDTHS = {
     "readout_size": SIZE,
 }
 QUIET = {"noise": 0.0}  # what is drawn anew in every training step
-
-
-def options(group: str) -> list[str]:
-    found = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-    assert found, f"conf/{group} holds no option"
-    return found
-
-
-def settings(group: str, name: str) -> dict[str, Any]:
-    node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8")) or {}
-    merged: dict[str, Any] = {}
-    for parent in node.pop("defaults", []):
-        if isinstance(parent, dict):  # /GROUP@KEY: OPTION
-            ((place, option),) = parent.items()
-            of_group, _, key = place.removeprefix("/").partition("@")
-            merged[key] = settings(of_group, option)
-        elif parent != "_self_":
-            merged |= settings(group, parent)
-    return merged | node
 
 
 def ways(group: str, keys: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:

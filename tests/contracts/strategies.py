@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from hydra.utils import instantiate
 from torch import Tensor
 
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.task import Demands
+from tests.contracts.options import options, settings
 
-FOLDER = Path(__file__).parents[2] / "conf" / "decoding"
-OPTIONS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}
+OPTIONS = {name: settings("decoding", name) for name in options("decoding")}
 SPECIAL = {"bos": 2, "eos": 3, "banned": (0, 2)}
 every_option = pytest.mark.parametrize("option", OPTIONS)
 

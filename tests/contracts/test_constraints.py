@@ -5,31 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hydra.utils import instantiate
 
 from s2s_lab.decoding.base import DecodingStrategy, Hypothesis
 from s2s_lab.decoding.constraints.base import Constraint
 from s2s_lab.decoding.task import Demands
 from s2s_lab.faults import RequestError
+from tests.contracts.options import options, settings
 from tests.contracts.strategies import Alike
 from tests.decoding.brute_force import EOS, SPECIAL, TinyModel
 
-CONF = Path(__file__).parents[2] / "conf"
 STRATEGIES = {
-    path.stem: yaml.safe_load(path.read_text())
-    for path in sorted((CONF / "decoding").glob("*.yaml"))
-    if path.stem != "forced"  # is told its outputs, and refuses to be told of them twice
+    name: settings("decoding", name)
+    for name in options("decoding")
+    if name != "forced"  # is told its outputs, and refuses to be told of them twice
 }
-CONSTRAINTS = {
-    name: node
-    for path in sorted((CONF / "constraint").glob("*.yaml"))
-    for name, node in yaml.safe_load(path.read_text()).items()
-}
+CONSTRAINTS = {name: node for option in options("constraint") for name, node in settings("constraint", option).items()}
 LIMIT, SENTENCES = 6, 12
 PREFIXES = tuple(((2, 4, 3), (), (3,), (4, 4))[sentence % 4] for sentence in range(SENTENCES))
 

@@ -58,10 +58,15 @@ def test_a_small_corpus_of_ones_own_trains_plain_and_zipped(commands: Commands) 
     [
         (["encoder.hidden_sise=3"], "did you mean encoder.hidden_size?"),
         (["model=gru", "decoder=input_feeding"], "input_feeding"),
-        (["-m", "model=gru,lstm_attention", "bridge=copy", "encoder.hidden_size=64"], "bridge"),
         (["data=multi30k", "paths.data=nowhere"], "nowhere"),
         (["--config-dir", "nowhere"], "nowhere"),
         (["--shell-completion"], "install=SHELL"),
+        (["-m", "seed=1,2", "--cfg", "job"], "-m: --cfg and --info show one job"),
+        (["-m", "seed=1,2", "+hydra.sweeper.trials=5"], "hydra.sweeper.trials belongs to a search"),
+        (
+            ["-m", "model=gru,lstm_attention", "bridge=copy", "encoder.hidden_size=64"],
+            "in the job",
+        ),
     ],
 )
 def test_wrong_words_end_before_any_job(commands: Commands, words: list[str], expected: str) -> None:

@@ -70,7 +70,30 @@ def test_the_best_score_follows_its_direction_and_words_of_all_jobs_are_left_out
     said = text.getvalue()
     assert "3 jobs, 2 at a time with 1 core each, about 2 min 0 s" in said
     assert "(3 of 3)" in said and "finished: seed=3  score 0.3" in said and "model=lstm" not in said
-    assert ("best 0.7 (seed=2)" if higher else "best 0.3 (seed=3)") in display._summary([])
+    assert ("best score 0.7 (seed=2)" if higher else "best score 0.3 (seed=3)") in display._summary([])
+
+
+def scored(job: FrozenJob, monitor: str, value: float, *, higher: bool) -> Running:
+    item = at_work(job, step=1, of=4, seconds=1.0)
+    history = {"monitor": f"validation/{monitor}", "higher_is_better": higher, "history": [[1, value]]}
+    item.folder.update({"validations": history})
+    return item
+
+
+def test_the_best_so_far_counts_jobs_that_run_and_never_compares_different_metrics(tmp_path: Path) -> None:
+    display, _ = shown(4)
+    items = [
+        scored(stubs.stub_job(tmp_path, seed), monitor, value, higher=monitor == "bleu")
+        for seed, (monitor, value) in enumerate([("bleu", 30.0), ("loss", 2.5), ("bleu", 31.0), ("loss", 2.75)])
+    ]
+    said = display._summary(items)
+    assert "best bleu 31 (seed=2)" in said and "best loss 2.5 (seed=1)" in said
+    display.ended(Outcome(items[1].job, "finished", items[1].folder))
+    assert "best loss 2.5 (seed=1)" in display._summary([items[3]])
+    console = Console(file=io.StringIO(), width=200)
+    console.print(display._table(items))
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(f"seed={seed}" in drawn for seed in range(4)) and "1/4" in drawn and "bleu 31" in drawn
 
 
 def test_each_end_is_told_in_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

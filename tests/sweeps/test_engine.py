@@ -14,7 +14,6 @@ import pytest
 from s2s_lab.faults import RequestError, RunError
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.sweeps import engine as engine_module
 from s2s_lab.sweeps.backends.base import LOST_SERVER, End, Task
 from s2s_lab.sweeps.backends.local import LocalBackend
 from s2s_lab.sweeps.engine import Engine
@@ -186,19 +185,6 @@ def test_jobs_of_a_server_that_died_end_although_another_one_takes_its_place(tmp
     backend.close()
     assert {end.task: (end.code, end.reason) for end in found} == {first: (-15, LOST_SERVER), second: (0, "")}
     assert backend.leases.take(2, 0) is not None
-
-
-@pytest.mark.parametrize(("kills", "told"), [(1, 1), (2, 2)])
-def test_each_job_that_the_system_kills_for_want_of_memory_is_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, told: int
-) -> None:
-    counter = [0]
-    monkeypatch.setattr(engine_module, "oom_kills", lambda: counter[0])
-    jobs = [stubs.stub_job(tmp_path, seed, fails_at=1, how="killed") for seed in range(2)]
-    with Engine(EngineSettings(), total=2, backend=stubs.stub_backend()) as engine:
-        counter[0] = kills
-        outcomes = run_jobs(engine, jobs)
-    assert sum(outcome.out_of_memory for outcome in outcomes) == told
 
 
 def until_file(path: Path) -> None:

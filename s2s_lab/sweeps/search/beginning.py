@@ -35,6 +35,7 @@ class Beginning:
         max_steps: optimizer steps of the longest training seen.
         definition: the same in words, to be compared with what the search began with.
         samples: jobs of a few points of the space.
+        search_path: the word of Hydra's search path, where there are options of one's own.
     """
 
     space: Space
@@ -44,6 +45,7 @@ class Beginning:
     max_steps: int
     definition: Definition
     samples: Sequence[FrozenJob]
+    search_path: tuple[str, ...] = ()
 
     def check(self, job: FrozenJob) -> None:
         """Refuses a job that cannot be compared with the others.

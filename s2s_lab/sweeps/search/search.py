@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from s2s_lab.faults import RequestError, RunError
@@ -42,6 +42,7 @@ def search(
     higher_is_better: HigherIsBetter,
     progress_of: ProgressOf,
     say: Callable[[str], object] = print,
+    search_path: Sequence[str] = (),
 ) -> Summary:
     """Searches, or goes on with the search that the same words and settings began.
 
@@ -53,6 +54,7 @@ def search(
         higher_is_better: direction of the monitored score of a job.
         progress_of: validations of a run, read from its folder.
         say: shows one line.
+        search_path: the word of Hydra's search path, where there are options of one's own.
 
     Returns:
         What was found.
@@ -62,7 +64,7 @@ def search(
             their jobs.
         RunError: if no trial has a value, or some were interrupted.
     """
-    beginning = begin(prepare, words, settings, higher_is_better, say)
+    beginning = replace(begin(prepare, words, settings, higher_is_better, say), search_path=tuple(search_path))
     path = beginning.experiment / JOURNAL
     with held(beginning.experiment):
         storage = open_storage(path)

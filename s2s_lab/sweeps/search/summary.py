@@ -64,7 +64,8 @@ def summarise(study: "Study", beginning: Beginning, settings: SearchSettings) ->
     importance = importances(study, objectives)
     command = ""
     if best:
-        command = shlex.join(["s2s-train", *beginning.space.fixed, *best[0].user_attrs["words"]])
+        fixed = [*beginning.search_path, *beginning.space.fixed]
+        command = shlex.join(["s2s-train", *fixed, *best[0].user_attrs["words"]])
     lines = _lines(trials, best, importance, command, objectives, settings)
     found = Summary([trial.number for trial in best], importance, command, lines)
     write_search(beginning.experiment, _record(trials, found, beginning))

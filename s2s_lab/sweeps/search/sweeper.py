@@ -83,6 +83,7 @@ class OptunaSearch(EngineSweeper):
             read_settings(self.settings),
             higher_is_better=self.task.higher_is_better,
             progress_of=progress_of,
+            search_path=self.search,
         )
 
 

@@ -1,5 +1,6 @@
 """The laws of a search: nothing lost, nothing repeated, the budget kept, the same trials after any crash."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def curve(chosen: dict[str, str]) -> list[float]:
 def run(world: World, words: tuple[str, ...] = WORDS, said: list[str] | None = None, **settings: Any) -> Summary:
     say = (said if said is not None else []).append
     arguments = {"higher_is_better": lambda settings: True, "progress_of": world.progress_of, "say": say}
+    if "search_path" in settings:
+        arguments["search_path"] = settings.pop("search_path")
     return search(world.prepare, world.open_engine, words, read_settings(settings), **arguments)
 
 
@@ -290,6 +293,7 @@ def test_the_end_says_the_best_and_how_to_train_it_again(tmp_path: Path) -> None
     best = max(trials, key=lambda trial: trial.values[0])
     assert found.best == [best.number]
     assert all(word in found.command for word in ("s2s-train", "experiment_name=fake", *best.user_attrs["words"]))
+    assert "hydra.searchpath" not in found.command
     assert sum(found.importance["exact_match"].values()) == pytest.approx(1.0)
     record = read_json(tmp_path / "fake" / "search.json")
     assert record["best"] == found.best and len(record["trials"]) == 12
@@ -297,6 +301,11 @@ def test_the_end_says_the_best_and_how_to_train_it_again(tmp_path: Path) -> None
         curve(chosen_by(best.user_attrs["words"]))
     )]  # fmt: skip
     assert len([line for line in said if line.startswith("trial ")]) == 12
+
+
+def test_the_command_of_the_best_finds_options_of_ones_own(tmp_path: Path) -> None:
+    found = run(World(tmp_path, curve), trials=2, search_path=["hydra.searchpath=[/my/options]"])
+    assert shlex.split(found.command)[:2] == ["s2s-train", "hydra.searchpath=[/my/options]"]
 
 
 def test_an_interrupt_is_told_and_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

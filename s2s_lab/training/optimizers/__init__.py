@@ -1,0 +1,1 @@
+"""Optimizers beside those of torch.optim, which need no file here."""
