@@ -1,5 +1,6 @@
 """Every study of the repository is read, and so is the one that its guide shows."""
 
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +18,16 @@ STUDIES = sorted(EXPERIMENTS.glob("*/study.yaml"))
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
 def test_it_is_read(path: Path) -> None:
     assert read_study(path).claims
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
+def test_its_results_and_its_page_are_of_the_study_as_it_is(path: Path) -> None:
+    study, results = read_study(path), json.loads(path.with_name("results.json").read_text(encoding="utf-8"))
+    rows = {row.name: row for row in study.rows}
+    for job in results["jobs"]:
+        assert study.definition(rows[job["row"]], job["seed"]) == job["definition"], job["label"]
+    page = path.with_name("README.md").read_text(encoding="utf-8")
+    assert " ".join(study.about.split()) in " ".join(page.split()), "`s2s-study report` writes it anew"
 
 
 def test_what_belongs_to_a_model_is_what_models_choose() -> None:
