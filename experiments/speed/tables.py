@@ -222,7 +222,10 @@ def growth_table(document: Document) -> str:
 def startup_table(document: Document) -> str:
     """Seconds from the commands to their first results."""
     header = ("command", "cache of encoded data", "seconds", "goal")
-    rows = [(row["command"], row["cache"], f"{row['seconds']:.1f}", f"{row['goal_s']:.0f}") for row in document["rows"]]
+    rows = [
+        (row["command"], row["cache"], f"{row['seconds']:.1f}", f"{row['goal_s']:.0f}" if row["goal_s"] else "-")
+        for row in document["rows"]
+    ]
     return grid(header, rows)
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 
@@ -38,3 +39,16 @@ def test_help_imports_neither_torch_nor_lightning(name: str) -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "translate"])
+def test_the_version_is_the_laboratorys_own(name: str) -> None:
+    command = [sys.executable, "-m", f"s2s_lab.{name}", "--version"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == f"s2s-{name} {version('s2s-lab')}\n"
+
+
+def test_a_study_needs_its_path_alone() -> None:
+    command = [sys.executable, "-m", "s2s_lab.study", "plan"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.endswith("the following arguments are required: PATH\n")

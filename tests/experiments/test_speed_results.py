@@ -91,7 +91,12 @@ MADE_UP = {
         ],
         steps=1_450,
     ),
-    "startup": document([{"command": "s2s-train", "cache": "empty", "seconds": 7.25, "goal_s": 10.0}]),
+    "startup": document(
+        [
+            {"command": "s2s-train", "cache": "empty", "seconds": 7.25, "goal_s": 10.0},
+            {"command": "without", "cache": "filled", "seconds": 3.5, "goal_s": None},
+        ]
+    ),
 }  # fmt: skip
 SHOWN = {
     "train": ("24,500", "0.940", "trainer.allocator=retain", "trainer.allocator=default"),
@@ -103,7 +108,7 @@ SHOWN = {
     "peer_decode": ("**6.12**", "4.25", "31.25"),
     "growth": ("50,000.0", "decode 1.00", "(picture.png)"),
     "quality": ("1,450 steps", "float32-torch", "3.0300 (+1.00 %)", "3.5000 (+0.00 %)", "5,000 / 5,001"),
-    "startup": ("7.2", "10"),
+    "startup": ("7.2", "10", "| without | filled | 3.5 | - |"),
 }
 
 
