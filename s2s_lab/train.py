@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from s2s_lab.faults import RequestError
-
 if TYPE_CHECKING:
     from s2s_lab.sweeps.early import EarlyJob
 
@@ -56,6 +54,8 @@ class Trainings:
     @contextlib.contextmanager
     def _named(self, job: Any, *, among: int) -> Iterator[None]:
         """Adds the job's own words to a request that is refused, where there are other jobs."""
+        from s2s_lab.faults import RequestError
+
         try:
             yield
         except RequestError as error:
