@@ -13,7 +13,6 @@ from tests.contracts.covering import covering
 from tests.contracts.networks import (
     AXES,
     BATCH,
-    CONF,
     EMBEDDINGS,
     INPUTS,
     LENGTHS,
@@ -35,6 +34,7 @@ from tests.contracts.networks import (
     settings,
     sources,
 )
+from tests.contracts.options import CONF
 from tests.contracts.rounding import MOST_SPREADS, spread
 
 
