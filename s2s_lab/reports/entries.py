@@ -117,6 +117,11 @@ class SplitComparison:
     test: Test = "bootstrap"
     tests: int = 0
 
+    @property
+    def decoded(self) -> bool:
+        """Whether there are outputs of the entries, rather than scores alone."""
+        return any(entry.evaluations for entry in self.entries)
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -79,16 +79,17 @@ def leaderboard(split: SplitComparison) -> Leaderboard:
         for kind in split.scores
     ]
     kind = effect_kind(split)
+    p_value = Column("p", "Holm-corrected p-value of the paired test against the best row", None)
     columns = [
         *scores,
-        Column("p", "Holm-corrected p-value of the paired test against the best row", None),
+        *([p_value] if split.decoded else []),
         *([Column("Letters", "Rows that share a letter are not told apart", None)] if _lettered(split) else []),
         *([Column(kind, HINTS[kind], None)] if kind else []),
         Column("Seeds", "Number of trainings that differ only in the seed", None),
         Column("Parameters", "Numbers learnt", None),
         Column("Training", "Time of one training, mean over seeds", False),
         Column("Steps", "Optimizer steps, mean over seeds", None),
-        Column("Sentences/s", "Decoding speed, mean over seeds", True),
+        *([Column("Sentences/s", "Decoding speed, mean over seeds", True)] if split.decoded else []),
     ]
     return Leaderboard(
         split=split.split,
@@ -108,7 +109,7 @@ def _line(entry: Entry, split: SplitComparison) -> Line:
     test = Cell("best", key=2.0) if entry.best else Cell("")
     if versus is not None:
         test = Cell(p_text(versus.p_value), key=versus.p_value)
-    tests = [test]
+    tests = [test] if split.decoded else []
     if _lettered(split):
         tests.append(Cell(entry.letters, key=-float(split.entries.index(entry))))
     kind = effect_kind(split)
@@ -119,7 +120,7 @@ def _line(entry: Entry, split: SplitComparison) -> Line:
         (count(row.mean("parameters")), row.mean("parameters")),
         (duration(row.mean("seconds")), row.mean("seconds")),
         (count(row.mean("steps")), row.mean("steps")),
-        (rate(entry.sentences_per_second), entry.sentences_per_second),
+        *([(rate(entry.sentences_per_second), entry.sentences_per_second)] if split.decoded else []),
     ]
     return Line(
         label=row.label,

@@ -21,6 +21,7 @@ from s2s_lab.reports.page_data import Limits, page_data
 from s2s_lab.reports.provenance import provenance, reproduction
 from s2s_lab.reports.runs import short
 from s2s_lab.reports.study_section import StudyView, claims_section
+from s2s_lab.reports.validation import shown_splits
 
 SCRIPTS = (
     "base.js", "leaderboard.js", "charts.js", "seeds.js", "sweep.js", "trials.js", "decoders.js", "searches.js",
@@ -84,6 +85,7 @@ def render(
     library = get_plotlyjs()
     script = "\n".join(_source(environment, name) for name in SCRIPTS)
     data = page_data(comparison, limits, study, tables)
+    decoded = [split for split in data["splits"] if split["decoded"]]
     return environment.get_template("page.html").render(
         title=title or (study.title if study else _title(comparison)),
         study=study,
@@ -94,21 +96,22 @@ def render(
         script=_inline(script),
         policy=_policy([library, script]),
         data=embedded(data),
-        boards=[leaderboard(split) for split in comparison.splits],
+        boards=[leaderboard(split) for split in shown_splits(comparison)],
+        decoded=bool(decoded),
         facts=provenance(comparison),
         reproduction=reproduction(comparison),
         comparison=comparison,
         limits=limits,
-        has_attention=any(split["attention"] for split in data["splits"]),
-        has_decoders=any(split["decoders"] for split in data["splits"]),
-        has_beam_curves=any(split["beam_curves"] for split in data["splits"]),
-        has_search_errors=any(split["search_errors"] for split in data["splits"]),
-        has_beam_trees=any(split["beam_trees"] for split in data["splits"]),
-        left_out_trees=sum(split["beam_trees"]["left_out"] for split in data["splits"] if split["beam_trees"]),
+        has_attention=any(split["attention"] for split in decoded),
+        has_decoders=any(split["decoders"] for split in decoded),
+        has_beam_curves=any(split["beam_curves"] for split in decoded),
+        has_search_errors=any(split["search_errors"] for split in decoded),
+        has_beam_trees=any(split["beam_trees"] for split in decoded),
+        left_out_trees=sum(split["beam_trees"]["left_out"] for split in decoded if split["beam_trees"]),
         most_tree_nodes=MOST_NODES_OF_SPLIT,
-        has_frequency=any(split["frequency"] for split in data["splits"]),
+        has_frequency=any(split["frequency"] for split in decoded),
         has_curves=bool(data["curves"]["names"]),
-        has_seeds=any(len(entry.runs) > 1 for split in comparison.splits for entry in split.entries),
+        has_seeds=any(len(entry["seeds"]) > 1 for split in data["splits"] for entry in split["entries"]),
         has_sweep=bool(data["axes"] and data["splits"]),
         searches=data["searches"],
         importances=[split["importance"] for split in data["splits"]],

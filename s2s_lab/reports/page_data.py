@@ -25,6 +25,7 @@ from s2s_lab.reports.settings import Setting
 from s2s_lab.reports.study_section import StudyView, measured_groups
 from s2s_lab.reports.sweep import axes_of, axis_data, importance_data
 from s2s_lab.reports.trials import searches_in
+from s2s_lab.reports.validation import shown_splits
 from s2s_lab.reports.wording import mark
 
 MOST_POINTS = 400
@@ -71,7 +72,9 @@ def page_data(
             for folder in {run.folder.path.parent for row in comparison.rows for run in row.runs}
             if limits.searches is None or folder in limits.searches
         ),
-        "splits": [_split(split, order, limits, axes, (tables or {}).get(split.split)) for split in comparison.splits],
+        "splits": [
+            _split(split, order, limits, axes, (tables or {}).get(split.split)) for split in shown_splits(comparison)
+        ],
         "study": measured_groups(study.measured) if study else [],
     }
 
@@ -115,17 +118,27 @@ def _split(
     split: SplitComparison, order: dict[str, int], limits: Limits, axes: list[Setting], table: DecoderTable | None
 ) -> dict[str, Any]:
     strategies = list(dict.fromkeys(entry.strategy for entry in split.entries))
-    return {
+    scores = {
         "name": split.split,
+        "decoded": split.decoded,
         "sentences": split.sentences,
         "monitor": None if split.monitor is None else split.monitor.name,
         "scores": [_score(kind, split) for kind in split.scores],
         "entries": [_entry(entry, split, order, strategies) for entry in split.entries],
+        "importance": importance_data(split, list(order), axes),
+    }
+    return {**scores, **_outputs(split, order, limits, table)} if split.decoded else scores
+
+
+def _outputs(
+    split: SplitComparison, order: dict[str, int], limits: Limits, table: DecoderTable | None
+) -> dict[str, Any]:
+    """What is drawn of outputs, sentence by sentence."""
+    return {
         "lengths": _lengths(split),
         "frequency": _frequency(split),
         "browser": browser(split, limits.sentences),
         "attention": _attention(split, limits.attention),
-        "importance": importance_data(split, list(order), axes),
         "decoders": None if table is None else decoder_chart(table, split, order),
         "beam_curves": beam_curves(split, order),
         "search_errors": search_errors(split),

@@ -14,6 +14,8 @@ from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitCompariso
 from s2s_lab.reports.leaderboard import column_digits
 from s2s_lab.reports.numbers import count, decimal, duration, p_text, rate, title_of, unit_of
 from s2s_lab.reports.runs import Row, short
+from s2s_lab.reports.validation import NAME as VALIDATION
+from s2s_lab.reports.validation import validations
 from s2s_lab.reports.wording import explanation, mark
 
 
@@ -23,6 +25,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         _print_split(split, console)
     if comparison.unevaluated:
         print_table(_table_of_rows(comparison.unevaluated), console)
+        console.print("[dim]Best in validation: the mean of the seeds' best, ± half of its 95 % t-interval.[/]")
         console.print("[dim]These rows have no evaluation yet: s2s-evaluate runs=[DIR,...] split=test[/]\n")
     _print_differences(comparison, console)
     _print_leftovers(comparison, console)
@@ -117,12 +120,18 @@ def _score(entry: Entry, *, kind: ScoreKind, split: SplitComparison) -> str:
 def _table_of_rows(rows: tuple[Row, ...]) -> Table:
     headings = ("row", "seeds", "parameters", "training", "steps", "best in validation")
     table = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        best = row.runs[0].facts.get("best") or {}
-        value = f"{best.get('metric')} {decimal(best.get('value'), 4)} at step {best.get('step')}" if best else ""
+    found: dict[str, list[str]] = {}
+    for split in validations(rows):
+        kind = split.scores[0]
+        where = split.split.removeprefix(VALIDATION).strip() or title_of(kind.name)
+        for entry in split.entries:
+            found.setdefault(entry.row.key, []).append(f"{_score(entry, kind=kind, split=split)} {where}")
+    known = {row.key: row for row in rows}
+    for key in dict.fromkeys([*found, *known]):  # the best first
+        row = known[key]
         seeds = ", ".join(map(str, row.seeds))
         facts = [count(row.mean("parameters")), duration(row.mean("seconds")), count(row.mean("steps"))]
-        table.add_row(escape(row.label), seeds, *facts, escape(value))
+        table.add_row(escape(row.label), seeds, *facts, escape(", ".join(found.get(key, []))))
     return table
 
 

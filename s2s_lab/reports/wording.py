@@ -84,6 +84,9 @@ def headline(split: SplitComparison) -> str:
     digits = digits_for([interval.mean * unit.factor])
     value = decimal(interval.mean * unit.factor, digits) + unit.suffix
     seeds = f"mean of {interval.n} seeds" if interval.n > 1 else "one seed"
+    if not split.decoded:
+        verb = "leads with" if len(split.entries) > 1 else "reaches"
+        return f"{best.row.label} {verb} {value} {title_of(kind.name)} in validation ({seeds}); not tested."
     first = f"{best.row.label} with {best.strategy} decoding leads with {value} {title_of(kind.name)} ({seeds})."
     if len(split.entries) == 1:
         return first.replace("leads with", "reaches")

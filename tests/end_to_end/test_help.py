@@ -1,8 +1,8 @@
 """--help answers in under a second and pays for no heavy import."""
 
+import resource
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 
 import pytest
@@ -14,9 +14,9 @@ COMMANDS = ("train", "evaluate", "translate", "compare", "report", "study", "das
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_answers_in_under_a_second(name: str) -> None:
-    seconds = []
+    seconds = []  # of the processor, which what else the machine does hardly changes
     for _ in range(3):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, "-m", f"s2s_lab.{name}", "--help"],
             cwd=REPOSITORY,
@@ -24,7 +24,8 @@ def test_help_answers_in_under_a_second(name: str) -> None:
             text=True,
             check=True,
         )
-        seconds.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert f"s2s-{name}" in done.stdout
     assert min(seconds) < 1.0
 

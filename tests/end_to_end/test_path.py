@@ -152,21 +152,6 @@ def test_a_sweep_gives_each_job_its_folder_seed_and_tracker_run(commands: Comman
         assert len(read_wandb(file).run_ids) == 1
 
 
-def test_the_same_seed_gives_the_same_curves(commands: Commands) -> None:
-    words = [
-        *SMALL, "logger=csv", "model=lstm_attention", "trainer.max_steps=6", "trainer.validate_every=3",
-        "trainer.validation_sentences=8", "trainer.log_every=1", "encoder.dropout=0.2", "experiment_name=twice",
-    ]  # fmt: skip
-    for _ in range(2):
-        commands("train", *words)
-    curves = []
-    for path in sorted(commands.folder.glob("outputs/twice/*/metrics.csv")):
-        with path.open() as file:
-            curves.append([{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)])
-    assert len(curves) == 2
-    assert curves[0] == curves[1]
-
-
 def test_a_frozen_configuration_names_everything(trained: Trained) -> None:
     _, run = trained
     configuration = yaml.safe_load((run / "config.yaml").read_text())

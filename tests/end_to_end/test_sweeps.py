@@ -1,5 +1,6 @@
 """Sweeps as a user starts them: one process a job, failures on their own, ranks, interrupts and kills."""
 
+import csv
 import json
 import os
 import random
@@ -28,13 +29,19 @@ def weights(run: RunFolder) -> bytes:
     return (run.model / "model.safetensors").read_bytes()
 
 
+def curves(run: RunFolder) -> list[dict[str, str]]:
+    with run.metrics_csv.open() as file:
+        return [{key: value for key, value in row.items() if "second" not in key} for row in csv.DictReader(file)]
+
+
 def test_a_job_of_a_sweep_is_the_job_run_alone(commands: Commands) -> None:
-    """Forked from the warm server or started afresh: the same bytes; and what finished is not run again."""
+    """Forked from the warm server or started afresh: the same curves and bytes; what finished is not run again."""
     done = commands("train", "-m", *TINY, "model=gru,rnn", "experiment_name=sweep")
     assert done.stdout.startswith("2 jobs, ")
     commands("train", *TINY, "model=gru", "experiment_name=alone", "trainer.num_threads=1")
     swept, alone = runs(commands.folder, "sweep"), runs(commands.folder, "alone")
     assert weights(swept["gru 1"]) == weights(alone["gru 1"])
+    assert curves(swept["gru 1"]) == curves(alone["gru 1"]) != curves(swept["rnn 1"])
     assert not list(commands.folder.glob("outputs/sweep/*/error.txt"))
     again = commands("train", "-m", *TINY, "model=gru,rnn", "experiment_name=sweep")
     assert again.stdout.count("finished before") == 2

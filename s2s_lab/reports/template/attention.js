@@ -52,5 +52,5 @@
     lab.fill(entries, kept.map((item, place) => [place, lab.split.entries[item.entry].label]));
     if (before !== "" && Number(before) < kept.length) entries.value = before;
     offer();
-  });
+  }, true);
 })();

@@ -68,14 +68,14 @@ const lab = {
     return made;
   },
   // A choice of the split's scores that draws a chart; the chosen score is kept where another split has it too.
-  scoreChooser(id, chart) {
+  scoreChooser(id, chart, ofOutputs = false) {
     lab.element(id).addEventListener("change", chart);
     lab.draw(() => {
       const chosen = lab.element(id).value;
       lab.fill(lab.element(id), lab.split.scores.map((score) => [score.name, score.title]));
       lab.element(id).value = lab.score(chosen) ? chosen : lab.split.monitor ?? lab.split.scores[0]?.name;
       if (lab.element(id).value) chart();
-    });
+    }, ofOutputs);
   },
   fill(select, options) {
     select.replaceChildren(...options.map(([value, text]) => lab.make("option", { value, text })));
@@ -133,10 +133,12 @@ const lab = {
       ...layout,
     }, { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
   },
-  // Draws now and whenever split or theme change.
-  draw(function_) { lab.draws.push(function_); },
+  // Draws now and whenever split or theme change; what is drawn of outputs, only for splits that were decoded.
+  draw(function_, ofOutputs = false) { lab.draws.push({ function_, ofOutputs }); },
   redraw() {
-    for (const function_ of lab.draws) function_();
+    const decoded = lab.split?.decoded ?? false;
+    for (const part of document.querySelectorAll("[data-decoded]")) part.hidden = !decoded;
+    for (const { function_, ofOutputs } of lab.draws) if (decoded || !ofOutputs) function_();
     lab.fit();
   },
   // A table that is too wide writes its intervals below the means.

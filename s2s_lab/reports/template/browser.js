@@ -119,5 +119,5 @@
   lab.draw(() => {
     if (drawnFor !== lab.splitIndex) chips();
     drawnFor = lab.splitIndex;
-  });
+  }, true);
 })();

@@ -147,12 +147,13 @@
     lab.draw(curves);
   }
   if (lab.data.splits.length) {
-    for (const [id, chart] of Object.entries({ "dots-score": dots, "speed-score": speed, "lengths-score": lengths })) {
-      if (lab.element(id)) lab.scoreChooser(id, chart);
+    lab.scoreChooser("dots-score", dots);
+    for (const [id, chart] of Object.entries({ "speed-score": speed, "lengths-score": lengths })) {
+      if (lab.element(id)) lab.scoreChooser(id, chart, true);
     }
     if (lab.element("frequency-measure")) {
       lab.segmented("frequency-measure", frequency);
-      lab.draw(frequency);
+      lab.draw(frequency, true);
     }
   }
 })();

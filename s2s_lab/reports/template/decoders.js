@@ -128,5 +128,5 @@
     lab.fill(chooser, found.scores.map((score) => [score.name, score.title]));
     chooser.value = has(before) ? before : has(lab.split.monitor) ? lab.split.monitor : found.scores[0].name;
     both();
-  });
+  }, true);
 })();

@@ -108,6 +108,6 @@
     errors();
   }
 
-  if (lab.element("beam-sizes-score")) lab.scoreChooser("beam-sizes-score", sizes);
-  if (lab.element("errors-chart")) lab.draw(chips);
+  if (lab.element("beam-sizes-score")) lab.scoreChooser("beam-sizes-score", sizes, true);
+  if (lab.element("errors-chart")) lab.draw(chips, true);
 })();

@@ -221,5 +221,5 @@
     zoom = 1;
     offer();
     if (drawn.width < frame.clientWidth * 1.25) change("fit");
-  });
+  }, true);
 })();
