@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from s2s_lab.records.run_folder import RunFolder
@@ -58,9 +58,13 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(2)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it waits while a process loads early
-        _train(folder, rank, several, resume=arguments.resume, accept_changed_data=arguments.accept_changed_data)
-        if rank is None:
-            _evaluate(folder)
+        accept = arguments.accept_changed_data
+        loggers = _train(folder, rank, several, resume=arguments.resume, accept_changed_data=accept)
+        try:
+            if rank is None:
+                _evaluate(folder)
+        finally:
+            _end_loggers(folder, loggers)
     except KeyboardInterrupt:
         with _undisturbed():
             kept = "nothing was trained yet"
@@ -95,20 +99,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(folder: "RunFolder", rank: int | None, several: bool, *, resume: bool, accept_changed_data: bool) -> None:
-    """Trains what is not finished: as this rank, or by starting all of them."""
+def _train(
+    folder: "RunFolder", rank: int | None, several: bool, *, resume: bool, accept_changed_data: bool
+) -> list[Any]:
+    """Trains what is not finished: as this rank, or by starting all of them; gives this process's loggers."""
     if resume and folder.read()["status"] == "finished":
-        return
+        return []
     if several:
         from s2s_lab.sweeps.process import run_job
 
         run_job(folder, resume=resume, accept_changed_data=accept_changed_data)
-        return
+        return []
     from s2s_lab.assemble.experiment import train
 
     if not rank and resume:
         folder.resume()
-    train(folder, resume=resume, accept_changed_data=accept_changed_data)
+    return train(folder, resume=resume, accept_changed_data=accept_changed_data)
 
 
 def _evaluate(folder: "RunFolder") -> None:
@@ -118,6 +124,13 @@ def _evaluate(folder: "RunFolder") -> None:
     from s2s_lab.assemble.planned import evaluate_planned
 
     evaluate_planned(folder)
+
+
+def _end_loggers(folder: "RunFolder", loggers: list[Any]) -> None:
+    if loggers:
+        from s2s_lab.assemble.training_record import end_loggers
+
+        end_loggers(folder, loggers)
 
 
 def _serve() -> None:

@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from s2s_lab.assemble.configuration import with_later_keys
@@ -57,13 +58,16 @@ from s2s_lab.training.strategies.choice import choose_strategy, steps_between_me
 log = logging.getLogger(__name__)
 
 
-def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> None:
+def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool = False) -> list[Logger]:
     """Trains the job of a run folder and leaves its model, curves and facts there.
 
     Args:
         folder: holds config.yaml, frozen.
         resume: whether to go on from the newest whole checkpoint of the folder, if there is one.
         accept_changed_data: whether to go on although the files of the corpus differ from those at the start.
+
+    Returns:
+        Its loggers, which are still to be ended by `end_loggers`; empty on all ranks but the first.
 
     Raises:
         RequestError: if the data or the combination of parts is wrong.
@@ -123,6 +127,8 @@ def train(folder: RunFolder, *, resume: bool = False, accept_changed_data: bool 
         frozen = dataclasses.replace(frozen, network=_network(settings, prepared))
     if trainer.is_global_zero:
         finish_record(folder, frozen, trainer.loggers, None if recent is None else recent.mean(), _say)
+        return trainer.loggers
+    return []
 
 
 def _network(settings: Mapping[str, Any], prepared: PreparedData) -> Seq2Seq:

@@ -9,11 +9,12 @@ from s2s_lab.data.prepared import PreparedData
 from s2s_lab.faults import RequestError
 from s2s_lab.inference.frozen import FrozenModel, save_model
 from s2s_lab.records.environment import git, machine, versions
+from s2s_lab.records.evaluation import read_evaluation
 from s2s_lab.records.frozen_job import side_name
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.callbacks.recent_weights import put_weights
 from s2s_lab.training.checkpoint_io import BEST, newest_good, read_checkpoint
-from s2s_lab.training.loggers.base import KeepsModels
+from s2s_lab.training.loggers.base import Ends, KeepsModels
 
 KEPT = ("seed", "parameters", "seconds", "steps", "tokens_per_second", "best", "average")
 """Facts that trackers keep beside a model."""
@@ -87,6 +88,27 @@ def finish_record(
     for logger in loggers:
         if isinstance(logger, KeepsModels):
             logger.keep_model(folder.model, {key: facts[key] for key in KEPT if key in facts})
+
+
+def end_loggers(folder: RunFolder, loggers: Iterable[Any]) -> None:
+    """Hands the scores of all evaluations of a run to the trackers that wait for them, and ends those.
+
+    Args:
+        folder: of the run, finished.
+        loggers: of its training.
+    """
+    waiting = [logger for logger in loggers if isinstance(logger, Ends)]
+    if not waiting:
+        return
+    scores: dict[str, float] = {}
+    for evaluation in map(read_evaluation, folder.evaluation_folders()):
+        facts = evaluation.facts
+        name = f"{facts['split']}/{facts.get('label') or facts['strategy']}"
+        if any(key.startswith(f"{name}/") for key in scores):
+            name = f"{facts['split']}/{evaluation.folder.name}"
+        scores |= {f"{name}/{score['name']}": score["value"] for score in facts["scores"] if score["value"] is not None}
+    for logger in waiting:
+        logger.end(scores)
 
 
 def _chosen(folder: RunFolder, say: Callable[[str], None]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from s2s_lab.assemble.configuration import compose_jobs
 from s2s_lab.assemble.experiment import train
 from s2s_lab.assemble.job import check_parts, freeze
 from s2s_lab.assemble.options import groups
+from s2s_lab.assemble.training_record import end_loggers
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 
@@ -41,7 +42,7 @@ def frozen(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
 
 def run(folder: Path, *words: str, logger: str = "csv") -> RunFolder:
     made = frozen(folder, *words, logger=logger)
-    train(made)
+    end_loggers(made, train(made))
     return made
 
 

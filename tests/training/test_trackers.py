@@ -11,11 +11,12 @@ import pytest
 from lightning.pytorch.loggers.logger import Logger
 
 from s2s_lab.assemble import experiment
+from s2s_lab.assemble.training_record import end_loggers
 from s2s_lab.training.loggers import guarded
 from s2s_lab.training.loggers.guarded import GuardedTracker
 from tests.assemble.test_experiment import curve, frozen, run
 
-CALLS = ["build", "experiment", "log_metrics", "save", "finalize", "show_examples", "keep_model"]
+CALLS = ["build", "experiment", "log_metrics", "save", "finalize", "show_examples", "keep_model", "end"]
 
 
 class Tracker(Logger):
@@ -63,6 +64,9 @@ class Tracker(Logger):
 
     def keep_model(self, folder, facts) -> None:
         self._called("keep_model")
+
+    def end(self, scores) -> None:
+        self._called("end")
 
 
 def fail() -> None:
@@ -112,7 +116,7 @@ def test_a_tracker_that_raises(
         assert trackers[0].calls.index(at) == len(trackers[0].calls) - 1  # nothing is called after it
 
 
-@pytest.mark.parametrize("at", ["build", "experiment", "log_metrics", "keep_model"])
+@pytest.mark.parametrize("at", ["build", "experiment", "log_metrics", "end"])
 def test_a_tracker_that_hangs(
     at: str, tmp_path: Path, alone: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +149,7 @@ def test_a_tracker_that_slows_the_training_down(
 def test_a_sound_tracker_gets_every_call_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     _, (tracker,) = trained_with("never", fail, tmp_path, monkeypatch)
     assert set(CALLS) <= set(tracker.calls)
-    assert tracker.calls[0] == "build" and tracker.calls[-1] == "keep_model"
+    assert tracker.calls[0] == "build" and tracker.calls[-1] == "end"
     assert "warning" not in capsys.readouterr().err
 
 
@@ -164,7 +168,7 @@ def test_an_unreachable_wandb_is_logged_offline(
         monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "1")
         made = frozen(tmp_path, "logger.wandb.mode=online", logger="wandb")
         began = time.monotonic()
-        experiment.train(made)
+        end_loggers(made, experiment.train(made))
     assert time.monotonic() - began < 40
     assert made.read()["status"] == "finished"
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import wandb
 
-from s2s_lab.assemble.experiment import train
+from s2s_lab import job
+from s2s_lab.assemble.configuration import compose_each, plain
 from s2s_lab.assemble.grid_tracker import log_tables
+from s2s_lab.records.evaluation import read_evaluation
 from s2s_lab.training.loggers.wandb_run import MOST_TAG, tags_of
 from tests.assemble.test_experiment import curve, frozen
 from tests.end_to_end.wandb_file import read_wandb
@@ -15,7 +17,9 @@ from tests.end_to_end.wandb_file import read_wandb
 def test_a_job_is_one_run_of_its_study_tagged_with_its_row(tmp_path: Path) -> None:
     row = "overall_best[dropout=0.1,cell=gru]"
     made = frozen(tmp_path, "experiment_name=studies/toy", f"name='{row}'", "model=gru", logger="wandb")
-    train(made)
+    wanted = compose_each("evaluate", [["runs=[it]", "decoding=greedy", "label=short"], ["runs=[it]", "decoding=beam"]])
+    made.plan_evaluations([{key: value for key, value in plain(each).items() if key != "runs"} for each in wanted])
+    job.main([str(made.configuration_file)])
     wandb.teardown()  # its service writes the end of the file when it ends
     (file,) = made.path.glob("wandb/offline-run-*/*.wandb")
     found, facts = read_wandb(file), made.read()
@@ -27,6 +31,12 @@ def test_a_job_is_one_run_of_its_study_tagged_with_its_row(tmp_path: Path) -> No
         assert found.summary[name] == facts[name], name
     for name in ("validation/loss", "validation/exact_match"):
         assert found.summary[name] == pytest.approx(curve(made, name)[-1]), name
+    evaluations = [read_evaluation(place).facts for place in made.evaluation_folders()]
+    named = {"greedy": "test/short", "beam": "test/beam"}
+    assert {facts["strategy"] for facts in evaluations} == set(named)
+    for facts in evaluations:
+        for score in facts["scores"]:
+            assert found.summary[f"{named[facts['strategy']]}/{score['name']}"] == pytest.approx(score["value"])
 
 
 @pytest.mark.parametrize("name", ["gru", "g" * MOST_TAG, "ü" * (MOST_TAG + 1), "x" * 500])

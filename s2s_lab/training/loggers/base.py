@@ -27,10 +27,18 @@ class ShowsExamples(Protocol):
 
 @runtime_checkable
 class KeepsModels(Protocol):
-    """A logger that keeps the final model and closes its run."""
+    """A logger that keeps the final model."""
 
     def keep_model(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        """Keeps a model folder with the facts of its run, then ends the logger's run."""
+        """Keeps a model folder with the facts of its run."""
+
+
+@runtime_checkable
+class Ends(Protocol):
+    """A logger whose run goes on after the training, until the evaluations of its job are done."""
+
+    def end(self, scores: Mapping[str, float]) -> None:
+        """Takes the evaluations' scores by name, then ends the logger's run."""
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 
-from s2s_lab.training.loggers.base import CanBeSentLater, KeepsModels, ShowsExamples, warn
+from s2s_lab.training.loggers.base import CanBeSentLater, Ends, KeepsModels, ShowsExamples, warn
 from s2s_lab.training.sample import Example
 
 START, CALL, END = 60.0, 30.0, 180.0  # the longest waits, in seconds: for its start, for a call, for its end
@@ -84,6 +84,11 @@ class GuardedTracker(Logger):
         """Hands the final model on, to a tracker that keeps it."""
         if isinstance(self._tracker, KeepsModels):
             self._call("end", lambda tracker: tracker.keep_model(folder, facts))  # type: ignore[attr-defined]
+
+    def end(self, scores: Mapping[str, float]) -> None:
+        """Hands the scores of the evaluations on, to a tracker that waits for them."""
+        if isinstance(self._tracker, Ends):
+            self._call("end", lambda tracker: tracker.end(scores))  # type: ignore[attr-defined]
 
     def _call(self, kind: str, use: Callable[[Logger], Any]) -> Any:
         tracker = self._tracker

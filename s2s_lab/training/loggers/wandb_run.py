@@ -121,7 +121,7 @@ class WandbTracker(WandbLogger):
         self.experiment.log(logged)
 
     def keep_model(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        """Logs the model folder as an artifact, what a table of runs shows as the summary, and ends the W&B run.
+        """Logs the model folder as an artifact, and what a table of runs shows as the summary.
 
         The facts stand beside the last value of each curve, which W&B puts there, and the best of the monitored score
         as `best/<metric>`.
@@ -132,4 +132,8 @@ class WandbTracker(WandbLogger):
         best = facts.get("best") or {}
         named = {f"best/{best['metric']}": best["value"]} if best else {}
         self.experiment.summary.update({**facts, **named})
+
+    def end(self, scores: Mapping[str, float]) -> None:
+        """Puts the scores into the summary, and ends the W&B run."""
+        self.experiment.summary.update(dict(scores))
         self.experiment.finish()
