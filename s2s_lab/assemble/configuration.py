@@ -35,6 +35,7 @@ LATER_KEYS = {
     },
     "data": {"replacement": False, "vocabulary_from": None},
     "teacher_forcing": {"coin": "token"},
+    "callbacks": {"more": {}},
 }
 """Keys that later versions have added to sections of a training, at the values that change nothing."""
 

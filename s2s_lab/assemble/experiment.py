@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from s2s_lab.assemble.callbacks import more_callbacks
 from s2s_lab.assemble.configuration import with_later_keys
 from s2s_lab.assemble.devices import check_devices, threads
 from s2s_lab.assemble.inference import CHOSEN_KEYS, MODEL_KEYS, build_metrics, build_strategy, read_model
@@ -251,7 +252,7 @@ def _trainer(
     mode = "max" if module.higher_is_better else "min"
     boundary, minutes = Boundary(datamodule=datamodule), trainer["max_minutes"]
     limit = None if minutes is None else TimeLimit(seconds=60.0 * minutes)
-    callbacks: list[pl.Callback] = [*watching, RunRecord(folder=folder), ExampleLogging()]
+    callbacks: list[pl.Callback] = [*watching, RunRecord(folder=folder), ExampleLogging(), *more_callbacks(settings)]
     callbacks += [] if limit is None else [limit]
     if trainer["patience"] is not None:
         callbacks.append(

@@ -35,6 +35,7 @@ ROOMS = {
     "metrics": ("s2s_lab.metrics",),
     "optimizer": ("torch.optim", "s2s_lab.training.optimizers"),
     "logger": ("s2s_lab.training.loggers",),
+    "callbacks": ("s2s_lab.training.callbacks",),
     **dict.fromkeys(("objective", "learning_rate", "teacher_forcing"), ("s2s_lab.training",)),
     **dict.fromkeys(
         ("cell", "embedding", "encoder", "bridge", "attention", "decoder", "output", "initialization"),

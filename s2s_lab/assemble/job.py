@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
 
+from s2s_lab.assemble.callbacks import more_callbacks
 from s2s_lab.assemble.configuration import choices, plain, without_later_keys
 from s2s_lab.assemble.devices import check_devices
 from s2s_lab.assemble.inference import (
@@ -93,6 +94,7 @@ def check_parts(configuration: Any) -> None:
     build_metrics(settings["metrics"])
     _check_optimizer(settings)
     _check_extras(settings["logger"])
+    more_callbacks(settings)
     monitor, scores = settings["metrics"]["monitor"], [*settings["metrics"]["scores"], "loss"]
     if monitor not in scores:
         raise RequestError(f"metrics.monitor={monitor}: one of {', '.join(scores)} is expected")

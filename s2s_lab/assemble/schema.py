@@ -106,11 +106,12 @@ class Trainer:
 
 @dataclass(kw_only=True)
 class Callbacks:
-    """What is shown of a validation, and whether a bar is drawn."""
+    """What is shown of a validation, whether a bar is drawn, and further callbacks by name."""
 
     examples: int
     attention_pictures: int
     progress: bool
+    more: Node = dataclasses.field(default_factory=dict)
 
 
 @dataclass(kw_only=True)

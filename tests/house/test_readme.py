@@ -48,3 +48,27 @@ def test_links_to_files_lead_somewhere() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (REPOSITORY / link).exists(), link
+
+
+def table_of_options() -> dict[str, set[str]]:
+    """The words in code of each row of the table of groups, by the groups that the row begins with."""
+    rows = re.findall(r"^\| (`[^|]+) \| (.+) \|$", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    found: dict[str, set[str]] = {}
+    for groups, cell in rows:
+        for group in re.findall(r"`([^`]+)`", groups):
+            words = {word.strip(",") for span in re.findall(r"`([^`]+)`", cell) for word in span.split()}
+            found.setdefault(group.partition("@")[0], set()).update(words)
+    return found
+
+
+@pytest.mark.parametrize("group", sorted(path.name for path in (REPOSITORY / "conf").iterdir() if path.is_dir()))
+def test_its_table_names_every_option(group: str) -> None:
+    """A word that begins with `_` continues each of its row; `...` stands for what begins as the word before it."""
+    words = table_of_options()
+    for folder in (REPOSITORY / "conf" / group).glob("*/") if group == "hydra" else [REPOSITORY / "conf" / group]:
+        named = words[str(folder.relative_to(REPOSITORY / "conf"))]
+        suffixes = {word for word in named if word.startswith("_")}
+        made = {base + suffix for base in named for suffix in suffixes}
+        options = {path.stem for path in folder.glob("*.yaml")}
+        begun = {option for option in options if "..." in named and option.startswith("lstm_")}
+        assert not options - named - made - begun
