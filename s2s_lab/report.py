@@ -10,7 +10,8 @@ of quality and speed, beam curves, search errors by length and the beams of sing
 Runs that were scored on different data have tables of their own.
 
 RUN is a run folder or a folder that holds some, e.g. outputs/demo; or a study, e.g. experiments/lake_baroni_2018, whose
-claims are then shown with their verdicts, from its results.json."""
+claims are then shown with their verdicts, from its results.json. A study named alone brings its runs in
+outputs/studies/NAME along, where there are some. Runs that were never decoded are ranked by their validations."""
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def _report(arguments: argparse.Namespace) -> None:
     from s2s_lab.reports.page import write_page
     from s2s_lab.reports.page_data import Limits
     from s2s_lab.reports.runs import Collection, collect
-    from s2s_lab.reports.study_source import is_study, read_study_view
+    from s2s_lab.reports.study_source import is_study, read_study_view, runs_of
 
     path = Path(arguments.output)
     if not path.parent.is_dir() or path.is_dir():
@@ -75,6 +76,9 @@ def _report(arguments: argparse.Namespace) -> None:
     if len(studies) > 1:
         raise RequestError(f"several studies: {', '.join(studies)}; expected one for a page")
     runs = [place for place in arguments.runs if not is_study(place)]
+    if not runs and (own := runs_of(studies[0])):
+        print(f"with the runs of {own}", flush=True)
+        runs = [str(own)]
     study = read_study_view(studies[0]) if studies else None
     collection = collect(runs) if runs else Collection((), ())
     comparison = compare(collection, only=only, samples=arguments.samples, test=arguments.test, apart=True)

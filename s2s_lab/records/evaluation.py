@@ -1,5 +1,6 @@
 """The record of one evaluation: texts, n-best lists, scores, statistics of each sentence and attention weights."""
 
+import contextlib
 import json
 import os
 import re
@@ -134,6 +135,7 @@ class Evaluation:
     def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
         self.folder = folder
         self.facts = facts
+        self._statistics: dict[str, np.ndarray] = {}
 
     def sources(self) -> list[str]:
         """Read the raw source texts."""
@@ -154,6 +156,36 @@ class Evaluation:
     def segments(self) -> list[dict[str, Any]]:
         """Read lengths, log-probabilities and statistics of each sentence."""
         return list(self._objects("segments.jsonl", SEGMENT))
+
+    def statistics(self, score: str) -> np.ndarray:
+        """Read one score's statistics of all sentences; those of all scores are kept, for reading takes long.
+
+        Returns:
+            (sentences, k) float64, not to be written to.
+
+        Raises:
+            RequestError: If a sentence has none, or another number of them than the first.
+        """
+        if score not in self._statistics:
+            segments = self.segments()
+            self._statistics[score] = self._stacked(score, segments)
+            for other in segments[0]["statistics"] if segments else ():
+                with contextlib.suppress(RequestError):  # told to who asks for it
+                    self._statistics[other] = self._stacked(other, segments)
+        return self._statistics[score]
+
+    def _stacked(self, score: str, segments: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        rows: list[list[float]] = []
+        for number, segment in enumerate(segments, start=1):
+            place = f"{self.folder / 'segments.jsonl'}, line {number}"
+            if score not in segment["statistics"]:
+                raise RequestError(f"{place}: no statistics of {score}")
+            rows.append(segment["statistics"][score])
+            if len(rows[-1]) != len(rows[0]):
+                raise RequestError(f"{place}: {len(rows[-1])} statistics of {score}, the first line has {len(rows[0])}")
+        stacked = np.array(rows, dtype=np.float64)
+        stacked.flags.writeable = False
+        return stacked
 
     def nbest(self) -> Iterator[list[dict[str, Any]]]:
         """Read the n-best lists one sentence after the other."""

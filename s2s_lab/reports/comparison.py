@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from s2s_lab.faults import RequestError
 from s2s_lab.metrics.all_pairs import Test
 from s2s_lab.metrics.base import signature_kind
@@ -88,26 +86,6 @@ def _split_names(collection: Collection) -> dict[tuple[str, str], str]:
     return {(split, data): split if splits.count(split) == 1 else f"{split} (data {data[:8]})" for split, data in found}
 
 
-def statistics_of(evaluation: Evaluation, score: str) -> np.ndarray:
-    """Read one score's statistics of all sentences.
-
-    Returns:
-        (sentences, k) float64.
-
-    Raises:
-        RequestError: If a sentence has none, or another number of them than the first.
-    """
-    rows: list[list[float]] = []
-    for number, segment in enumerate(evaluation.segments(), start=1):
-        if score not in segment["statistics"]:
-            raise RequestError(f"{evaluation.folder / 'segments.jsonl'}, line {number}: no statistics of {score}")
-        rows.append(segment["statistics"][score])
-        if len(rows[-1]) != len(rows[0]):
-            place = f"{evaluation.folder / 'segments.jsonl'}, line {number}"
-            raise RequestError(f"{place}: {len(rows[-1])} statistics of {score}, the first line has {len(rows[0])}")
-    return np.array(rows, dtype=np.float64)
-
-
 def _compare_split(
     split: str,
     items: Sequence[tuple[Row, Run, Evaluation]],
@@ -130,7 +108,7 @@ def _compare_split(
     notes += [note] if note else []
     tests = 0
     if monitor is not None:
-        statistics = [[statistics_of(evaluation, monitor.name) for evaluation in entry.evaluations] for entry in ranked]
+        statistics = [[evaluation.statistics(monitor.name) for evaluation in entry.evaluations] for entry in ranked]
         told = tell_apart(ranked, monitor, statistics if len(ranked) > 1 else [], test=test, samples=samples)
         ranked, tests = told.entries, told.tests
         notes += told.notes

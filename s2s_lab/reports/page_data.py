@@ -12,7 +12,6 @@ from s2s_lab.metrics.significance import Interval
 from s2s_lab.records.curves import curve, read_curves
 from s2s_lab.reports.beam_curves import beam_curves
 from s2s_lab.reports.beam_trees import beam_trees
-from s2s_lab.reports.comparison import statistics_of
 from s2s_lab.reports.decoder_chart import DecoderTable, decoder_chart
 from s2s_lab.reports.entries import Comparison, Entry, ScoreKind, SplitComparison
 from s2s_lab.reports.frequency import EDGES, frequency_scores, group_label, training_counts
@@ -198,7 +197,7 @@ def _interval(interval: Interval, factor: float) -> dict[str, float | None]:
 def _lengths(split: SplitComparison) -> dict[str, Any]:
     segments = split.entries[0].evaluations[0].segments() if split.entries else []
     statistics = {
-        (position, kind.name): [statistics_of(evaluation, kind.name) for evaluation in entry.evaluations]
+        (position, kind.name): [evaluation.statistics(kind.name) for evaluation in entry.evaluations]
         for position, entry in enumerate(split.entries)
         for kind in split.scores
         if kind.name in entry.measures

@@ -13,6 +13,18 @@ def is_study(place: Path | str) -> bool:
     return path.name == FILE or (path / FILE).is_file()
 
 
+def runs_of(place: Path | str, outputs: Path = Path("outputs")) -> Path | None:
+    """Give the folder of a study's own runs, where `s2s-study run` puts them; None where there are none.
+
+    Args:
+        place: study.yaml or the folder that holds it.
+        outputs: The folder of all runs.
+    """
+    path = Path(place).resolve()
+    folder = outputs / "studies" / (path.parent if path.name == FILE else path).name
+    return folder if any(folder.glob("*/run.json")) else None
+
+
 def read_study_view(place: Path | str) -> StudyView:
     """Read a study, what was measured of it, and the verdicts on its claims.
 

@@ -77,7 +77,7 @@ def test_every_model_builds_on_the_meta_device(model: str) -> None:
 
 
 def test_what_is_chosen_around_cells_leaves_nothing_where_nothing_is_chosen() -> None:
-    """So the hashes of trainings from before there was such a choice stay."""
+    """So the hashes of trainings that do not make such a choice stay what they are without it."""
     configuration = plain(one())
     assert not {"transition", "cell_dropout", "sources"} & set(configuration)
     assert plain(one("transition=shallow", "cell_dropout=none", "sources=one")) == configuration

@@ -52,6 +52,31 @@ def test_rows_that_tie_stand_as_in_the_table_and_a_share_has_its_unit_in_every_c
     opened.context.close()
 
 
+def test_a_sweep_that_was_never_decoded_draws_by_its_validations_and_hides_what_needs_outputs(
+    browser: Browser, tmp_path: Path
+) -> None:
+    made = sentences(8)
+    for place, size in enumerate((64, 128, 256)):
+        for seed in (1, 2, 3):
+            settings = {"encoder": {"hidden_size": size}}
+            run = write_run(tmp_path / "runs", "gru", seed, made=made, strategies=(), settings=settings)
+            run.update({"best": {"metric": "bleu", "value": 20.0 + 5 * place + seed / 9}})
+    write_run(tmp_path / "runs", "lstm", 1, made=made, strategies=("greedy",))
+    write_page(tmp_path / "page.html", compare(collect([tmp_path / "runs"]), samples=20), limits=Limits(sentences=4))
+    opened = Opened(browser, tmp_path / "page.html")
+    assert opened.page.locator("#outputs").is_visible()
+    opened.page.select_option("#split", label="validation")
+    assert not any(opened.page.locator(f"#{part}").is_visible() for part in ("outputs", "lengths", "speed"))
+    assert opened.page.locator("#sweep-chart .row").count() == 4
+    assert opened.page.locator("#importance-chart .bars .point").count() >= 1
+    names = [name.strip() for name in opened.texts(".board:not([hidden]) .leaderboard tbody th")]
+    assert "hidden_size=256" in names[0] and "lstm" in names[1] and "hidden_size=64" in names[3]
+    opened.page.select_option("#split", label="test")
+    assert opened.page.locator("#outputs").is_visible()
+    assert (opened.requests, opened.complaints) == ([], [])
+    opened.context.close()
+
+
 @pytest.fixture
 def named(tmp_path: Path) -> Path:
     """Four rows of one name and long labels that differ in two settings; no output has a right word."""

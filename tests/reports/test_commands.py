@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -130,6 +131,11 @@ def test_a_study_is_shown_alone_or_above_its_runs(run, runs: Path, tmp_path: Pat
         text = page.read_text(encoding="utf-8")
         assert 'id="claims"' in text and ('id="results"' in text) == has_runs
     assert asked == [str(folder), *[str(folder / "study.yaml")] * 2]
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(runs, tmp_path / "outputs" / "studies" / "paper")
+    code, out, _ = run("report", folder, "-o", page, "--samples", 50)
+    assert code == 0 and out.startswith("with the runs of outputs/studies/paper\n")
+    assert 'id="claims"' in (text := page.read_text(encoding="utf-8")) and 'id="results"' in text
     code, _, err = run("report", folder, "--study", folder / "study.yaml", "-o", page)
     assert code == 2 and "several studies" in err and err.count("\n") == 1
 

@@ -13,7 +13,7 @@ from s2s_lab.metrics.mean_log_prob import MeanLogProb
 from s2s_lab.metrics.perplexity import perplexity
 from s2s_lab.metrics.significance import t_interval
 from s2s_lab.records.durable import read_json, write_json
-from s2s_lab.reports.comparison import compare, statistics_of
+from s2s_lab.reports.comparison import compare
 from s2s_lab.reports.decoders import decoder_tables
 from s2s_lab.reports.entries import Comparison
 from s2s_lab.reports.runs import collect
@@ -53,7 +53,7 @@ def test_intervals_are_those_of_the_recorded_scores(comparison: Comparison) -> N
 def test_recorded_statistics_give_the_recorded_score(comparison: Comparison) -> None:
     evaluation = comparison.splits[0].entries[0].evaluations[0]
     for score, metric in zip(evaluation.facts["scores"], (BLEU(lowercase=True), ExactMatch()), strict=True):
-        statistics = statistics_of(evaluation, score["name"])
+        statistics = evaluation.statistics(score["name"])
         assert float(metric.aggregate(statistics.sum(axis=0))) == pytest.approx(score["value"], abs=1e-9)
 
 
@@ -251,6 +251,6 @@ def test_missing_statistics_are_named(tmp_path: Path) -> None:
 
 def test_statistics_have_one_row_a_sentence(comparison: Comparison) -> None:
     split = comparison.splits[0]
-    statistics = statistics_of(split.entries[0].evaluations[0], "exact_match")
+    statistics = split.entries[0].evaluations[0].statistics("exact_match")
     assert statistics.shape == (split.sentences, 2)
     assert statistics.dtype == np.float64

@@ -213,10 +213,10 @@ def test_curves_over_seconds_have_their_own_times(comparison: Comparison) -> Non
 
 @pytest.mark.parametrize("status", ["failed", "finished"])
 def test_runs_without_any_score_make_a_page_too(tmp_path: Path, status: str) -> None:
-    write_run(tmp_path, "gru", 1, made=sentences(2), strategies=(), status=status)
+    write_run(tmp_path, "gru", 1, made=sentences(2), strategies=(), status=status).update({"best": None})
     write_page(tmp_path / "page.html", compare(collect([tmp_path])))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "Nothing has been decoded yet" in page
+    assert "Nothing has been decoded or validated yet" in page
     section = page[
         page.index('<section id="results">') : page.index("</section>", page.index('<section id="results">'))
     ]

@@ -12,7 +12,7 @@ from s2s_lab.metrics.recorded import aggregate_of
 from s2s_lab.metrics.seeds import hedges_g
 from s2s_lab.metrics.significance import approximate_randomization, holm, paired_bootstrap
 from s2s_lab.reports import telling_apart
-from s2s_lab.reports.comparison import compare, statistics_of
+from s2s_lab.reports.comparison import compare
 from s2s_lab.reports.effects import effect_kind, effect_of
 from s2s_lab.reports.entries import LEVEL, Comparison
 from s2s_lab.reports.leaderboard import leaderboard
@@ -28,7 +28,7 @@ def test_letters_and_marks_are_those_of_all_pairs_tested_one_by_one(runs: Path, 
     (split,) = compare(collect([runs]), test=test).splits
     assert split.monitor is not None
     metric = aggregate_of(split.monitor.name, split.monitor.signature)
-    statistics = [[statistics_of(item, "bleu") for item in entry.evaluations] for entry in split.entries]
+    statistics = [[item.statistics("bleu") for item in entry.evaluations] for entry in split.entries]
     pairs = list(itertools.combinations(range(len(split.entries)), 2))
     p_values = [
         SINGLE[test](metric, statistics[b], statistics[a], samples=1000, seed=telling_apart.TEST_SEED).p_value

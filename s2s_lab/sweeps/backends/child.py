@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from s2s_lab.sweeps import process
 from s2s_lab.sweeps.backends.base import Task
+from s2s_lab.sweeps.ends import oom_kills
 from s2s_lab.sweeps.verdict import INTERRUPTED
 
 STOP_SECONDS = 60.0
@@ -64,12 +65,14 @@ class Ended(NamedTuple):
         asked: the signal that made the worker stop it; 0 where none did.
         seconds: how long it ran.
         worker: host and process id of the worker.
+        of_memory: whether it was killed while the worker's machine killed something for want of memory.
     """
 
     code: int
     asked: int
     seconds: float
     worker: tuple[str, int]
+    of_memory: bool = False
 
 
 def start_of(task: Task, *, stop_file: Path | None = None) -> Start:
@@ -103,10 +106,12 @@ def run_start(start: Start) -> Ended:
     """
     began = time.monotonic()
     asked: list[int] = []
+    killed_before = oom_kills()
 
     def ended(code: int) -> Ended:
         worker = (os.uname().nodename, os.getpid())
-        return Ended(code, asked[0] if asked else 0, time.monotonic() - began, worker)
+        of_memory = code == -signal.SIGKILL and oom_kills() > killed_before
+        return Ended(code, asked[0] if asked else 0, time.monotonic() - began, worker, of_memory)
 
     with _heard(asked), _cores(start.cores) as cores:
         if start.stop_file is not None and os.path.exists(start.stop_file):

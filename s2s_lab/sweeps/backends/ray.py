@@ -243,7 +243,7 @@ class RayBackend:
             return End(task, ended.code, CANCELLED)
         if ended.asked:
             return End(task, ended.code, PREEMPTED)
-        return End(task, ended.code, OUT_OF_MEMORY if ended.code == -signal.SIGKILL else "")
+        return End(task, ended.code, OUT_OF_MEMORY if ended.of_memory else "")
 
 
 def _check_answers(address: str) -> None:

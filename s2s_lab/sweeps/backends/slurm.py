@@ -272,7 +272,7 @@ class SlurmBackend:
             limit = 60 * self._options["time"] - self._options["save_seconds"] - EARLY_SECONDS
             state = "" if self._local else self._state(submitted.job)
             reason = STATES[state][0] if state in STATES else OUT_OF_TIME if ended.seconds >= limit else PREEMPTED
-        elif ended.code == -signal.SIGKILL:
+        elif ended.of_memory:
             reason = OUT_OF_MEMORY
         return End(submitted.task, ended.code, reason)
 

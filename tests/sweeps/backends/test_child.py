@@ -56,6 +56,17 @@ def test_signals_stop_the_job_and_an_interrupt_after_them_kills_it(
     assert [signal.getsignal(number) for number in (*child.ASKING, signal.SIGINT)] == before
 
 
+@pytest.mark.parametrize(
+    ("word", "counts", "of_memory"), [("kill", (3, 4), True), ("kill", (3, 3), False), ("1", (3, 4), False)]
+)
+def test_a_kill_is_one_of_memory_where_the_machine_counts_one_more(
+    stubs: Stubs, monkeypatch: pytest.MonkeyPatch, word: str, counts: tuple[int, int], of_memory: bool
+) -> None:
+    told = iter(counts)
+    monkeypatch.setattr(child, "oom_kills", lambda: next(told))
+    assert run_start(start_of(stubs(word))).of_memory == of_memory
+
+
 def test_a_stop_that_came_before_keeps_the_job_from_starting(stubs: Stubs, tmp_path: Path) -> None:
     task, file = stubs("0"), tmp_path / "stop"
     assert run_start(start_of(task, stop_file=file))[:2] == (0, 0)
