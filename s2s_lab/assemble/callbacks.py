@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from s2s_lab.assemble.instantiation import build, check_kind
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback
+    from s2s_lab.training.callbacks.base import Callback
 
 
 def more_callbacks(settings: Mapping[str, Any]) -> "list[Callback]":
@@ -21,7 +21,7 @@ def more_callbacks(settings: Mapping[str, Any]) -> "list[Callback]":
     nodes = {f"callbacks.more.{name}": node for name, node in settings["callbacks"]["more"].items() if node is not None}
     if not nodes:
         return []
-    from lightning.pytorch import Callback
+    from s2s_lab.training.callbacks.base import Callback
 
     for place, node in nodes.items():
         check_kind(node, Callback, place)

@@ -98,7 +98,7 @@
       if (mine !== key) return;
       attentionOf = state;
       const kept = found.filter((item) => item.sentences.length);
-      lab.data.splits[0] = { entries: kept, attention: kept.map((item, entry) => ({ entry, sentences: item.sentences })) };
+      lab.data.splits[0] = { decoded: true, entries: kept, attention: kept.map((item, entry) => ({ entry, sentences: item.sentences })) };
       lab.element("attention-entry").replaceChildren();
       lab.element("attention-sentence").replaceChildren();
       lab.element("pictures").hidden = known.pictures.length === 0;
