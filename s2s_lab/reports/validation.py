@@ -13,8 +13,8 @@ from s2s_lab.reports.runs import Row, Run
 NAME = "validation"
 STRATEGY = "while training"
 NOTE = (
-    "The best of each training's validations, chosen by the same sentences and so too good by a little; no outputs are "
-    "kept of them, so rows are not tested against each other. s2s-evaluate decodes a split and makes that possible."
+    "The best of each training's validations, chosen on the same sentences and so optimistic; no outputs are kept of "
+    "them, so rows are not tested against each other. s2s-evaluate decodes a split and makes that possible."
 )
 
 
@@ -49,9 +49,11 @@ def validations(rows: tuple[Row, ...]) -> tuple[SplitComparison, ...]:
 
 
 def best_validation(run: Run) -> tuple[str, float] | None:
-    """Give name and value of a run's best validation; None where it records none."""
+    """Give name and value of a run's best validation; None where it records none, or not which direction is better."""
     best = run.facts.get("best") or {}
     value = best.get("value")
+    if "higher_is_better" not in (run.facts.get("validations") or {}):
+        return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return None
     return str(best.get("metric")).removeprefix("validation/"), float(value)
@@ -66,7 +68,7 @@ def _kind(run: Run) -> dict[str, Any]:
     scores = (run.configuration.get("metrics") or {}).get("scores") or {}
     kind = {
         "metric": name,
-        "higher": (run.facts.get("validations") or {}).get("higher_is_better", name != "loss"),
+        "higher": run.facts["validations"]["higher_is_better"],
         "settings": scores.get(name),
         "data": data.get("fingerprint"),
     }

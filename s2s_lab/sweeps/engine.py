@@ -271,8 +271,9 @@ class Engine:
         memory = bool(MEMORY.search(reason))
         killed = end.code == -signal.SIGKILL or f"killed by signal {signal.SIGKILL:d}" in reason  # itself or a rank
         if killed and oom_kills() > self._oom_kills:
-            memory, self._oom_kills = True, self._oom_kills + 1
-            reason = f"{reason} by the system, out of memory"
+            self._oom_kills += 1
+            reason = reason if memory else f"{reason} by the system, out of memory"
+            memory = True
         with contextlib.suppress(RequestError, OSError):  # the folder may be gone
             if status == "failed":
                 record_end(item.folder, "failed", reason)

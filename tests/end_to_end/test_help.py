@@ -1,4 +1,4 @@
-"""--help answers in under a second and pays for no heavy import."""
+"""--help takes less than a second of the processor and pays for no heavy import."""
 
 import resource
 import subprocess
@@ -13,7 +13,7 @@ COMMANDS = ("train", "evaluate", "translate", "compare", "report", "study", "das
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_answers_in_under_a_second(name: str) -> None:
+def test_help_takes_less_than_a_second_of_the_processor(name: str) -> None:
     seconds = []  # of the processor, which what else the machine does hardly changes
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from s2s_lab.assemble.network import build_network
 from s2s_lab.data.batch import Batch
@@ -21,9 +20,10 @@ from s2s_lab.faults import RequestError
 from s2s_lab.models.seq2seq import Seq2Seq
 from s2s_lab.training.objectives.cross_entropy import CrossEntropy
 from tests.contracts.covering import covering
+from tests.contracts.options import options
+from tests.contracts.options import settings as settings_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CONF = REPOSITORY / "conf"
 DATA = Path(os.environ.get("S2S_LAB_TEST_DATA", REPOSITORY.parent / "shared" / "data")) / "multi30k"
 AXES = ("encoder", "decoder", "attention", "cell", "bridge", "output")
 HARMLESS = {"encoder": "recurrent", "decoder": "attend_last", "attention": "general", "cell": "gru",
@@ -36,23 +36,10 @@ REFUSED_ALONE = {"attention=hierarchical": "attention=hierarchical attends to se
 PAIRS, STEPS, MOST_ROWS, VOCABULARY, LONGEST = 200, 20, 200, 100, 8
 
 
-def options(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
 def settings(group: str, name: str) -> dict[str, Any]:
-    """An option with what it inherits, and the options of other groups that it places within itself."""
-    node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
-    merged: dict[str, Any] = {}
-    for parent in node.pop("defaults", []):
-        if isinstance(parent, dict):  # /GROUP@KEY: OPTION
-            ((place, option),) = parent.items()
-            other, _, key = place.removeprefix("/").partition("@")
-            merged[key] = settings(other, option)
-        elif parent != "_self_":
-            merged |= settings(group, parent)
-    merged |= node
-    return merged | {key: value for key, value in WIDTHS.items() if key in merged}
+    """An option with what it inherits, at widths that keep the networks tiny."""
+    found = settings_of(group, name)
+    return found | {key: value for key, value in WIDTHS.items() if key in found}
 
 
 def build(chosen: dict[str, str]) -> Seq2Seq:

@@ -134,6 +134,7 @@ def write_run(
             "steps": 1000,
             "tokens": 1_000_000,
             "tokens_per_second": 20_000.0,
+            "validations": {"monitor": "bleu", "higher_is_better": True, "history": [[900, 30.0]]},
             "best": {"metric": "bleu", "value": 30.0, "step": 900, "checkpoint": "checkpoints/best.ckpt"},
             "under_trained": {"flag": under_trained, "reason": "the last steps still improved it by 4.0%"},
         },

@@ -66,7 +66,10 @@ def test_the_direction_is_the_metric_s(tmp_path: Path, made: Sentences, metric: 
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        ({"best": {"metric": "loss", "value": 1.0}}, "validation (loss)"),
+        (
+            {"best": {"metric": "loss", "value": 1.0}, "validations": {"higher_is_better": False}},
+            "validation (loss)",
+        ),
         ({"data": {"name": "toy", "fingerprint": "0123456789abcdef"}}, "validation (data 01234567)"),
         ({"data": {"name": "toy", "fingerprint": "feedbeefcafe", "pairs": {"validation": 7}}}, "7 sentences"),
     ],
@@ -85,7 +88,8 @@ def test_what_cannot_be_compared_stands_apart(
 def test_losses_over_different_vocabularies_stand_apart(tmp_path: Path, made: Sentences) -> None:
     for place, folder in enumerate(sweep(tmp_path, made)):
         data = {"name": "toy", "fingerprint": "feedbeefcafe", "vocabulary": [9, 9 + place // 3]}
-        folder.update({"best": {"metric": "loss", "value": 1.0}, "data": data})
+        lower = {"higher_is_better": False}
+        folder.update({"best": {"metric": "loss", "value": 1.0}, "validations": lower, "data": data})
     splits = validations(collect([tmp_path]).rows)
     assert [len(split.entries) for split in splits] == [1, 1, 1]
     assert len({split.split for split in splits}) == 3
@@ -95,8 +99,10 @@ def test_runs_without_a_validation_are_left_out(tmp_path: Path, made: Sentences)
     folders = sweep(tmp_path, made)
     for folder, best in zip(folders, [None, {"value": None}, {"value": "nan"}], strict=False):
         folder.update({"best": best})
+    folders[3].update({"validations": None})  # nothing says which direction is better
     (split,) = validations(collect([tmp_path]).rows)
     assert [entry.row.configuration["encoder"]["hidden_size"] for entry in split.entries] == [256, 128]
+    assert [len(entry.runs) for entry in split.entries] == [3, 2]
 
 
 def test_decoded_rows_alone_show_no_validations(tmp_path: Path, made: Sentences) -> None:

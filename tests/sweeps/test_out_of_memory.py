@@ -39,3 +39,15 @@ def test_a_rank_that_the_system_kills_for_want_of_memory_is_told_apart(
         engine._conclude(End(item.task, 1, reason))
         (outcome,) = engine.wait(0.0)
     assert outcome.status == "failed" and outcome.out_of_memory == told
+
+
+def test_what_the_place_of_a_job_has_told_is_not_told_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = [0]
+    monkeypatch.setattr(engine_module, "oom_kills", lambda: counter[0])
+    with Engine(EngineSettings(), total=1, backend=stubs.stub_backend()) as engine:
+        engine.start(stubs.stub_job(tmp_path, 0))
+        (item,) = engine._running.values()
+        counter[0] = 1
+        engine._conclude(End(item.task, -9, "out of memory"))
+        (outcome,) = engine.wait(0.0)
+    assert outcome.out_of_memory and outcome.reason == "out of memory"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from s2s_lab.assemble.callbacks import more_callbacks
+from s2s_lab.assemble.configuration import with_later_keys, without_later_keys
 from s2s_lab.faults import RequestError
 from s2s_lab.records.run_folder import RunFolder
 from tests.assemble.test_experiment import curve, frozen, run
@@ -48,7 +49,10 @@ def test_nothing_more_is_the_job_it_was_before_there_was_more(tmp_path: Path) ->
     more = frozen(tmp_path / "c", "model=gru", "callbacks=gradient_norms", "callbacks.examples=0",
                   "callbacks.attention_pictures=0")  # fmt: skip
     assert quiet.read()["job_hash"] == empty.read()["job_hash"] != more.read()["job_hash"]
-    assert "more" not in quiet.configuration().get("callbacks") or quiet.configuration()["callbacks"]["more"] == {}
+    settings = quiet.configuration()
+    without = without_later_keys(settings)["callbacks"]
+    assert without == {key: value for key, value in settings["callbacks"].items() if key != "more"}
+    assert with_later_keys({**settings, "callbacks": without})["callbacks"] == settings["callbacks"]
 
 
 @pytest.mark.parametrize(

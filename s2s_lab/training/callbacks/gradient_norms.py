@@ -7,6 +7,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from s2s_lab.faults import RequestError
+from s2s_lab.training.bad_batches import all_finite
 from s2s_lab.training.module import Seq2SeqModule
 
 ATTENTION = "attention"
@@ -39,7 +40,6 @@ class GradientNorms(pl.Callback):
             if parameter.grad is not None:
                 path = name.split(".")
                 parts.setdefault(ATTENTION if ATTENTION in path else path[0], []).append(parameter.grad)
-        for part, gradients in parts.items():
-            norm = get_total_norm(gradients)
-            if norm.isfinite():
-                pl_module.log(f"train/gradient_norm/{part}", norm, batch_size=1)
+        norms = {f"train/gradient_norm/{part}": get_total_norm(gradients) for part, gradients in parts.items()}
+        if all_finite(norms.values()):  # else the update is left out, or ends the training
+            pl_module.log_dict(norms, batch_size=1)
