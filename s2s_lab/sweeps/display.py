@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LIVE_SECONDS = 1.0
 LINE_SECONDS = 60.0
 """Between two lines on the progress where there is no terminal."""
+MOST_WAITING = 5
+"""Jobs that the table names of those that have not begun."""
 
 
 class Display:
@@ -45,7 +47,9 @@ class Display:
         self._live: Live | None = None
         self._last = time.monotonic()
         self._started: dict[str, float] = {}
+        self._waiting: dict[str, FrozenJob] = {}
         self._at_once = 1
+        self._untold = False
 
     def __enter__(self) -> "Display":
         return self
@@ -61,8 +65,17 @@ class Display:
             self._live = Live(console=self.console, refresh_per_second=4, transient=True)
             self._live.start()
 
-    def plan(self, jobs: Sequence[FrozenJob], *, at_once: int, cores: int, done: int, seconds: float | None) -> None:
-        """Says what is about to happen.
+    def plan(
+        self,
+        jobs: Sequence[FrozenJob],
+        *,
+        at_once: int,
+        cores: int,
+        done: int,
+        seconds: float | None,
+        drawn: bool = False,
+    ) -> None:
+        """Says what is about to happen; how long it takes later where that is not known yet.
 
         Args:
             jobs: of the sweep.
@@ -70,13 +83,19 @@ class Display:
             cores: of each.
             done: how many have finished before.
             seconds: that like jobs took, or None where none is known.
+            drawn: whether the jobs are those of a search, for which `jobs` stand as examples.
         """
         self._begin()
         labels = [set(job.label.split()) for job in jobs]
         self.words = frozenset(set.intersection(*labels)) if len(labels) > 1 else frozenset()
         self._at_once = at_once
-        left = len(jobs) - done
-        parts = [counted(len(jobs), "job") + (f", {done} of them done before" if done else "")]
+        if drawn:
+            self.before = done
+        else:
+            self._waiting = {job.hash: job for job in jobs}
+        left = self.total - done
+        self._untold = seconds is None and left > 0
+        parts = [counted(self.total, "job") + (f", {done} of them done before" if done else "")]
         parts.append(f"{at_once} at a time with {counted(cores, 'core')} each")
         if seconds is not None and left:
             parts.append(f"about {_time(seconds * -(-left // at_once))}")
@@ -87,6 +106,7 @@ class Display:
         """A job starts."""
         self._begin()
         self._started.setdefault(job.hash, time.monotonic())
+        self._waiting.pop(job.hash, None)
         number = self.before + self.failed + self.ended_jobs + len(self._started)
         again = " goes on" if resume else ""
         self._print(f"run {folder.path}{again} ({min(number, self.total)} of {self.total})")
@@ -98,6 +118,7 @@ class Display:
     def finished_before(self, job: FrozenJob, folder: RunFolder) -> None:
         """A job needs no run."""
         self.before += 1
+        self._waiting.pop(job.hash, None)
         note_best(self.best, self._name(job), progress_of(folder))
         self._print(f"finished before: {self._name(job)}  {folder.path}")
 
@@ -108,6 +129,7 @@ class Display:
     def ended(self, outcome: Outcome) -> None:
         """A job has ended."""
         took = time.monotonic() - self._started.pop(outcome.job.hash, time.monotonic())
+        self._waiting.pop(outcome.job.hash, None)
         name = self._name(outcome.job)
         if outcome.status == "finished":
             self.ended_jobs += 1
@@ -126,7 +148,13 @@ class Display:
             self._complain(f"{name} was interrupted; the same command goes on with it")
 
     def refresh(self, running: Sequence["Running"]) -> None:
-        """Draws the table anew, or prints a line when the last one is a minute old."""
+        """Draws the table anew, or prints a line when the last one is a minute old.
+
+        How long it takes is told once it is known, where the plan could not say it.
+        """
+        if self._untold and (left := self._left(running)) is not None:
+            self._untold = False
+            self._print(f"about {_time(left)} left, by the pace of the first jobs")
         if self._live is not None:
             self._live.update(self._table(running))
         elif time.monotonic() - self._last >= LINE_SECONDS and running:
@@ -140,6 +168,10 @@ class Display:
             steps = f"{progress.step}/{progress.total_steps or '?'}"
             since = _time(time.monotonic() - item.since)
             table.add_row(escape(self._name(item.job)), bar, steps, escape(_score(progress)), since)
+        for job in list(self._waiting.values())[:MOST_WAITING]:
+            table.add_row(escape(self._name(job)), "", "", "", "waits", style="dim")
+        if len(self._waiting) > MOST_WAITING:
+            table.add_row(f"and {len(self._waiting) - MOST_WAITING} more", "", "", "", "wait", style="dim")
         return Group(table, Text(self._summary(running), style="dim"))
 
     def _summary(self, running: Sequence["Running"]) -> str:

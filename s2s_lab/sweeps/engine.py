@@ -131,21 +131,31 @@ class Engine:
         for job in jobs[:1]:
             self._outputs = Path(job.settings["paths"]["outputs"])
 
-    def announce(self, jobs: Sequence[FrozenJob]) -> None:
-        """Says what is about to happen, and how long like jobs took before."""
-        found = {job.hash: former_folder(job, self._ledger(job.experiment)) for job in jobs}
-        facts = {key: facts_of(folder) for key, folder in found.items() if folder is not None}
-        done = [fact for fact in facts.values() if fact.get("status") == "finished"]
-        known = [facts_of(RunFolder(ledger.folder / entry.folder)) for ledger in self._ledgers.values()
+    def announce(self, jobs: Sequence[FrozenJob], *, done: int | None = None) -> None:
+        """Says what is about to happen, and how long like jobs took before.
+
+        Args:
+            jobs: all of the sweep; of a search, some that stand for those that it draws.
+            done: how many jobs of a search have ended; None where it is no search.
+        """
+        ledgers = {job.experiment: self._ledger(job.experiment) for job in jobs}
+        known = [facts_of(RunFolder(ledger.folder / entry.folder)) for ledger in ledgers.values()
                  for entry in ledger.entries.values() if entry.status == "finished"]  # fmt: skip
-        seconds = [float(fact["seconds"]) for fact in (done or known) if fact.get("seconds")]
+        drawn = done is not None
+        if done is None:
+            found = [former_folder(job, ledgers[job.experiment]) for job in jobs]
+            own = [facts for facts in map(facts_of, filter(None, found)) if facts.get("status") == "finished"]
+            done, known = len(own), own or known
+        seconds = [float(facts["seconds"]) for facts in known if facts.get("seconds")]
         cores = max((self._cores(job) * _ranks(job.settings["trainer"]) for job in jobs), default=1)
+        places = self.backend.places(cores, max(map(self._gpus, jobs), default=0)) or self.total
         self.display.plan(
             jobs,
-            at_once=min(len(jobs), self.settings.jobs_together(self._sharing)),
+            at_once=max(1, min(self.total, places)),
             cores=cores,
-            done=len(done),
+            done=done,
             seconds=statistics.median(seconds) if seconds else None,
+            drawn=drawn,
         )
 
     def has_room(self) -> bool:

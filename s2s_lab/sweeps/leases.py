@@ -33,7 +33,13 @@ class Leases:
     def __init__(self, cores: int, gpus: Sequence[str] = (), jobs_per_gpu: int = 1) -> None:
         self.cores, self.gpus = cores, tuple(gpus)
         self.free_cores = cores
+        self.jobs_per_gpu = jobs_per_gpu
         self.places = dict.fromkeys(gpus, jobs_per_gpu)
+
+    def places_for(self, cores: int, gpus: int = 0) -> int:
+        """How many leases of so many there can be at a time."""
+        by_cores = self.cores // min(cores, self.cores)
+        return by_cores if gpus == 0 else min(by_cores, len(self.gpus) * self.jobs_per_gpu // gpus)
 
     def take(self, cores: int, gpus: int = 0) -> Lease | None:
         """Leases so many; a job that asks for more cores than there are gets all of them.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def test_a_killed_search_goes_on_and_ends_with_every_trial_once(commands: Comman
         process.send_signal(signal.SIGKILL)
     done = commands("train", *SEARCH, *own_options)
     assert "goes on: 1 of 4 trials are done, 1 interrupted" in done.stdout
+    assert re.search(r"^4 jobs, 1 of them done before, \d+ at a time with 1 core each, ", done.stdout, re.MULTILINE)
     folder = commands.folder / "outputs" / "found"
     record = read_json(folder / "search.json")
     outcomes = Counter(trial["outcome"] for trial in record["trials"])

@@ -124,3 +124,37 @@ def test_a_terminal_is_left_alone_until_there_is_something_to_show(tmp_path: Pat
         display.plan([stubs.stub_job(tmp_path, 0)], at_once=1, cores=1, done=0, seconds=None)
         assert "\x1b[?25l" in text.getvalue()  # the cursor is hidden while the table lives
     assert text.getvalue().rindex("\x1b[?25h") > text.getvalue().rindex("\x1b[?25l")
+
+
+def test_the_table_names_the_jobs_that_wait(tmp_path: Path) -> None:
+    display, text = shown(9)
+    jobs = [FrozenJob(f"model=lstm seed={seed}", stubs.stub_job(tmp_path, seed).settings) for seed in range(9)]
+    display.plan(jobs, at_once=1, cores=1, done=0, seconds=None)
+    display.started(jobs[0], jobs[0].create_folder(), resume=False)
+    display.console.print(display._table([at_work(jobs[1], step=1, of=4, seconds=0.0)]))
+    drawn = text.getvalue()
+    assert [f"seed={seed}" in drawn for seed in range(1, 9)] == [True] * 5 + [False] * 3 and "and 3 more" in drawn
+    for job in jobs[1:]:
+        display.ended(Outcome(job, "stopped", None))
+    text.truncate(0)
+    display.console.print(display._table([]))
+    assert "wait" not in text.getvalue()
+
+
+def test_what_the_plan_could_not_tell_is_told_once_the_first_job_has_trained_a_while(tmp_path: Path) -> None:
+    display, text = shown(4)
+    jobs = [stubs.stub_job(tmp_path, seed) for seed in range(4)]
+    display.plan(jobs, at_once=1, cores=1, done=0, seconds=None)
+    assert "about" not in text.getvalue()
+    display.refresh([at_work(jobs[0], step=0, of=100, seconds=1.0)])
+    assert "about" not in text.getvalue()
+    for _ in range(2):
+        display.refresh([at_work(jobs[1], step=50, of=100, seconds=60.0)])
+    assert text.getvalue().count("about 7 min 0 s left, by the pace of the first jobs") == 1
+
+
+def test_the_plan_of_a_search_counts_its_trials_and_what_is_done_of_them(tmp_path: Path) -> None:
+    display, text = shown(20)
+    display.plan([stubs.stub_job(tmp_path, 0)], at_once=2, cores=1, done=4, seconds=60.0, drawn=True)
+    assert "20 jobs, 4 of them done before, 2 at a time with 1 core each, about 8 min 0 s" in text.getvalue()
+    assert "4 of 20 done" in display._summary([])

@@ -1,5 +1,6 @@
 """Leases: nothing is promised twice."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,3 +39,24 @@ def test_the_gpu_that_is_shared_least_comes_first() -> None:
     taken = [leases.take(1, 1) for _ in range(4)]
     assert [lease.gpus for lease in taken if lease] == [("a",), ("b",), ("a",), ("b",)]
     assert leases.take(1, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "shared", "asked", "places"),
+    [
+        (8, 0, 1, (1, 0), 8),
+        (8, 0, 1, (3, 0), 2),
+        (8, 0, 1, (16, 0), 1),  # it gets all there are
+        (8, 2, 1, (1, 1), 2),
+        (8, 2, 3, (1, 1), 6),
+        (8, 4, 1, (1, 2), 2),
+        (8, 4, 1, (1, 0), 8),
+        (4, 4, 4, (2, 1), 2),
+    ],
+)
+def test_so_many_leases_can_be_had_at_once_and_no_more(
+    cores: int, gpus: int, shared: int, asked: tuple[int, int], places: int
+) -> None:
+    leases = Leases(cores, [str(number) for number in range(gpus)], shared)
+    assert leases.places_for(*asked) == places
+    assert all(leases.take(*asked) for _ in range(places)) and leases.take(*asked) is None

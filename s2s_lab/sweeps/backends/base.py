@@ -58,6 +58,10 @@ class Backend(Protocol):
         """Whether another task would start now rather than wait."""
         ...
 
+    def places(self, cores: int, gpus: int) -> int | None:
+        """How many tasks of so many cores and GPUs run at a time, at least one; None where only the place knows."""
+        ...
+
     def start(self, task: Task) -> None:
         """Starts a task, or queues it until there is room."""
         ...

@@ -102,6 +102,10 @@ class LocalBackend:
             self.leases.give_back(lease)
         return lease is not None
 
+    def places(self, cores: int, gpus: int) -> int:
+        """How many tasks of so many cores and GPUs run at a time, at least one."""
+        return max(1, min(self.leases.places_for(cores, gpus), self.jobs_at_once or sys.maxsize))
+
     def start(self, task: Task) -> None:
         """Starts a task as soon as its lease is free; tasks wait in order.
 

@@ -150,9 +150,15 @@ class RayBackend:
         whole = self._ray.cluster_resources()
         taken = {"CPU": 0.0, "GPU": 0.0}
         for started in self._started:
-            for name, amount in self._amounts(started.task).items():
+            for name, amount in self._amounts(started.task.cores, started.task.gpus).items():
                 taken[name] += amount
         return all(taken[name] + amount <= whole.get(name, 0.0) + 1e-6 for name, amount in self._needs.items())
+
+    def places(self, cores: int, gpus: int) -> int:
+        """How many tasks of so many cores and GPUs the cluster, as it is now, runs at a time; at least one."""
+        whole, needed = self._ray.cluster_resources(), self._amounts(cores, gpus)
+        fitting = min(int((whole.get(name, 0.0) + 1e-6) // amount) for name, amount in needed.items() if amount)
+        return max(1, fitting if self._jobs_at_once is None else min(fitting, self._jobs_at_once))
 
     def start(self, task: Task) -> None:
         """Hands a task to Ray, which queues it until a machine has room.
@@ -160,7 +166,7 @@ class RayBackend:
         Raises:
             RequestError: if no machine of the cluster will ever have room for it.
         """
-        self._needs = self._amounts(task)
+        self._needs = self._amounts(task.cores, task.gpus)
         self._check_fits()
         memory = self._options["memory"]
         remote = self._run.options(
@@ -203,9 +209,9 @@ class RayBackend:
                 while self._started and time.monotonic() < deadline:
                     self.wait(1.0)
 
-    def _amounts(self, task: Task) -> dict[str, float]:
-        shared = task.gpus == 1 and self._jobs_per_gpu > 1
-        return {"CPU": float(task.cores), "GPU": 1 / self._jobs_per_gpu if shared else float(task.gpus)}
+    def _amounts(self, cores: int, gpus: int) -> dict[str, float]:
+        shared = gpus == 1 and self._jobs_per_gpu > 1
+        return {"CPU": float(cores), "GPU": 1 / self._jobs_per_gpu if shared else float(gpus)}
 
     def _check_fits(self) -> None:
         """A cluster of fixed size never grows; one that grows is reached by its address."""

@@ -121,6 +121,10 @@ class SlurmBackend:
         """Whether fewer than `jobs_at_once` are queued or run."""
         return self._jobs_at_once is None or len(self._waiting) + len(self._submitted) < self._jobs_at_once
 
+    def places(self, cores: int, gpus: int) -> int | None:
+        """How many tasks are queued and running together; None without a limit, for what runs is the cluster's say."""
+        return self._jobs_at_once
+
     def start(self, task: Task) -> None:
         """Queues a task; those queued until the next `wait` are submitted together.
 

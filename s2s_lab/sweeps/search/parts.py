@@ -58,6 +58,10 @@ class Runner(Protocol):
         """Learns of some of the jobs before there is room for one."""
         ...
 
+    def announce(self, jobs: Sequence[FrozenJob], *, done: int) -> None:
+        """Says what is about to happen: jobs like these, of which so many are done."""
+        ...
+
     def has_room(self) -> bool:
         """Whether another job can start now."""
         ...

@@ -10,7 +10,6 @@ from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.sweeps.search.beginning import Beginning, begin
 from s2s_lab.sweeps.search.carry import carry
-from s2s_lab.sweeps.search.dimensions import Dimension, Value
 from s2s_lab.sweeps.search.parts import Ended, HigherIsBetter, OpenEngine, Prepare, ProgressOf, Runner
 from s2s_lab.sweeps.search.pruning import pruner_for, report
 from s2s_lab.sweeps.search.samplers import sampler_for
@@ -80,8 +79,10 @@ def search(
         used = budget_used(study)
         if used or again:
             say(f"the search in {path} goes on: {used} of {settings.trials} trials are done, {again} interrupted")
-        with open_engine(settings.trials) as engine:
+        points = len(beginning.space.grid()) if settings.sampler == "grid" else settings.trials
+        with open_engine(min(settings.trials, points)) as engine:
             engine.expect(beginning.samples)
+            engine.announce(beginning.samples, done=used)
             running = Search(study, engine, prepare, beginning, settings, progress_of, say)
             try:
                 running.run()
@@ -159,7 +160,7 @@ class Search:
             if trial.state.is_finished() and trial.user_attrs.get("outcome") in ("finished", "stopped", "failed"):
                 self._known.setdefault(trial.user_attrs.get("job_hash", ""), trial.number)
         if self.settings.sampler == "grid":
-            self._grid = list(self.beginning.space.points(of=_all_options))
+            self._grid = self.beginning.space.grid()
         objectives = self.beginning.objectives
         self._watched = len(objectives) == 1 and objectives[0].monitored
         self._judged = self._watched and self.settings.pruning.method != "none"
@@ -337,9 +338,3 @@ class Search:
         words = " ".join(trial.user_attrs["words"])
         best = best_so_far(self.study.get_trials(deepcopy=False), objectives)
         self.say(f"trial {number + 1} ({self.used} of {self.settings.trials}): {told}{remark}{best} | {words}")
-
-
-def _all_options(dimension: Dimension) -> Sequence[Value]:
-    options = dimension.values.options()
-    assert options is not None
-    return options

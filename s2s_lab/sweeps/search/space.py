@@ -75,6 +75,16 @@ class Space:
                 taken.pop()
             prefix = [*(position for position, _ in taken[:-1]), taken[-1][0] + 1] if taken else None
 
+    def grid(self) -> list[Drawn]:
+        """Every combination of the options of each dimension; there is no interval among them."""
+
+        def all_options(dimension: Dimension) -> Sequence[Value]:
+            options = dimension.values.options()
+            assert options is not None
+            return options
+
+        return list(self.points(of=all_options))
+
     def definition(self) -> dict[str, str]:
         """Each dimension in words, by its name."""
         return {dimension.name: str(dimension.values) for dimension in self.dimensions}

@@ -58,6 +58,7 @@ def test_every_end_of_a_job_is_told(backend: RayBackend, stubs: Stubs) -> None:
 
 def test_there_is_room_for_what_the_cores_hold(backend: RayBackend, stubs: Stubs) -> None:
     tasks = [stubs("brief"), stubs("brief")]
+    assert (backend.places(1, 0), backend.places(2, 0), backend.places(3, 0), backend.places(1, 1)) == (2, 1, 1, 1)
     for task in tasks:
         assert backend.has_room()
         backend.start(task)
@@ -159,8 +160,8 @@ def test_a_second_backend_uses_the_ray_that_is_there_and_leaves_it(backend: RayB
     seen(second, task)
     second.close()
     assert saved(task)
-    assert second._amounts(stubs("0", gpus=1)) == {"CPU": 1.0, "GPU": 0.25}
-    assert second._amounts(stubs("0", gpus=2)) == {"CPU": 1.0, "GPU": 2.0}
+    assert second._amounts(1, 1) == {"CPU": 1.0, "GPU": 0.25}
+    assert second._amounts(1, 2) == {"CPU": 1.0, "GPU": 2.0}
     backend.start(other)
     assert ends(backend, 1) == [End(other, 0)]
 

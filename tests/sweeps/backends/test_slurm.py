@@ -66,6 +66,7 @@ def test_every_end_of_a_job_is_told(where: str, request: pytest.FixtureRequest, 
     backend: Backend = request.getfixturevalue(where)(jobs_at_once=4)
     expected = {"0": (0, ""), "1": (1, ""), "2": (2, ""), "kill": (-9, "")}
     tasks = {word: stubs(word) for word in expected}
+    assert backend.places(1, 0) == 4
     for task in tasks.values():
         assert backend.has_room()
         backend.start(task)

@@ -38,6 +38,7 @@ class World:
         fails: why a job fails after its first validation; empty where it does not.
         turns_away: why a job is refused by its process; empty where it is not.
         facts: further numbers of run.json.
+        announced: how many jobs each process said there were, and how many of them were done.
     """
 
     outputs: Path
@@ -54,6 +55,7 @@ class World:
     started: list[str] = field(default_factory=list)
     completed: list[str] = field(default_factory=list)
     prepared: int = 0
+    announced: list[tuple[int, int]] = field(default_factory=list)
 
     def prepare(self, jobs: Sequence[Sequence[str]]) -> list[FrozenJob]:
         """One job for each list of words, known by its words alone."""
@@ -78,7 +80,7 @@ class World:
     @contextmanager
     def open_engine(self, total: int) -> Iterator["FakeEngine"]:
         """An engine of this world; what it leaves running is interrupted, its state saved."""
-        yield FakeEngine(self)
+        yield FakeEngine(self, total)
 
     def progress_of(self, folder: RunFolder) -> Any:
         """The validations so far."""
@@ -92,11 +94,16 @@ class FakeEngine:
     """Runs the jobs of a world: each wait of some time is that of one validation."""
 
     world: World
+    total: int
     active: list[Run] = field(default_factory=list)
     ended: list[Any] = field(default_factory=list)
     stopping: set[str] = field(default_factory=set)
     halted: bool = False
     expected: int = 0
+
+    def announce(self, jobs: Sequence[FrozenJob], *, done: int) -> None:
+        assert jobs and not self.active
+        self.world.announced.append((self.total, done))
 
     def expect(self, jobs: Sequence[FrozenJob]) -> None:
         self.expected = len(jobs)

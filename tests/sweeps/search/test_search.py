@@ -141,6 +141,7 @@ def test_the_same_command_again_runs_nothing_and_more_trials_go_on(tmp_path: Pat
     run(world, trials=9)
     run(undisturbed, trials=9)
     assert told(world) == told(undisturbed)
+    assert world.announced == [(5, 0), (5, 5), (9, 5)]
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
@@ -178,6 +179,7 @@ def test_the_grid_is_every_combination_once(tmp_path: Path) -> None:
     expected += [("gru", layers, dropout) for layers in "12" for dropout in ("0.0", "0.1", "0.2")]
     drawn = [chosen_by(words) for words, _, _ in told(world)]
     assert [(item["model"], item["layers"], item.get("dropout")) for item in drawn] == expected
+    assert world.announced == [(len(expected), 0)]
 
 
 def test_what_cannot_be_built_is_told_and_does_not_count(tmp_path: Path) -> None:
