@@ -60,11 +60,12 @@ def main(words: Sequence[str] | None = None) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it waits while a process loads early
         accept = arguments.accept_changed_data
         loggers = _train(folder, rank, several, resume=arguments.resume, accept_changed_data=accept)
+        planned = rank is None and bool(folder.open_evaluations())
         try:
-            if rank is None:
+            if planned:
                 _evaluate(folder)
         finally:
-            _end_loggers(folder, loggers)
+            _end_loggers(folder, loggers, evaluated=planned)
     except KeyboardInterrupt:
         with _undisturbed():
             kept = "nothing was trained yet"
@@ -119,14 +120,18 @@ def _train(
 
 def _evaluate(folder: "RunFolder") -> None:
     """Does the evaluations that are planned and not recorded."""
-    if not folder.open_evaluations():
-        return
     from s2s_lab.assemble.planned import evaluate_planned
 
     evaluate_planned(folder)
 
 
-def _end_loggers(folder: "RunFolder", loggers: list[Any]) -> None:
+def _end_loggers(folder: "RunFolder", loggers: list[Any], *, evaluated: bool) -> None:
+    """Hands the scores on; the trackers of a training that other processes did, or an earlier one, begin again."""
+    trackers = any(node is not None for node in folder.configuration()["logger"].values())
+    if not loggers and evaluated and trackers:
+        from s2s_lab.assemble.experiment import reopened_trackers
+
+        loggers = reopened_trackers(folder)
     if loggers:
         from s2s_lab.assemble.training_record import end_loggers
 

@@ -288,7 +288,7 @@ def _trainer(
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=trainer["log_every"],
-        logger=_loggers(settings, folder),
+        logger=[CurvesLogger(path=folder.metrics_csv), *_trackers(settings, folder)],
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
@@ -309,7 +309,19 @@ def _title(settings: Mapping[str, Any]) -> str:
     return f"{place}{settings['name']} seed {settings['seed']}"
 
 
-def _loggers(settings: Mapping[str, Any], folder: RunFolder) -> list[Any]:
+def reopened_trackers(folder: RunFolder) -> list[Logger]:
+    """The trackers of a run whose training has ended, for the scores that came after it.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        Loggers that are still to be ended by `end_loggers`.
+    """
+    return _trackers(with_later_keys(folder.configuration()), folder)
+
+
+def _trackers(settings: Mapping[str, Any], folder: RunFolder) -> list[Logger]:
     job = settings["job"]
     facts = {
         "folder": folder.path,
@@ -318,9 +330,8 @@ def _loggers(settings: Mapping[str, Any], folder: RunFolder) -> list[Any]:
         "group": settings["experiment_name"],
         "configuration": settings,
     }
-    trackers = [
+    return [
         GuardedTracker(name, partial(build, {**node, "_partial_": True}, f"logger.{name}", **facts))
         for name, node in settings["logger"].items()
         if node is not None
     ]
-    return [CurvesLogger(path=folder.metrics_csv), *trackers]

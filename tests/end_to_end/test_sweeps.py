@@ -48,6 +48,38 @@ def test_a_job_of_a_sweep_is_the_job_run_alone(commands: Commands) -> None:
     assert runs(commands.folder, "sweep").keys() == swept.keys()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "plan"),
+    [
+        (
+            [
+                "hydra/launcher=slurm",
+                "hydra.launcher.options.cluster=local",
+                "hydra.launcher.jobs_at_once=2",
+                "hydra.launcher.cores_per_job=1",
+            ],
+            "2 jobs, 2 at a time with 1 core each, ",
+        ),
+        (["hydra/launcher=ray", "hydra.launcher.options.cores=1"], "2 jobs, 1 at a time with 1 core each, "),
+    ],
+    ids=["slurm", "ray"],
+)
+def test_a_sweep_elsewhere_trains_what_a_sweep_here_trains(words: list[str], plan: str, commands: Commands) -> None:
+    done = commands("train", "-m", *words, *TINY, "model=gru,rnn", "experiment_name=elsewhere")
+    assert done.stdout.startswith(plan)
+    commands("train", "-m", *TINY, "model=gru,rnn", "experiment_name=here", "hydra.launcher.cores_per_job=1")
+    elsewhere, here = runs(commands.folder, "elsewhere"), runs(commands.folder, "here")
+    assert elsewhere.keys() == here.keys() == {"gru 1", "rnn 1"}
+    for name, run in elsewhere.items():
+        assert run.read()["status"] == "finished"
+        assert run.configuration()["trainer"]["num_threads"] == here[name].configuration()["trainer"]["num_threads"]
+        assert weights(run) == weights(here[name])
+    again = commands("train", "-m", *words, *TINY, "model=gru,rnn", "experiment_name=elsewhere")
+    assert again.stdout.count("finished before") == 2
+    assert {run.path for run in runs(commands.folder, "elsewhere").values()} == {run.path for run in elsewhere.values()}
+
+
 def test_a_job_that_fails_has_its_own_traceback_and_ends_nothing_else(commands: Commands) -> None:
     words = [*TINY, "optimizer.lr=0.01,1e38", "trainer.validate_every=20"]
     done = commands("train", "-m", *words, code=1)

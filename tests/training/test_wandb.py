@@ -1,6 +1,7 @@
 """What W&B is told of a job, read back from the files of an offline run."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wandb
@@ -9,6 +10,7 @@ from s2s_lab import job
 from s2s_lab.assemble.configuration import compose_each, plain
 from s2s_lab.assemble.grid_tracker import log_tables
 from s2s_lab.records.evaluation import read_evaluation
+from s2s_lab.records.run_folder import RunFolder
 from s2s_lab.training.loggers.wandb_run import MOST_TAG, tags_of
 from tests.assemble.test_experiment import curve, frozen
 from tests.end_to_end.wandb_file import read_wandb
@@ -17,8 +19,7 @@ from tests.end_to_end.wandb_file import read_wandb
 def test_a_job_is_one_run_of_its_study_tagged_with_its_row(tmp_path: Path) -> None:
     row = "overall_best[dropout=0.1,cell=gru]"
     made = frozen(tmp_path, "experiment_name=studies/toy", f"name='{row}'", "model=gru", logger="wandb")
-    wanted = compose_each("evaluate", [["runs=[it]", "decoding=greedy", "label=short"], ["runs=[it]", "decoding=beam"]])
-    made.plan_evaluations([{key: value for key, value in plain(each).items() if key != "runs"} for each in wanted])
+    made.plan_evaluations([*planned("decoding=greedy", "label=short"), *planned("decoding=beam")])
     job.main([str(made.configuration_file)])
     wandb.teardown()  # its service writes the end of the file when it ends
     (file,) = made.path.glob("wandb/offline-run-*/*.wandb")
@@ -37,6 +38,44 @@ def test_a_job_is_one_run_of_its_study_tagged_with_its_row(tmp_path: Path) -> No
     for facts in evaluations:
         for score in facts["scores"]:
             assert found.summary[f"{named[facts['strategy']]}/{score['name']}"] == pytest.approx(score["value"])
+
+
+def planned(*words: str) -> list[dict[str, Any]]:
+    """One evaluation of these words, as a study plans it."""
+    composed = compose_each("evaluate", [["runs=[it]", *words]])
+    return [{key: value for key, value in plain(each).items() if key != "runs"} for each in composed]
+
+
+def test_evaluations_after_the_training_go_into_the_same_run(tmp_path: Path) -> None:
+    made = frozen(tmp_path, "model=gru", logger="wandb")
+    job.main([str(made.configuration_file)])
+    made.plan_evaluations(planned("decoding=greedy", "label=short"))
+    job.main([str(made.configuration_file), "--resume"])
+    check_test_scores(made)
+
+
+@pytest.mark.slow
+def test_evaluations_after_a_training_of_two_ranks_go_into_the_same_run(tmp_path: Path) -> None:
+    made = frozen(tmp_path, "model=gru", "trainer.devices=2", logger="wandb")
+    made.plan_evaluations(planned("decoding=greedy", "label=short"))
+    job.main([str(made.configuration_file)])
+    check_test_scores(made)
+
+
+def check_test_scores(made: RunFolder) -> None:
+    """Two files of one W&B run: that of the training, then that of the scores."""
+    wandb.teardown()
+    first, second = (read_wandb(file) for file in sorted(made.path.glob("wandb/offline-run-*/*.wandb"), key=written))
+    assert first.run_ids == second.run_ids == {made.read()["tracker"]["wandb"]}
+    assert first.config == second.config and first.tags == second.tags
+    (evaluation,) = map(read_evaluation, made.evaluation_folders())
+    scores = {f"test/short/{score['name']}": score["value"] for score in evaluation.facts["scores"]}
+    assert "test/short/exact_match" in scores and not set(scores) & set(first.summary)
+    assert {name: second.summary[name] for name in scores} == pytest.approx(scores)
+
+
+def written(file: Path) -> int:
+    return file.stat().st_mtime_ns
 
 
 @pytest.mark.parametrize("name", ["gru", "g" * MOST_TAG, "ü" * (MOST_TAG + 1), "x" * 500])
