@@ -173,7 +173,9 @@ def _print_help(name: str, program: str, about: str) -> None:
 
     print(f"{about}\n\nusage: {program} [-m] [GROUP=OPTION ...] [KEY=VALUE ...] [--config-dir DIR] [--cfg job]\n")
     print("groups and their options:")
-    for group, options in groups_of(name).items():
-        print(f"  {group:18}{', '.join(options)}")
+    known = groups_of(name)
+    width = max(map(len, known)) + 2
+    for group, options in known.items():
+        print(f"  {group:{width}}{', '.join(options)}")
     print("\n-m sweeps over values with commas (seed=1,2,3); --cfg job prints the composed configuration and ends.")
     print("--config-dir DIR adds your own folder of options, laid out like conf/.")

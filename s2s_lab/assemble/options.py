@@ -40,12 +40,15 @@ def beside_hydra() -> Iterator[None]:
 
 
 def groups_of(name: str) -> dict[str, list[str]]:
-    """The options of the groups that one command chooses from.
+    """The options of the groups that one command chooses from, by the word that chooses one: `group` or `group@place`.
 
     Args:
         name: the primary configuration: train, evaluate or translate.
     """
     with beside_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
         composed = compose(name, return_hydra_config=True)
-    own = {str(place).partition("@")[0] for place in composed.hydra.runtime.choices} | set(map(str, composed))
-    return {group: options for group, options in groups().items() if group in own}
+    chosen = [str(place) for place in composed.hydra.runtime.choices]
+    plain = {place for place in chosen if "@" not in place} | set(map(str, composed))
+    placed = {place.partition("@")[0]: place for place in chosen if "@" in place}
+    return {group if group in plain else placed[group]: options for group, options in groups().items()
+            if group in plain or group in placed}  # fmt: skip
