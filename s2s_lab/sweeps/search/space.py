@@ -119,15 +119,6 @@ def read_space(
     return Space(tuple(fixed), chosen, tuple(dimensions))
 
 
-def is_searched(word: str) -> bool:
-    """Whether a word of the command line asks for several values, and so is no word of one job.
-
-    Raises:
-        RequestError: if it cannot be read.
-    """
-    return parse_word(word).is_sweep_override()
-
-
 def _conditional(condition: str, entries: Any, chosen: dict[str, str], before: list[Dimension]) -> list[Dimension]:
     """The dimensions of one entry of `spaces`."""
     place = f"hydra.sweeper.spaces: {condition}"

@@ -11,7 +11,7 @@ from s2s_lab.assemble.configuration import compose_each
 from s2s_lab.faults import RequestError
 from s2s_lab.sweeps.search.beginning import MOST_SAMPLES, samples
 from s2s_lab.sweeps.search.dimensions import Choice, Numbers
-from s2s_lab.sweeps.search.space import Drawn, Space, is_searched, read_space
+from s2s_lab.sweeps.search.space import Drawn, Space, read_space
 from s2s_lab.sweeps.search.suggestion import suggest
 
 WORDS = (
@@ -134,11 +134,6 @@ def test_samples_hold_each_option_and_stay_few() -> None:
         assert len(points) == every if every <= MOST_SAMPLES else len(points) <= max(counts)
         assert all("lr=0.1" in point.shown for point in points)
 
-
-def test_words_that_search_are_told_from_others() -> None:
-    searched = {"a=1,2", "a=choice(x)", "a=interval(0,1)", "a=range(3)", "a=tag(log,interval(1,2))"}
-    assert all(is_searched(word) for word in searched)
-    assert not any(is_searched(word) for word in ("a=1", "a=[1,2]", "a='1,2'", "a=null", "a={b: 1}"))
 
 
 @pytest.mark.parametrize(
