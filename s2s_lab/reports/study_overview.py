@@ -1,4 +1,4 @@
-"""experiments/README.md: all studies' claims in one table, between two marks; what stands around them is kept."""
+"""experiments/README.md: all studies, then all their claims, between two marks; what stands around them is kept."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.records.durable import read_text, write_durably
 from s2s_lab.records.results import VERDICTS, Results, read_results
 from s2s_lab.records.study_file import FILE, Study, read_study
-from s2s_lab.reports.study_page import SIGNS, table
+from s2s_lab.reports.study_page import SIGNS, progress, table
 from s2s_lab.reports.study_tables import cell
 
 FOLDER = "experiments"
@@ -56,7 +56,7 @@ def _overview(studies: list[tuple[Study, Results]]) -> str:
     done = len({entry["hash"] for _, results in studies for entry in results.jobs})
     lines = [
         (
-            f"[{cell(study.title)}]({study.name}/README.md)",
+            _link(study),
             cell(claim.get("says") or claim["claim"]),
             cell(claim.get("published") or DASH),
             cell(claim.get("ours") or DASH),
@@ -64,14 +64,26 @@ def _overview(studies: list[tuple[Study, Results]]) -> str:
         )
         for study, claim in claims
     ]
-    lines += [
-        (f"[{cell(study.title)}]({study.name}/README.md)", "(no claim)", DASH, DASH, DASH)
-        for study, _ in studies
-        if not study.claims
+    lines += [(_link(study), "(no claim)", DASH, DASH, DASH) for study, _ in studies if not study.claims]
+    counts = [
+        (_link(study), _trainings(study, results), *(str(own[verdict] or "") for verdict in VERDICTS))
+        for study, results in studies
+        for own in [Counter(claim["verdict"] for claim in _claims(study, results))]
     ]
     found = "1 study" if len(studies) == 1 else f"{len(studies)} studies"
     total = f"**{found}, {done:,} trainings, {len(claims)} claims: {shown}.**"
-    return f"{total}\n\n{table(('paper', 'claim', 'published', 'ours', 'verdict'), lines)}"
+    studies_table = table(("paper", "trainings", *(SIGNS[verdict] for verdict in VERDICTS)), counts)
+    claims_table = table(("paper", "claim", "published", "ours", "verdict"), lines)
+    return f"{total}\n\n{studies_table}\n\n{claims_table}"
+
+
+def _link(study: Study) -> str:
+    return f"[{cell(study.title)}]({study.name}/README.md)"
+
+
+def _trainings(study: Study, results: Results) -> str:
+    done, wanted = progress(study, results)
+    return f"{wanted:,}" if done == wanted else f"{done:,} of {wanted:,}"
 
 
 def _claims(study: Study, results: Results) -> list[Mapping[str, Any]]:

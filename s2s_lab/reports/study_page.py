@@ -72,16 +72,21 @@ def _source(study: Study) -> list[str]:
     return [" ".join(part for part in (f"{cell(study.citation)}." if study.citation else "", source) if part)]
 
 
+def progress(study: Study, results: Results) -> tuple[int, int]:
+    """Count the trainings that are done, and all that can be done: each seed of each row that waits for nothing."""
+    wanted = {(row.name, seed) for row in study.rows if row.needs is None for seed in row.seeds}
+    return len({(entry["row"], entry["seed"]) for entry in results.jobs} & wanted), len(wanted)
+
+
 def _progress(study: Study, results: Results) -> str:
-    wanted = [(row.name, seed) for row in study.rows if row.needs is None for seed in row.seeds]
-    done = {(entry["row"], entry["seed"]) for entry in results.jobs} & set(wanted)
+    done, wanted = progress(study, results)
     took = {entry["hash"]: entry.get("seconds") or 0 for entry in results.jobs if "measured_in" not in entry}
     seconds = sum(took.values())
     waiting = sum(row.needs is not None for row in study.rows)
     wait = "1 row waits" if waiting == 1 else f"{waiting} rows wait"
     more = f", {wait} for what the laboratory has not yet" if waiting else ""
     time = f" in {duration(seconds)} of training" if seconds else ""
-    return f"{len(done)} of {len(wanted)} trainings done{time}{more}."
+    return f"{done} of {wanted} trainings done{time}{more}."
 
 
 def _would_tell(claim: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from s2s_lab.records.results import Results
+from s2s_lab.records.results import Results, write_results
 from s2s_lab.records.study_file import Study
 from s2s_lab.reports.study_overview import write_overview
 from s2s_lab.reports.study_page import render_page
@@ -91,3 +91,22 @@ def test_the_overview_in_the_repository_is_that_of_the_results_in_it(tmp_path: P
         shutil.copy(file, copy / file.relative_to(EXPERIMENTS))
     made = write_overview(copy)
     assert made is not None and made.read_text() == (EXPERIMENTS / "README.md").read_text()
+
+
+def test_the_overview_counts_the_verdicts_and_trainings_of_each_study(tmp_path: Path) -> None:
+    claims = "claims:\n" + "".join(
+        f"  of_{row}: {{kind: value, row: {row}, score: bleu, published: 9, tolerance: 1}}\n"
+        for row in ("one", "other")
+    )
+    (tmp_path / "experiments").mkdir()
+    study = read(tmp_path / "experiments", TEXT + claims)
+    made = write_overview(tmp_path / "experiments")
+    assert made is not None
+    assert f"| [The paper]({study.name}/README.md) | 0 of 4 |  |  |  | 2 |" in made.read_text()
+    judged = [{"claim": f"of_{row}", "ours": "9", "verdict": verdict}
+              for row, verdict in (("one", "reproduced"), ("other", "inconclusive"))]  # fmt: skip
+    jobs = [entry(row, seed, 60) for row in ("one", "other") for seed in (1, 2)]
+    for count, expected in ((3, "| 3 of 4 | 1 |  | 1 |  |"), (4, "| 4 | 1 |  | 1 |  |")):
+        write_results(study, Results(study.name, jobs[:count], claims=judged))
+        write_overview(made.parent)
+        assert expected in made.read_text()

@@ -135,7 +135,6 @@ def test_samples_hold_each_option_and_stay_few() -> None:
         assert all("lr=0.1" in point.shown for point in points)
 
 
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
