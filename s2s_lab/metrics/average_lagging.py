@@ -1,12 +1,11 @@
 """How many source words a simultaneous translation lags behind its speaker."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
 from s2s_lab.faults import RequestError
-from s2s_lab.metrics.base import Aggregate, Score, ratio, signature_kind
+from s2s_lab.metrics.base import Aggregate, Score
 
 
 class AverageLagging(Aggregate):
@@ -49,18 +48,9 @@ class AverageLagging(Aggregate):
         value = float(self.aggregate(statistics.sum(axis=0)))
         return Score(self.name, value, self.signature(), statistics, self.higher_is_better)
 
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
-
     def signature(self) -> str:
         """State everything that changes the number."""
         return f"{self.kind}|eos:counted|version:1"
-
-    @classmethod
-    def from_signature(cls, name: str, signature: str) -> Self | None:
-        """See Aggregate."""
-        return cls(name=name) if signature_kind(signature) == cls.kind else None
 
 
 def _lag(read: np.ndarray, source_length: int) -> float:

@@ -33,7 +33,7 @@ class Score:
     higher_is_better: bool
 
 
-class Aggregate(ABC):
+class Aggregate:
     """The half of a metric that needs no text: from summed statistics to the number.
 
     Attributes:
@@ -46,9 +46,10 @@ class Aggregate(ABC):
     higher_is_better: ClassVar[bool]
     name: str
 
-    @abstractmethod
     def aggregate(self, summed: np.ndarray) -> np.ndarray:
         """Compute the number from sums of sentence statistics, vectorised over all leading axes.
+
+        Unless a metric says otherwise, the first sum divided by the second, and no number where that is 0.
 
         Args:
             summed: (..., k) statistics summed over the sentences of a corpus or of a resample of it.
@@ -56,6 +57,7 @@ class Aggregate(ABC):
         Returns:
             (...) float64.
         """
+        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
 
     @classmethod
     def from_signature(cls, name: str, signature: str) -> Self | None:
@@ -66,7 +68,7 @@ class Aggregate(ABC):
         return cls(name=name) if signature_kind(signature) == cls.kind else None  # pyright: ignore[reportCallIssue]
 
 
-class Metric(Aggregate):
+class Metric(Aggregate, ABC):
     """Compares hypotheses with accepted references, both strings, sentence by sentence."""
 
     @abstractmethod

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_lab.metrics.base import References, ratio, write_signature
+from s2s_lab.metrics.base import References, write_signature
 from s2s_lab.metrics.levenshtein import levenshtein
 from s2s_lab.metrics.units import UnitMetric, case_field
 
@@ -34,10 +34,6 @@ class EditDistance(UnitMetric):
             wanted = [self.divide(reference) for reference in accepted]
             row[0] = min(levenshtein(tokens, reference) for reference in wanted)
         return rows
-
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
 
     def signature(self, num_references: int | None = 1) -> str:
         """See Metric."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_lab.metrics.base import Metric, References, ratio, write_signature
+from s2s_lab.metrics.base import Metric, References, write_signature
 
 
 class EmptyOutputs(Metric):
@@ -25,10 +25,6 @@ class EmptyOutputs(Metric):
     def count(self, hypotheses: Sequence[str], references: References) -> np.ndarray:
         """See Metric."""
         return np.array([[not hypothesis.strip(), True] for hypothesis in hypotheses], dtype=np.float64)
-
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
 
     def signature(self, num_references: int | None = 1) -> str:
         """See Metric."""

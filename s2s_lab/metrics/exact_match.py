@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_lab.metrics.base import Metric, References, ratio, write_signature
+from s2s_lab.metrics.base import Metric, References, write_signature
 from s2s_lab.metrics.units import case_field, divide
 
 
@@ -32,10 +32,6 @@ class ExactMatch(Metric):
             words = divide(hypothesis, lowercase=self.lowercase)
             row[0] = any(words == divide(reference, lowercase=self.lowercase) for reference in accepted)
         return rows
-
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
 
     def signature(self, num_references: int | None = 1) -> str:
         """See Metric."""

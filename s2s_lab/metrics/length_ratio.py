@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_lab.metrics.base import Metric, References, ratio, write_signature
+from s2s_lab.metrics.base import Metric, References, write_signature
 from s2s_lab.metrics.units import divide
 
 
@@ -31,10 +31,6 @@ class LengthRatio(Metric):
             own = len(divide(hypothesis))
             row[:] = own, min((len(divide(line)) for line in accepted), key=lambda other: (abs(other - own), other))
         return rows
-
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate; no number where no reference has a word."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
 
     def signature(self, num_references: int | None = 1) -> str:
         """See Metric."""

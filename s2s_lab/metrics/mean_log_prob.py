@@ -6,7 +6,7 @@ from typing import Literal, Self
 import numpy as np
 
 from s2s_lab.faults import RequestError
-from s2s_lab.metrics.base import Aggregate, Score, ratio, signature_fields, signature_kind
+from s2s_lab.metrics.base import Aggregate, Score, signature_fields, signature_kind
 
 Per = Literal["sentence", "token"]
 
@@ -49,10 +49,6 @@ class MeanLogProb(Aggregate):
         statistics = np.stack([found, counted if self.per == "token" else np.ones(len(found))], axis=1)
         value = float(self.aggregate(statistics.sum(axis=0)))
         return Score(self.name, value, self.signature(), statistics, self.higher_is_better)
-
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
 
     def signature(self) -> str:
         """State everything that changes the number."""

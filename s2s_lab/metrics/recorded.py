@@ -33,6 +33,6 @@ def _metric_classes() -> tuple[type[Aggregate], ...]:
     for module_info in pkgutil.iter_modules(s2s_lab.metrics.__path__):
         module = importlib.import_module(f"{s2s_lab.metrics.__name__}.{module_info.name}")
         for name, value in inspect.getmembers(module, inspect.isclass):
-            if issubclass(value, Aggregate) and not inspect.isabstract(value):
+            if issubclass(value, Aggregate) and hasattr(value, "kind") and not inspect.isabstract(value):
                 classes[name] = value
     return tuple(classes.values())

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from s2s_lab.faults import RequestError
-from s2s_lab.metrics.base import Aggregate, Score, ratio, signature_fields, signature_kind
+from s2s_lab.metrics.base import Aggregate, Score, signature_fields, signature_kind
 
 MARGIN = 0.01  # natural log units; what decoding step by step may differ by from scoring in one go
 
@@ -51,10 +51,6 @@ class SearchErrors(Aggregate):
         statistics = np.stack([known > found + self.margin, np.ones(len(found))], axis=1).astype(np.float64)
         value = float(self.aggregate(statistics.sum(axis=0)))
         return Score(self.name, value, self.signature(), statistics, self.higher_is_better)
-
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
 
     def signature(self) -> str:
         """State everything that changes the number."""

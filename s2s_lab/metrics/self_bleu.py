@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
 from s2s_lab.faults import RequestError
-from s2s_lab.metrics.base import Aggregate, Score, ratio, signature_kind
+from s2s_lab.metrics.base import Aggregate, Score
 from s2s_lab.metrics.bleu import BLEU, ORDERS
 from s2s_lab.metrics.units import divide
 
@@ -47,18 +46,9 @@ class SelfBLEU(Aggregate):
         value = float(self.aggregate(statistics.sum(axis=0)))
         return Score(self.name, value, self.signature(), statistics, self.higher_is_better)
 
-    def aggregate(self, summed: np.ndarray) -> np.ndarray:
-        """See Aggregate."""
-        return ratio(summed[..., 0], summed[..., 1], undefined=np.nan)
-
     def signature(self) -> str:
         """State everything that changes the number."""
         return f"{self.kind}|refs:others|of:source|smooth:exp|eff:yes|tok:none|case:mixed|version:1"
-
-    @classmethod
-    def from_signature(cls, name: str, signature: str) -> Self | None:
-        """See Aggregate."""
-        return cls(name=name) if signature_kind(signature) == cls.kind else None
 
 
 def against_others(outputs: Sequence[str]) -> np.ndarray:
