@@ -50,11 +50,14 @@ def _compare(arguments: argparse.Namespace) -> None:
 
     from rich.console import Console
 
+    from s2s_lab.faults import RequestError
     from s2s_lab.reports.comparison import check_common_split, compare
     from s2s_lab.reports.facts import write_facts
     from s2s_lab.reports.runs import collect
     from s2s_lab.reports.terminal import print_comparison
 
+    if arguments.json and (not Path(arguments.json).parent.is_dir() or Path(arguments.json).is_dir()):
+        raise RequestError(f"--json {arguments.json}: expected a file in a folder that exists")
     only = arguments.metrics.split(",") if arguments.metrics else None
     comparison = compare(collect(arguments.runs), only=only, samples=arguments.samples, test=arguments.test)
     check_common_split(comparison)

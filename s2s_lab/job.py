@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from s2s_lab.records.run_folder import RunFolder
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What asks a job to save its state and to end."""
+
 
 def main(words: Sequence[str] | None = None) -> None:
     """Trains the job of the configuration file named on the command line, alone or as one rank of several.
@@ -43,6 +46,7 @@ def main(words: Sequence[str] | None = None) -> None:
         return
     if arguments.configuration is None:
         _parser().error("a configuration file is expected")
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until there is somebody to answer them
     signal.signal(signal.SIGTERM, _interrupt)
     folder, rank = RunFolder(arguments.configuration.resolve().parent), own_rank()
     watched = WATCHED in os.environ  # whoever watches all ranks tells which of them failed first
@@ -55,9 +59,10 @@ def main(words: Sequence[str] | None = None) -> None:
             _check_new(folder)
     except RequestError as error:  # not ours to write into: the run that lies there goes on
         print(f"s2s-train: {error}", file=sys.stderr)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         sys.exit(2)
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it waits while a process loads early
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         accept = arguments.accept_changed_data
         loggers = _train(folder, rank, several, resume=arguments.resume, accept_changed_data=accept)
         planned = rank is None and bool(folder.open_evaluations())
@@ -161,7 +166,7 @@ def _wait() -> None:
 
     from s2s_lab.sweeps.early import wait_for_words
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # `main` lets it through
     importlib.import_module("s2s_lab.assemble.experiment")
     wait_for_words(main)
 
@@ -186,7 +191,7 @@ def _check_new(folder: "RunFolder") -> None:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Lets no further signal come between the end of a training and its record."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
     finally:

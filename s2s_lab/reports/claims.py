@@ -10,7 +10,13 @@ from s2s_lab.metrics.recorded import aggregate_of
 from s2s_lab.metrics.seeds import hedges_g, paired_test, welch_test
 from s2s_lab.metrics.significance import holm, paired_bootstrap
 from s2s_lab.reports.measurements import Measured as Measured
-from s2s_lab.reports.measurements import Measurements, NotMeasuredError, check_comparable, seed_means
+from s2s_lab.reports.measurements import (
+    Measurements,
+    NotMeasuredError,
+    check_comparable,
+    of_shared_seeds,
+    seed_means,
+)
 from s2s_lab.reports.numbers import decimal, unit_of
 from s2s_lab.reports.rulings import (
     Decision,
@@ -66,6 +72,7 @@ def judge(
     The rules are those of `value_ruling`, `margin_ruling`, `order_ruling` and `trend_ruling`; a `bound` is a value
     whose limit is the study's own reading of the paper's words, not a number of the paper. A `row` that names a block
     stands for all of its rows: its value for a seed is the mean over the rows, from the seeds that all of them have.
+    Evaluations of the same trainings are compared on the seeds that have both.
     Order claims that are still open count in Holm's correction with p = 1, so that a later measurement never weakens a
     verdict.
 
@@ -150,7 +157,7 @@ def _not_worse(claim: str, settings: Mapping[str, Any], found: Measurements) -> 
     if margin <= 0:
         raise RequestError(f"claim {claim}: margin is {margin}; expected a number above 0")
     one = {"row": _row(claim, settings)}
-    sides = [_side(claim, name, own, settings, found) for name, own in (("row", one), ("than", than))]
+    sides = of_shared_seeds([_side(claim, name, own, settings, found) for name, own in (("row", one), ("than", than))])
     check_comparable(claim, [item for side in sides for item in side], across_data=bool(settings.get("across_data")))
     ours, other = (seed_means(side) for side in sides)
     ruling = margin_ruling(
@@ -169,7 +176,7 @@ def _trend(claim: str, settings: Mapping[str, Any], found: Measurements) -> tupl
         raise RequestError(f"claim {claim}: {along} is {names!r}; expected at least {least} different {along} in order")
     score, evaluation = settings.get("score"), settings.get("evaluation")
     if along == "evaluations":
-        found_of = [found.find(claim, _row(claim, settings), str(name), score) for name in names]
+        found_of = of_shared_seeds([found.find(claim, _row(claim, settings), str(name), score) for name in names])
     else:
         found_of = [found.find(claim, str(name), evaluation, score) for name in names]
     items = [item for each in found_of for item in each]
@@ -193,7 +200,7 @@ def _order(claim: str, settings: Mapping[str, Any], found: Measurements) -> Orde
             sides.append(_side(claim, side, settings.get(side), settings, found))
         except NotMeasuredError as missing:
             return missing
-    better, worse = sides
+    better, worse = of_shared_seeds(sides)
     check_comparable(claim, [*better, *worse], across_data=bool(settings.get("across_data")))
     values = seed_means(better), seed_means(worse)
     same = _same_models(better, worse)

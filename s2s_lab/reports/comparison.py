@@ -8,16 +8,13 @@ from s2s_lab.faults import RequestError
 from s2s_lab.metrics.all_pairs import Test
 from s2s_lab.metrics.base import signature_kind
 from s2s_lab.metrics.significance import t_interval
-from s2s_lab.records.configuration import differing_keys
 from s2s_lab.records.evaluation import Evaluation
 from s2s_lab.reports.entries import Comparison, Entry, Measure, ScoreKind, SplitComparison
 from s2s_lab.reports.numbers import OF_OUTPUTS
-from s2s_lab.reports.runs import Collection, Row, Run, short
+from s2s_lab.reports.runs import Collection, Row, Run
+from s2s_lab.reports.strategy_labels import strategy_labels
 from s2s_lab.reports.telling_apart import tell_apart
 from s2s_lab.reports.vocabularies import counts_tokens, several_vocabularies
-
-SETTINGS = ("configuration", "constraint")
-"""Facts that hold settings of a strategy."""
 
 GIVEN_OUTPUTS = "outputs that were handed in (decoding=forced) are left out: they are the references"
 
@@ -238,72 +235,6 @@ def _rank(entries: Sequence[Entry], monitor: ScoreKind | None) -> list[Entry]:
         return -interval.mean if monitor.higher_is_better else interval.mean
 
     return sorted(entries, key=key)
-
-
-def strategy_labels(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Name strategies; where one name stands for several settings, add what differs of them.
-
-    That is fields of the signature, arithmetic, shortlist, what outputs had to hold and whether unknown words were
-    replaced; where a run has two evaluations that all of this does not tell apart, any other setting of theirs.
-    """
-    identities = [
-        (str(item.facts["strategy"]), str(item.facts.get("signature")), str(item.facts.get("precision")))
-        for item in evaluations
-    ]
-    shortlists = [item.facts.get("shortlist") or {} for item in evaluations]
-    labels = []
-    for own, (name, signature, precision), shortlist in zip(evaluations, identities, shortlists, strict=True):
-        same = {(other, kind) for title, other, kind in identities if title == name}
-        fields = [set(other.split("|")) for other, _ in same]
-        shared = set.intersection(*fields)
-        parts = [part.replace(":", " ") for part in signature.split("|") if part not in shared]
-        parts += [precision] if len({kind for _, kind in same}) > 1 else []
-        others = [other for (title, _, _), other in zip(identities, shortlists, strict=True) if title == name]
-        parts += _shortlist_parts(shortlist, others)
-        parts += _demand_parts(own, [item for item in evaluations if item.facts["strategy"] == own.facts["strategy"]])
-        labels.append(f"{name} ({', '.join(parts)})" if parts else name)
-    return _told_apart(evaluations, labels)
-
-
-def _demand_parts(own: Evaluation, others: Sequence[Evaluation]) -> list[str]:
-    """Say what the outputs had to hold, by the digest of each file, and that unknown words were replaced."""
-    demands: Mapping[str, str] = own.facts.get("demands") or {}
-    parts = [
-        f"{key} {digest[:8]}"
-        for key, digest in sorted(demands.items())
-        if any((other.facts.get("demands") or {}).get(key) != digest for other in others)
-    ]
-    replaced = own.facts.get("replace_unknown") and not all(other.facts.get("replace_unknown") for other in others)
-    return [*parts, "unknown words replaced"] if replaced else parts
-
-
-def _told_apart(evaluations: Sequence[Evaluation], labels: Sequence[str]) -> list[str]:
-    """Add to labels that two evaluations of one run share those of their settings that differ."""
-    groups: dict[str, list[int]] = {}
-    for place, label in enumerate(labels):
-        groups.setdefault(label, []).append(place)
-    told = list(labels)
-    for label, places in groups.items():
-        if len({evaluations[place].folder.parent for place in places}) == len(places):
-            continue
-        settings = [{key: evaluations[place].facts.get(key) or {} for key in SETTINGS} for place in places]
-        differing = differing_keys(settings)
-        for at, place in enumerate(places):
-            parts = [f"{key.rsplit('.', 1)[-1]} {short(values[at])}" for key, values in differing.items()]
-            told[place] = f"{label} ({', '.join(parts)})" if parts else label
-    return told
-
-
-def _arithmetic(facts: Mapping[str, Any]) -> str:
-    return f"{facts.get('precision')}{', shortlist' if facts.get('shortlist') else ''}"
-
-
-def _shortlist_parts(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say that there is a shortlist where others have none, and the settings that another one has different."""
-    if not own or all(other == own for other in others):
-        return []
-    differing = [key for key in own if any(other and other.get(key) != own[key] for other in others)]
-    return [" ".join(("shortlist", *(f"{key} {own[key]}" for key in differing)))]
 
 
 def _differing_fields(ours: str, theirs: str) -> tuple[str, str]:

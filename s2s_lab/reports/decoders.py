@@ -16,12 +16,13 @@ from s2s_lab.metrics.search_errors import MARGIN
 from s2s_lab.metrics.significance import Interval, draw_counts, holm, weighted_sums
 from s2s_lab.records.evaluation import Evaluation, read_evaluation
 from s2s_lab.records.run_folder import RunFolder
-from s2s_lab.reports.comparison import GIVEN_OUTPUTS, Comparison, strategy_labels
+from s2s_lab.reports.comparison import GIVEN_OUTPUTS, Comparison
 from s2s_lab.reports.decoder_records import Sentences, model_key, read_sentences
 from s2s_lab.reports.decoder_rows import DecoderRow, DecoderTable
 from s2s_lab.reports.entries import LEVEL, ScoreKind
 from s2s_lab.reports.numbers import OF_OUTPUTS
 from s2s_lab.reports.runs import row_labels
+from s2s_lab.reports.strategy_labels import strategy_labels
 from s2s_lab.reports.telling_apart import TEST_SEED
 
 SAMPLES = 1000

@@ -96,6 +96,19 @@ class Measurements:
         return chosen
 
 
+def of_shared_seeds(sides: Sequence[Sequence[Measured]]) -> list[list[Measured]]:
+    """Give measurements of the same rows with the seeds that all of them have, so that they can be paired.
+
+    Measurements of different rows, and ones that share no seed, stay as they are.
+    """
+    first = sides[0]
+    same_rows = all([item.row for item in side] == [item.row for item in first] for side in sides)
+    shared = [seed for seed in first[0].seeds if all(seed in item.seeds for side in sides for item in side)]
+    if not same_rows or not shared:
+        return [list(side) for side in sides]
+    return [[_with_seeds(item, shared) for item in side] for side in sides]
+
+
 def _with_seeds(item: Measured, seeds: Sequence[int]) -> Measured:
     places = [item.seeds.index(seed) for seed in seeds]
     statistics = None if item.statistics is None else tuple(item.statistics[place] for place in places)

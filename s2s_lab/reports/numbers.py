@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from s2s_lab.metrics.base import signature_fields, signature_kind
@@ -120,3 +121,8 @@ def duration(seconds: float | None) -> str:
 def p_text(value: float) -> str:
     """Write a p-value with two significant digits, at least 0.001."""
     return "< 0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def in_order(seeds: Iterable[str]) -> list[str]:
+    """Give each seed once: numbers by their size, then what is no number."""
+    return sorted(set(seeds), key=lambda seed: (not seed.isdecimal(), int(seed) if seed.isdecimal() else 0, seed))

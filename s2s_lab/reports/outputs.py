@@ -7,6 +7,7 @@ import numpy as np
 from s2s_lab.metrics.base import signature_fields
 from s2s_lab.reports.differences import mark_words
 from s2s_lab.reports.entries import SplitComparison
+from s2s_lab.reports.numbers import in_order
 
 MOST_OUTPUTS = 24_000
 """Outputs of one split in the page; beyond them later seeds are left out."""
@@ -21,8 +22,8 @@ def browser(split: SplitComparison, most: int) -> dict[str, Any]:
 
     Returns:
         `seeds`, those that can be chosen; `outputs`, for each entry and each seed the marked outputs: None where the
-        entry has no such seed, and 0 for an output that equals that of the entry's first seed; `folded`, whether words
-        are compared without regard to case, as the score that ranks does.
+        entry has no such seed, and 0 for an output that equals that of the first of `seeds` that the entry has;
+        `folded`, whether words are compared without regard to case, as the score that ranks does.
     """
     fields = {} if split.monitor is None else signature_fields(split.monitor.signature)
     folded = fields.get("case") == "lc"
@@ -30,7 +31,7 @@ def browser(split: SplitComparison, most: int) -> dict[str, Any]:
     sources, references = first.sources(), first.references()
     count = min(most, len(sources))
     indices = np.unique(np.linspace(0, len(sources) - 1, count).astype(int)).tolist() if count else []
-    seeds = list(dict.fromkeys(str(run.seed) for entry in split.entries for run in entry.runs))
+    seeds = in_order(str(run.seed) for entry in split.entries for run in entry.runs)
     kept = seeds[: max(1, MOST_OUTPUTS // max(1, len(indices) * len(split.entries)))]
     outputs = []
     for entry in split.entries:
@@ -39,6 +40,7 @@ def browser(split: SplitComparison, most: int) -> dict[str, Any]:
             if str(run.seed) in kept:
                 lines = evaluation.hypotheses()
                 of_seed[str(run.seed)] = [lines[index] for index in indices]
+        of_seed = {seed: of_seed[seed] for seed in kept if seed in of_seed}
         outputs.append([_marked(of_seed, seed, references, indices, folded) for seed in kept])
     return {
         "total": len(sources),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2s_lab.reports.entries import Comparison
+from s2s_lab.reports.numbers import in_order
 from s2s_lab.reports.runs import Run
 
 SHOWN_PACKAGES = ("s2s-lab", "python", "torch", "lightning", "sacrebleu")
@@ -34,7 +35,7 @@ def provenance(comparison: Comparison) -> list[tuple[str, list[str]]]:
     if not runs:
         return []
     splits = [f"{split.split}, {split.sentences:,} sentences" for split in comparison.splits]
-    seeds = sorted({str(run.seed) for run in runs})
+    seeds = in_order(str(run.seed) for run in runs)
     trained = f"{len(runs)} trainings, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}"
     facts = [
         ("Data", _each(_data(run) for run in runs)),

@@ -83,11 +83,11 @@ class Row:
     def under_trained(self) -> str | None:
         """Why the row must be read as under-trained, or None."""
         verdicts = [run.facts.get("under_trained") or {} for run in self.runs]
-        flagged = [(run.seed, verdict) for run, verdict in zip(self.runs, verdicts, strict=True) if verdict.get("flag")]
-        if not flagged:
-            return None
-        seeds = ", ".join(str(seed) for seed, _ in flagged)
-        return f"seed {seeds}: {flagged[0][1].get('reason') or 'no reason given'}"
+        seeds: dict[str, list[str]] = {}
+        for run, verdict in zip(self.runs, verdicts, strict=True):
+            if verdict.get("flag"):
+                seeds.setdefault(verdict.get("reason") or "no reason given", []).append(str(run.seed))
+        return "; ".join(f"seed {', '.join(own)}: {reason}" for reason, own in seeds.items()) or None
 
     def mean(self, fact: str) -> float | None:
         """Give the mean over seeds of a number in run.json; None when no run has it."""

@@ -8,6 +8,7 @@ from s2s_lab.metrics.seeds import welch_test
 from s2s_lab.reports.effects import effect_kind
 from s2s_lab.reports.entries import LEVEL, Entry, SplitComparison
 from s2s_lab.reports.numbers import decimal, digits_for, p_text, title_of, unit_of
+from s2s_lab.reports.strategy_labels import TOGETHER
 
 TESTS = {
     "bootstrap": ("paired bootstrap", "resamples"),
@@ -21,9 +22,6 @@ EFFECTS = {
 
 ALONE = "parameters and training are those of the table's row alone"
 """What a table says of rows that further models decode together with."""
-
-TOGETHER = ("together", "language_model", "rerank")
-"""Fields of a signature that name further models."""
 
 
 def mark(entry: Entry) -> str:

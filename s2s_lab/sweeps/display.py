@@ -188,18 +188,21 @@ class Display:
 
     def _left(self, running: Sequence["Running"]) -> float | None:
         """Seconds to the end: what runs by its steps, what waits by the mean of what has ended."""
-        now, whole, begun = time.monotonic(), list(self.seconds), list[tuple[float, float]]()
+        now, whole, rests, begun = time.monotonic(), list(self.seconds), list[float](), list[tuple[float, float]]()
         for item in running:
-            progress, elapsed = progress_of(item.folder), now - item.since
+            progress = progress_of(item.folder)
             done, total = progress.step - item.step, progress.total_steps or 0
-            if total and done > 0.02 * total:
-                whole.append(elapsed / done * total)
-            begun.append((item.step / total if total else 0.0, elapsed))
+            if total and done > 0.02 * total and progress.pace is not None:
+                whole.append(progress.pace * total)
+                rests.append(progress.pace * (total - progress.step))
+            else:
+                begun.append((item.step / total if total else 0.0, now - item.since))
         if not whole:
             return None
         mean = sum(whole) / len(whole)
         waiting = self.total - self.ended_jobs - self.before - self.failed - len(running)
-        rest = sum(max(0.0, mean * (1.0 - before) - elapsed) for before, elapsed in begun) + max(0, waiting) * mean
+        rests += (max(0.0, mean * (1.0 - before) - elapsed) for before, elapsed in begun)
+        rest = sum(rests) + max(0, waiting) * mean
         return rest / max(1, len(running) or self._at_once)
 
     def _name(self, job: FrozenJob) -> str:

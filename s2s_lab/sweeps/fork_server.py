@@ -68,16 +68,19 @@ def _obey(
 ) -> None:
     if "start" in request:
         server = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the child has let go of the server's handler
         try:
             process = os.fork()
         except OSError as error:  # no memory, or too many processes: it costs this child alone
             with contextlib.suppress(OSError), Path(request["console"]).open("a", encoding="utf-8") as console:
                 console.write(f"its process cannot be started: {error}\n")
             _answer(answers, {"ended": request["start"], "code": 1})
-            return
-        if process == 0:
-            _be_child(request, run, descriptors, server)
-        children[process] = request["start"]
+        else:
+            if process == 0:
+                _be_child(request, run, descriptors, server)
+            children[process] = request["start"]
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return
     for process, number in children.items():
         if number == request["of"]:
@@ -94,6 +97,7 @@ def _be_child(
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         die_with(server)
         for descriptor in descriptors:
             os.close(descriptor)

@@ -23,6 +23,7 @@ class Progress:
         history: (step, value of that score) of each validation.
         higher_is_better: Its direction.
         seconds: Of training so far, at the last validation.
+        pace: Seconds of an optimizer step, the mean over the training so far; None before the first are recorded.
     """
 
     step: int = 0
@@ -31,6 +32,7 @@ class Progress:
     history: tuple[tuple[int, float], ...] = ()
     higher_is_better: bool = True
     seconds: float = 0.0
+    pace: float | None = None
 
     @property
     def best(self) -> float | None:
@@ -55,19 +57,21 @@ def progress_of(folder: RunFolder) -> Progress:
     except (RequestError, OSError):
         return Progress()
     validations = facts.get("validations") or {}
+    step, seconds = _last_row(folder)
     history = tuple((int(step), float(value)) for step, value in validations.get("history") or [] if value is not None)
     return Progress(
-        step=max(int(facts.get("steps") or 0), _last_step(folder)),
+        step=max(int(facts.get("steps") or 0), step),
         total_steps=facts.get("total_steps"),
         monitor=str(validations.get("monitor") or ""),
         history=history,
         higher_is_better=bool(validations.get("higher_is_better", True)),
         seconds=float(facts.get("seconds") or 0.0),
+        pace=seconds / step if step else None,
     )
 
 
-def _last_step(folder: RunFolder) -> int:
-    """The step of the last whole row of metrics.csv."""
+def _last_row(folder: RunFolder) -> tuple[int, float]:
+    """The step of the last whole row of metrics.csv, and the seconds until then; 0 while there is none."""
     try:
         with folder.metrics_csv.open("rb") as file:
             heading = next(csv.reader([file.readline().decode()]), [])
@@ -75,6 +79,6 @@ def _last_step(folder: RunFolder) -> int:
             file.seek(max(0, size - TAIL))
             rows = file.read().decode(errors="replace").split("\n")
         row = next(csv.reader([rows[-2]]), [])
-        return int(float(row[heading.index("step")]))
+        return int(float(row[heading.index("step")])), float(row[heading.index("seconds")])
     except (OSError, ValueError, IndexError):
-        return 0
+        return 0, 0.0

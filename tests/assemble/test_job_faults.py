@@ -42,6 +42,22 @@ def ended(
             handler.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_training_is_an_interrupt_too(
+    number: int, tmp_path: Path, ended: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, ranks = frozen(tmp_path), job._ranks
+
+    def interrupted(folder: RunFolder) -> int:
+        os.kill(os.getpid(), number)
+        return ranks(folder)
+
+    monkeypatch.setattr(job, "_ranks", interrupted)
+    code, lines = ended(made)
+    assert code == 130 and len(lines) == 1 and "nothing was trained yet" in lines[0], lines
+    assert made.read()["status"] == "interrupted"
+
+
 def whole(checkpoint: Path) -> bool:
     return torch.load(checkpoint, weights_only=True)["global_step"] > 0
 

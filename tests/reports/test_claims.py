@@ -157,6 +157,23 @@ def test_a_block_is_the_mean_of_its_rows_over_the_seeds_that_all_have() -> None:
     assert verdict.verdict == "open" and "a seed of all rows" in verdict.reason
 
 
+@pytest.mark.parametrize("kind", ["order", "not_worse", "trend"])
+def test_evaluations_of_the_same_trainings_are_compared_on_the_seeds_that_have_both(kind: str) -> None:
+    greedy = row("a", [10.0, 20.0, 30.0])
+    beam = row("a", [11.2, 21.1], evaluation="beam")
+    ours, other = {"row": "a", "evaluation": "beam"}, {"row": "a", "evaluation": "greedy"}
+    claim = {
+        "order": {"better": ours, "worse": other},
+        "not_worse": {"row": "a", "evaluation": "beam", "than": other, "margin": 1},
+        "trend": {"row": "a", "evaluations": ["greedy", "beam"], "direction": "rises"},
+    }[kind]
+    told = [
+        judge({"it": {"kind": kind, "score": "exact_match", **claim}}, [measured, beam])[0]
+        for measured in (greedy, row("a", [10.0, 20.0]))
+    ]
+    assert told[0] == told[1] and "(2 seeds" in told[0].ours and "15.00" in told[0].ours
+
+
 def test_what_is_not_measured_is_open() -> None:
     claims = {
         "value": {"kind": "value", "row": "no", "published": 1, "tolerance": 1},

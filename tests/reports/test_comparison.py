@@ -196,6 +196,29 @@ def test_no_evaluation_of_a_run_takes_the_place_of_another(tmp_path: Path, facts
     assert split.entries[1].strategy == label
 
 
+def test_ensembles_of_the_seeds_are_one_row_whatever_model_each_has_beside_it(tmp_path: Path) -> None:
+    for seed, model in ((1, "f0b8ab2bc05a"), (2, "0123456789ab"), (3, "db2a05602952")):
+        run = write_run(tmp_path, "gru", seed, made=MADE, strategies=("beam",))
+        folder = evaluate(run, "beam", MADE, 0.9, seed)
+        change_scores(folder, signature=f"beam|size:5|max_length:200|together:probabilities,equal,{model}")
+        folder.rename(folder.with_name("beam-together"))
+        evaluate(run, "beam", MADE, 0.7, seed)
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert {entry.strategy: len(entry.runs) for entry in split.entries} == {
+        "beam": 3, "beam (together probabilities,equal)": 3,
+    }  # fmt: skip
+
+
+def test_two_ensembles_of_one_run_are_told_apart(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
+    for model in ("f0b8ab2bc05a", "0123456789ab"):
+        folder = evaluate(run, "beam", MADE, 0.9, 1)
+        change_scores(folder, signature=f"beam|size:5|max_length:200|together:probabilities,equal,{model}")
+        folder.rename(folder.with_name(f"beam-{model}"))
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert sorted(entry.strategy for entry in split.entries) == ["beam (with 0123456789ab)", "beam (with f0b8ab2bc05a)"]
+
+
 @pytest.mark.parametrize(
     ("shortlists", "expected"),
     [

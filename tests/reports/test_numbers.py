@@ -17,6 +17,7 @@ from s2s_lab.reports.numbers import (
     decimal,
     digits_for,
     duration,
+    in_order,
     p_text,
     rate,
     shown,
@@ -72,3 +73,7 @@ def test_a_signature_may_say_that_the_score_is_a_share() -> None:
     unit = unit_of("my_metric|nrefs:1|scale:share|version:1")
     assert (unit.factor, unit.suffix, unit.bounds()) == (100.0, " %", (0.0, 100.0))
     assert unit_of("my_metric|nrefs:1|version:1").suffix == ""
+
+
+def test_seeds_stand_in_the_order_of_numbers() -> None:
+    assert in_order(["10", "2", "1", "None", "2"]) == ["1", "2", "10", "None"]

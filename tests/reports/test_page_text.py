@@ -133,6 +133,24 @@ def test_outputs_of_every_seed_are_kept_once(comparison: Comparison, monkeypatch
     assert (fewer["seeds"], fewer["left_out"]) == (["1"], 1)
 
 
+def test_an_output_that_is_not_written_again_is_that_of_the_first_seed_of_its_row_on_the_page(tmp_path: Path) -> None:
+    """The best row lacks a seed, so that its first seed is not that of the others."""
+    made = sentences(30)
+    for model, seeds in (("gru", (2, 10)), ("lstm", (10, 1, 2))):
+        for seed in seeds:
+            write_run(tmp_path, model, seed, made=made, strategies=("greedy",), quality=0.95 if model == "gru" else 0.4)
+    (split,) = compare(collect([tmp_path]), samples=20).splits
+    found = browser(split, 30)
+    assert found["seeds"] == ["1", "2", "10"]
+    for entry, of_seeds in zip(split.entries, found["outputs"], strict=True):
+        first = next(lines for lines in of_seeds if lines is not None)
+        for run, evaluation in zip(entry.runs, entry.evaluations, strict=True):
+            lines = of_seeds[found["seeds"].index(str(run.seed))]
+            for place, line in enumerate(evaluation.hypotheses()):
+                said = " ".join(words for kind, words in lines[place] or first[place] if kind != MISSING)
+                assert said == " ".join(line.split())
+
+
 def test_a_row_without_a_seed_has_no_outputs_of_it(tmp_path: Path) -> None:
     made = sentences(4)
     for model, seed in (("gru", 1), ("gru", 2), ("lstm", 2)):

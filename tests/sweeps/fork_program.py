@@ -20,6 +20,8 @@ def run(arguments: Sequence[str]) -> None:
         sys.exit(int(rest[0]))
     elif what == "raise":
         raise ZeroDivisionError("told in the console")
+    elif what == "sleep":
+        time.sleep(60)
     elif what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif what == "wait":

@@ -23,6 +23,9 @@ def shown(total: int) -> tuple[Display, io.StringIO]:
 def at_work(job: FrozenJob, *, step: int, of: int, seconds: float, began_at: int = 0) -> Running:
     folder = job.create_folder()
     folder.update({"steps": step, "total_steps": of})
+    if step:
+        pace = seconds / (step - began_at)
+        folder.metrics_csv.write_text(f"epoch,step,seconds\n0,{step},{pace * step}\n")
     task = SimpleNamespace()
     return Running(job, folder, task, 1, time.monotonic() - seconds, began_at)  # type: ignore[arg-type]
 

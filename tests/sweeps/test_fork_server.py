@@ -71,6 +71,18 @@ def test_a_child_that_cannot_be_forked_has_failed_and_the_others_go_on(tmp_path:
     server.close()
 
 
+def test_no_signal_is_lost_on_a_child_that_was_just_forked(tmp_path: Path) -> None:
+    """Asked for before the server is ready, start and signal come right behind each other."""
+    for _ in range(3):
+        server = ForkServer(PROGRAM, os.environ)
+        children = [server.start(["sleep"], environment={}, console=tmp_path / "console") for _ in range(4)]
+        for child in children:
+            server.signal(child, signal.SIGTERM)
+        assert ends(server, 4) == dict.fromkeys(children, -signal.SIGTERM)
+        server.close()
+    assert not (tmp_path / "console").exists() or not (tmp_path / "console").read_text()
+
+
 def test_a_signal_reaches_its_child_alone(server: ForkServer, tmp_path: Path) -> None:
     first, second = (
         server.start(["wait", str(tmp_path / name)], environment={}, console=tmp_path / "c") for name in "ab"

@@ -193,6 +193,7 @@ class Answers:
             RequestError: If its runs cannot be compared.
         """
         from s2s_lab.reports.comparison import compare
+        from s2s_lab.reports.decoders import decoder_tables
         from s2s_lab.reports.page import render
         from s2s_lab.reports.page_data import Limits
         from s2s_lab.reports.runs import collect
@@ -210,7 +211,9 @@ class Answers:
                     for folder in {place.parent for place in places}
                     if (folder / SEARCH).resolve().is_relative_to(self.watch.root)
                 )
-                self._report = (state, render(compare(collect(places), apart=True), limits=Limits(searches=searches)))
+                comparison = compare(collect(places), apart=True)
+                tables = decoder_tables(comparison)
+                self._report = (state, render(comparison, limits=Limits(searches=searches), tables=tables))
             return self._report[1]
 
     def _evaluations(self, run: Watched) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@
   let matching = [], drawn = 0;
 
   const said = (pieces) => pieces.filter(([kind]) => kind <= EXTRA).map(([, words]) => words).join(" ");
-  // Outputs of the chosen seed: 0 stands for the same as the entry's first seed.
+  // Outputs of the chosen seed: 0 stands for the same as the first seed that the entry has.
   const seedPlace = () => Number(lab.element("outputs-seed").value);
   const has = (entry) => lab.split.browser.outputs[entry][seedPlace()] !== null;
   function output(entry, place) {

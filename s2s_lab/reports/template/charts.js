@@ -59,7 +59,7 @@
     const suffix = lab.data.curves.suffixes[name] ?? "";
     const over = timed && buttons[1].getAttribute("aria-pressed") === "true" ? "seconds" : "step";
     const named = new Set();
-    const { names } = lab.legend("curves-chart", lab.data.rows);
+    const { names, height } = lab.legend("curves-chart", lab.data.rows);
     const traces = runs.filter((run) => run.series[name][over]).map((run) => {
       const label = lab.text(lab.data.rows[run.row]);
       const first = !named.has(run.row);
@@ -70,7 +70,7 @@
         line: { color: lab.rowColour(run.row), width: 1.8 }, opacity: 0.9,
         hovertemplate: `<b>${label}</b>, seed ${lab.text(run.seed)}<br>${over} %{x:,}: %{y:.4g}${suffix}<extra></extra>` };
     });
-    lab.plot("curves-chart", traces, { height: 400, showlegend: true,
+    lab.plot("curves-chart", traces, { height, showlegend: true,
       xaxis: lab.axis({ title: over === "step" ? "Optimizer steps" : "Seconds of training", rangemode: "tozero" }),
       yaxis: lab.axis({ title: lab.text(readable(name)) + suffix }) });
   }
@@ -116,8 +116,9 @@
     }
     const most = Math.max(...groups.counts, 1);
     lab.plot(id, [bars, ...lines], { height, showlegend: true, barmode: "overlay",
-      legend: { ...below, y: below.y * 400 / height, font: { size: 12, color: lab.colour("ink") } },
-      xaxis: lab.axis({ title: labels, tickvals: positions, ticktext: groups.labels, showgrid: false }),
+      legend: { ...below, y: below.y * (lab.narrow() ? 700 : 400) / height, font: { size: 12, color: lab.colour("ink") } },
+      xaxis: lab.axis({ title: labels, tickvals: positions, ticktext: groups.labels, showgrid: false,
+        tickangle: lab.narrow() ? -45 : "auto" }),
       yaxis: lab.axis({ title: yTitle, overlaying: "y2", rangemode: "tozero", tickmode: "auto" }),
       yaxis2: { range: [0, most * 4], visible: false, fixedrange: true } });
   }

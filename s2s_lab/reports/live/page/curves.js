@@ -76,7 +76,9 @@
       : count ? "The jobs chosen have not logged this curve yet." : "Choose jobs in the table below to see their curves.";
     lab.element("curves-chart").hidden = traces.length === 0;
     if (!traces.length) return;
-    lab.plot("curves-chart", traces, { height: lab.narrow() ? 320 : 360, showlegend: true, uirevision: `${drawn.name} ${drawn.over}`,
+    const labels = traces.filter((trace) => trace.showlegend).map((trace) => trace.name);
+    const { height } = lab.legend("curves-chart", labels, lab.narrow() ? 320 : 360);
+    lab.plot("curves-chart", traces, { height, showlegend: true, uirevision: `${drawn.name} ${drawn.over}`,
       xaxis: lab.axis({ title: drawn.over === "step" ? "Optimizer steps" : "Seconds of training", rangemode: "tozero" }),
       yaxis: lab.axis({ title: lab.text(readable(drawn.name)) + drawn.suffix }) });
   }
