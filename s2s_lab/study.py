@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import math
 import os
 import signal
@@ -267,7 +268,12 @@ def _runs(composed: "Iterable[ComposedRow]") -> "dict[str, list[RunFolder]]":
     from s2s_lab.sweeps.study_plan import find_study_runs
 
     job = next((job for each in composed for job in each.jobs.values()), None)
-    return {} if job is None else find_study_runs(job.experiment)
+    return {} if job is None else find_study_runs(job.experiment, _tell_once)
+
+
+@functools.cache
+def _tell_once(line: str) -> None:
+    print(f"s2s-study: {line}", file=sys.stderr, flush=True)
 
 
 def _console() -> Any:

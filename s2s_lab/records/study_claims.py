@@ -123,6 +123,17 @@ def steps_of(claim: Mapping[str, Any]) -> list[str]:
     return list(claim["evaluations"] if "evaluations" in claim else claim["rows"])
 
 
+def _check_apart(one: Mapping[str, str], other: Mapping[str, str], sides: str, where: str) -> None:
+    """Refuse a comparison of a row with itself, or of a block with one of its own rows."""
+    if one["evaluation"] != other["evaluation"]:
+        return
+    if one["row"] == other["row"]:
+        raise RequestError(f"{where}: {sides} are the same, {one['row']}")
+    shorter, longer = sorted((one["row"], other["row"]), key=len)
+    if longer.startswith(f"{shorter}["):
+        raise RequestError(f"{where}: {sides} have trainings in common: {longer} is a row of {shorter}")
+
+
 def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> dict[str, Any]:
     given = {key: value for key, value in claim.items() if value is not None}
     complete = {**given, "evaluation": given.get("evaluation") or default}
@@ -132,7 +143,8 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
         _check_number(claim["published"], f"{where}.published")
         _check_number(complete["tolerance"], f"{where}.tolerance")
         if complete["tolerance"] < 0 or (complete["side"] == "equal" and not complete["tolerance"]):
-            raise RequestError(f"{where}.tolerance is {complete['tolerance']:g}, expected a number above 0")
+            least = "above 0" if complete["side"] == "equal" else "of at least 0"
+            raise RequestError(f"{where}.tolerance is {claim.get('tolerance')}, expected a number {least}")
         return complete
     published = claim.get("published")
     if not (published is None or isinstance(published, str | int | float)):
@@ -146,14 +158,13 @@ def _complete(claim: Mapping[str, Any], kind: str, default: str, where: str) -> 
         if claim["margin"] <= 0:
             raise RequestError(f"{where}.margin is {claim['margin']:g}, expected a number above 0")
         complete["than"] = _side(claim["than"], complete, f"{where}.than")
-        if complete["than"] == {"row": claim["row"], "evaluation": complete["evaluation"]}:
-            raise RequestError(f"{where}: row and than are the same, {claim['row']}")
+        own = {"row": claim["row"], "evaluation": complete["evaluation"]}
+        _check_apart(own, complete["than"], "row and than", where)
         return complete
     if kind == "order":
         for side in ("better", "worse"):
             complete[side] = _side(claim[side], complete, f"{where}.{side}")
-        if complete["better"] == complete["worse"]:
-            raise RequestError(f"{where}: better and worse are the same, {claim['better']['row']}")
+        _check_apart(complete["better"], complete["worse"], "better and worse", where)
         return complete
     one_of(claim["direction"], DIRECTIONS, f"{where}.direction: {claim['direction']}", "a direction")
     if set(given) & {"rows", "row", "evaluations"} not in ({"rows"}, {"row", "evaluations"}):

@@ -19,6 +19,8 @@ NOT_OF_THE_DEFINITION = (
     "name",
 )
 MOST_SHOWN = 3
+STUDIES = "studies/"
+"""What names of studies' experiments begin with, which nobody chooses."""
 
 
 def check_definition(ledger: Ledger, jobs: Sequence[FrozenJob], *, accept: bool, program: str) -> None:
@@ -46,9 +48,9 @@ def check_definition(ledger: Ledger, jobs: Sequence[FrozenJob], *, accept: bool,
     if accept or _asked(f"{program}: {said}\nRun what was changed anew? The former runs stay. [y/N] "):
         print(f"{program}: {said}; what was changed runs anew", file=sys.stderr, flush=True)
         return
+    apart = "" if job.settings["experiment_name"].startswith(STUDIES) else ", another experiment_name keeps them apart"
     raise RequestError(
-        f"{said}; hydra.launcher.accept_changed=true runs what was changed anew (the former runs stay), "
-        "another experiment_name keeps them apart"
+        f"{said}; hydra.launcher.accept_changed=true runs what was changed anew (the former runs stay){apart}"
     )
 
 

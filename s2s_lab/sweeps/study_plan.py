@@ -1,7 +1,7 @@
 """What of a study is done, what is left and what that costs; needs neither Hydra nor torch."""
 
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -181,22 +181,23 @@ def needed_here(jobs: Sequence[PlannedJob], runs: Mapping[str, Sequence[RunFolde
     return found
 
 
-def find_study_runs(root: Path) -> dict[str, list[RunFolder]]:
+def find_study_runs(root: Path, tell: Callable[[str], object]) -> dict[str, list[RunFolder]]:
     """Find the runs of a study.
 
     Args:
         root: the folder of its runs; it need not exist.
+        tell: told why a run is left out: its record cannot be read.
 
     Returns:
         Hash of the job -> its runs, the oldest first.
-
-    Raises:
-        RequestError: if a record cannot be read.
     """
     found: dict[str, list[RunFolder]] = {}
     for file in sorted(root.glob("*/run.json")):
-        run = RunFolder.open(file.parent)
-        found.setdefault(str(run.read().get("job_hash")), []).append(run)
+        try:
+            run = RunFolder.open(file.parent)
+            found.setdefault(str(run.read().get("job_hash")), []).append(run)
+        except RequestError as error:
+            tell(f"{error}; the run is left out")
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 from s2s_lab.faults import RequestError
 from s2s_lab.records.study_file import read_study
 from s2s_lab.reports.study_measured import verdicts
-from s2s_lab.study import main
+from s2s_lab.study import _tell_once, main
 from tests.study.conftest import STUDY, compose, write_run, write_scores, write_study
 
 
@@ -235,6 +235,22 @@ def test_a_damaged_results_file_is_told_in_one_line(
         told = capsys.readouterr().err
         assert told.count("\n") == 1 and "results.json" in told
         assert results.read_text() == text
+
+
+def test_a_run_whose_record_is_damaged_is_told_and_left_out(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study(monkeypatch, copy, "report", "experiments/toy")
+    before = (copy / "experiments/toy/results.json").read_bytes()
+    damaged = next(iter(sorted((copy / "outputs/studies/toy").glob("*/run.json"))))
+    damaged.write_text(damaged.read_text()[:100])
+    _tell_once.cache_clear()
+    capsys.readouterr()
+    for command in ("plan", "report"):
+        study(monkeypatch, copy, command, "experiments/toy")
+    told = [line for line in capsys.readouterr().err.splitlines() if str(damaged) in line]
+    assert len(told) == 1 and told[0].endswith("the run is left out")
+    assert (copy / "experiments/toy/results.json").read_bytes() == before, "what was reported before stays"
 
 
 def test_what_is_not_a_study_is_told_in_one_line(tmp_path: Path) -> None:
