@@ -50,9 +50,9 @@ def main(words: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     folder, rank = RunFolder(arguments.configuration.resolve().parent), own_rank()
     watched = WATCHED in os.environ  # whoever watches all ranks tells which of them failed first
-    several = rank is None and _ranks(folder) > 1
     held = contextlib.ExitStack()
     try:
+        several = rank is None and _ranks(folder) > 1
         if not rank and not several:
             held.enter_context(folder.held())
         if not rank and not arguments.resume:
@@ -61,6 +61,10 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"s2s-train: {error}", file=sys.stderr)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         sys.exit(2)
+    except KeyboardInterrupt:  # taken by a thread that does not let it wait; the folder may be another's
+        print(f"s2s-train: interrupted before it had begun in {folder.path}", file=sys.stderr)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        sys.exit(128 + signal.SIGINT)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         accept = arguments.accept_changed_data

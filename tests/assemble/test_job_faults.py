@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,13 +50,26 @@ def test_a_signal_before_the_training_is_an_interrupt_too(
     made, ranks = frozen(tmp_path), job._ranks
 
     def interrupted(folder: RunFolder) -> int:
-        os.kill(os.getpid(), number)
+        signal.pthread_kill(threading.main_thread().ident, number)  # not the process: a test's may have other threads
         return ranks(folder)
 
     monkeypatch.setattr(job, "_ranks", interrupted)
     code, lines = ended(made)
     assert code == 130 and len(lines) == 1 and "nothing was trained yet" in lines[0], lines
     assert made.read()["status"] == "interrupted"
+
+
+def test_a_signal_that_another_thread_takes_is_one_too(
+    tmp_path: Path, ended: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = frozen(tmp_path)
+
+    def interrupted(folder: RunFolder) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "_ranks", interrupted)
+    code, lines = ended(made)
+    assert code == 130 and len(lines) == 1 and "interrupted before it had begun" in lines[0], lines
 
 
 def whole(checkpoint: Path) -> bool:
