@@ -288,7 +288,7 @@ def _trainer(
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=trainer["log_every"],
-        logger=[CurvesLogger(path=folder.metrics_csv), *_trackers(settings, folder)],
+        logger=_loggers(settings, folder),
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
@@ -319,6 +319,10 @@ def reopened_trackers(folder: RunFolder) -> list[Logger]:
         Loggers that are still to be ended by `end_loggers`.
     """
     return _trackers(with_later_keys(folder.configuration()), folder)
+
+
+def _loggers(settings: Mapping[str, Any], folder: RunFolder) -> list[Logger]:
+    return [CurvesLogger(path=folder.metrics_csv), *_trackers(settings, folder)]
 
 
 def _trackers(settings: Mapping[str, Any], folder: RunFolder) -> list[Logger]:

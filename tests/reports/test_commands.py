@@ -161,9 +161,15 @@ def test_scores_that_cannot_be_compared_exit_2(run, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_exits_1(run, runs: Path, tmp_path: Path) -> None:
-    code, _, err = run("compare", runs, "--samples", 50, "--json", tmp_path / "no" / "facts.json")
+    code, _, err = run("compare", runs, "--samples", 50, "--json", tmp_path / ("x" * 300))
     assert code == 1
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["no/facts.json", "."])
+def test_a_place_for_no_file_is_refused_before_any_work(name: str, run, runs: Path, tmp_path: Path) -> None:
+    code, out, err = run("compare", runs, "--json", tmp_path / name)
+    assert (code, out, err.count("\n")) == (2, "", 1) and str(tmp_path / name) in err
 
 
 @pytest.mark.parametrize("name", sorted(MAINS))

@@ -71,6 +71,7 @@
         hovertemplate: `<b>${label}</b>, seed ${lab.text(run.seed)}<br>${over} %{x:,}: %{y:.4g}${suffix}<extra></extra>` };
     });
     lab.plot("curves-chart", traces, { height, showlegend: true,
+      legend: { ...below, y: below.y * 400 / height, font: { size: 12, color: lab.colour("ink") } },
       xaxis: lab.axis({ title: over === "step" ? "Optimizer steps" : "Seconds of training", rangemode: "tozero" }),
       yaxis: lab.axis({ title: lab.text(readable(name)) + suffix }) });
   }
