@@ -51,20 +51,7 @@ def main(words: Sequence[str] | None = None) -> None:
     folder, rank = RunFolder(arguments.configuration.resolve().parent), own_rank()
     watched = WATCHED in os.environ  # whoever watches all ranks tells which of them failed first
     held = contextlib.ExitStack()
-    try:
-        several = rank is None and _ranks(folder) > 1
-        if not rank and not several:
-            held.enter_context(folder.held())
-        if not rank and not arguments.resume:
-            _check_new(folder)
-    except RequestError as error:  # not ours to write into: the run that lies there goes on
-        print(f"s2s-train: {error}", file=sys.stderr)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        sys.exit(2)
-    except KeyboardInterrupt:  # taken by a thread that does not let it wait; the folder may be another's
-        print(f"s2s-train: interrupted before it had begun in {folder.path}", file=sys.stderr)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        sys.exit(128 + signal.SIGINT)
+    several = _claim(folder, rank, held, resume=arguments.resume)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         accept = arguments.accept_changed_data
@@ -95,6 +82,36 @@ def main(words: Sequence[str] | None = None) -> None:
             status = "interrupted" if refused and arguments.resume else "failed"
             _end(folder, rank, status, line if known else traceback.format_exc())
         sys.exit(2 if refused else LOST if lost else 1)
+
+
+def _claim(folder: "RunFolder", rank: int | None, held: contextlib.ExitStack, *, resume: bool) -> bool:
+    """Takes the folder for this process, or ends it with one line and writes nothing: the folder may be another's.
+
+    Args:
+        folder: of the run.
+        rank: of this process; None where it is no rank, and starts them where there are several.
+        held: keeps the folder for the process's life.
+        resume: whether what was trained there goes on.
+
+    Returns:
+        Whether the job has several ranks that are still to be started.
+    """
+    from s2s_lab.faults import RequestError
+
+    try:
+        several = rank is None and _ranks(folder) > 1
+        if not rank and not several:
+            held.enter_context(folder.held())
+        if not rank and not resume:
+            _check_new(folder)
+        return several
+    except RequestError as error:
+        line, code = str(error), 2
+    except KeyboardInterrupt:  # taken by a thread that does not let it wait
+        line, code = f"interrupted before it had begun in {folder.path}", 128 + signal.SIGINT
+    print(f"s2s-train: {line}", file=sys.stderr)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,8 +153,7 @@ def _evaluate(folder: "RunFolder") -> None:
 
 def _end_loggers(folder: "RunFolder", loggers: list[Any], *, evaluated: bool) -> None:
     """Hands the scores on; the trackers of a training that other processes did, or an earlier one, begin again."""
-    trackers = any(node is not None for node in folder.configuration()["logger"].values())
-    if not loggers and evaluated and trackers:
+    if not loggers and evaluated and any(folder.configuration()["logger"].values()):
         from s2s_lab.assemble.experiment import reopened_trackers
 
         loggers = reopened_trackers(folder)

@@ -125,9 +125,7 @@ def steps_of(claim: Mapping[str, Any]) -> list[str]:
 
 def _check_apart(one: Mapping[str, str], other: Mapping[str, str], sides: str, where: str) -> None:
     """Refuse a comparison of a row with itself, or of a block with one of its own rows."""
-    if one["evaluation"] != other["evaluation"]:
-        return
-    if one["row"] == other["row"]:
+    if one == other:
         raise RequestError(f"{where}: {sides} are the same, {one['row']}")
     shorter, longer = sorted((one["row"], other["row"]), key=len)
     if longer.startswith(f"{shorter}["):

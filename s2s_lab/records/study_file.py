@@ -20,6 +20,8 @@ from s2s_lab.records.study_companions import check_names, rows_named, with_full_
 from s2s_lab.records.study_rows import Row, check_choices, expand, row_names
 
 FILE = "study.yaml"
+STUDIES = "studies/"
+"""What the names of studies' experiments begin with, which nobody chooses."""
 KEYS = ("title", "citation", "source", "about", "seeds", "base", "evaluations", "budget", "rows", "claims")
 BLOCK_KEYS = ("title", "set", "grid", "paired", "without", "seeds", "evaluations", "needs", "priority")
 BUDGET_KEYS = ("minutes_per_job", "cores", "note")
@@ -91,7 +93,7 @@ class Study:
     @property
     def experiment(self) -> str:
         """The folder of its runs, below paths.outputs."""
-        return f"studies/{self.name}"
+        return f"{STUDIES}{self.name}"
 
     @property
     def size(self) -> int:

@@ -86,7 +86,7 @@ class Row:
         seeds: dict[str, list[str]] = {}
         for run, verdict in zip(self.runs, verdicts, strict=True):
             if verdict.get("flag"):
-                seeds.setdefault(verdict.get("reason") or "no reason given", []).append(str(run.seed))
+                seeds.setdefault(str(verdict.get("reason") or "no reason given"), []).append(str(run.seed))
         return "; ".join(f"seed {', '.join(own)}: {reason}" for reason, own in seeds.items()) or None
 
     def mean(self, fact: str) -> float | None:

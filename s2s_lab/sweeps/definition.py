@@ -7,6 +7,7 @@ from s2s_lab.faults import RequestError
 from s2s_lab.records.configuration import differing_keys
 from s2s_lab.records.frozen_job import FrozenJob
 from s2s_lab.records.run_folder import RunFolder
+from s2s_lab.records.study_file import STUDIES
 from s2s_lab.sweeps.ledger import Entry, Ledger
 
 NOT_OF_THE_DEFINITION = (
@@ -19,8 +20,6 @@ NOT_OF_THE_DEFINITION = (
     "name",
 )
 MOST_SHOWN = 3
-STUDIES = "studies/"
-"""What names of studies' experiments begin with, which nobody chooses."""
 
 
 def check_definition(ledger: Ledger, jobs: Sequence[FrozenJob], *, accept: bool, program: str) -> None:

@@ -209,6 +209,17 @@ def test_ensembles_of_the_seeds_are_one_row_whatever_model_each_has_beside_it(tm
     }  # fmt: skip
 
 
+def test_ensembles_of_other_sizes_are_other_rows(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        run = write_run(tmp_path, "gru", seed, made=MADE, strategies=())
+        for models in ("f0b8ab2bc05a,0123456789ab", f"{seed}123456789ab,db2a05602952,c0ffee00babe"):
+            folder = evaluate(run, "beam", MADE, 0.9, seed)
+            change_scores(folder, signature=f"beam|size:5|together:probabilities,equal,{models}")
+            folder.rename(folder.with_name(f"beam-{len(models)}"))
+    (split,) = compare(collect([tmp_path]), samples=10).splits
+    assert {entry.strategy: len(entry.runs) for entry in split.entries} == {"beam (3 models)": 2, "beam (4 models)": 2}
+
+
 def test_two_ensembles_of_one_run_are_told_apart(tmp_path: Path) -> None:
     run = write_run(tmp_path, "gru", 1, made=MADE, strategies=())
     for model in ("f0b8ab2bc05a", "0123456789ab"):

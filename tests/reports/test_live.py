@@ -11,10 +11,13 @@ import pytest
 from s2s_lab.faults import RequestError
 from s2s_lab.records.curves import curve, read_curves
 from s2s_lab.records.search_record import write_search
+from s2s_lab.reports.comparison import compare
+from s2s_lab.reports.decoders import decoder_tables
 from s2s_lab.reports.live import watch
 from s2s_lab.reports.live.answers import Answers
 from s2s_lab.reports.live.row import read_settings, total_steps
 from s2s_lab.reports.live.watch import Watch
+from s2s_lab.reports.runs import collect
 from tests.reports.live_runs import Reader, appended, go_on, start_run
 from tests.reports.synthetic import HOSTILE, evaluate, sentences, write_run
 
@@ -121,6 +124,17 @@ def test_runs_that_were_scored_on_different_data_have_a_report(tmp_path: Path) -
     reader.poll()
     page = reader.answers.report(next(iter(reader.rows.values()))["experiment"])
     assert all(f"test (data {str(number) * 8})" in page for number in range(2))
+
+
+def test_the_report_of_an_experiment_is_the_whole_one_with_the_table_of_decoders(tmp_path: Path) -> None:
+    made = sentences(6)
+    for seed in (1, 2):
+        write_run(tmp_path / "sweep", "gru", seed, made=made, strategies=("greedy", "beam"))
+    reader = Reader(tmp_path)
+    reader.poll()
+    page = reader.answers.report(next(iter(reader.rows.values()))["experiment"])
+    comparison = compare(collect([tmp_path / "sweep"]))
+    assert decoder_tables(comparison) and 'id="decoders-score"' in page
 
 
 def test_a_search_that_is_not_in_the_folder_shown_is_not_on_its_page(tmp_path: Path) -> None:

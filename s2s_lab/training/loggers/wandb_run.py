@@ -10,6 +10,7 @@ from typing import Any, Literal
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+from s2s_lab.records.study_file import STUDIES
 from s2s_lab.training.loggers.base import warn
 from s2s_lab.training.loggers.pictures import attention_picture
 from s2s_lab.training.sample import Example
@@ -32,7 +33,7 @@ def discreet_settings() -> wandb.Settings:
 def tags_of(name: str | None, group: str) -> list[str]:
     """The row's name, and `study` for a job of a study; a long name is cut, with a hash that keeps it apart."""
     tags = [name] if name else []
-    tags += ["study"] if group.startswith("studies/") else []
+    tags += ["study"] if group.startswith(STUDIES) else []
     hashes = (hashlib.sha256(tag.encode()).hexdigest()[:8] for tag in tags)
     return [
         tag if len(tag) <= MOST_TAG else f"{tag[: MOST_TAG - 9]}~{hashed}"
